@@ -72,5 +72,5 @@ export function allocateSamples(dtype: Dtype, length: number): SampleArray {
 
 /** `length` samples of `dtype` seen through `buffer` from `byteOffset` on; the offset must be aligned. */
 export function viewSamples(dtype: Dtype, buffer: ArrayBufferLike, byteOffset: number, length: number): SampleArray {
-  return new constructors[dtype](buffer, byteOffset, length);
+  return new constructors[dtype](buffer as ArrayBuffer, byteOffset, length);
 }

@@ -1,0 +1,60 @@
+/**
+ * What passes between the states of statemachines/tile-pipeline.asl.json: small documents only, because a state's data ends at 256 KiB.
+ * The schemas are applied once, where a handler receives its event.
+ */
+import * as z from 'zod';
+
+/** What starts an execution: the job spec itself, or where it lies; `run` names the run to continue. */
+export const executionInput = z.union([
+  z.strictObject({ job: z.union([z.string(), z.record(z.string(), z.unknown())]), run: z.string().optional() }),
+  z.record(z.string(), z.unknown()),
+]);
+
+/** The split function's event: the execution's input, and the execution's name, which becomes the run id. */
+export const splitEvent = z.strictObject({ input: executionInput, execution: z.string().min(1) });
+export type SplitEvent = z.infer<typeof splitEvent>;
+
+const capacityStrategy = z.array(
+  z.strictObject({ CapacityProvider: z.string(), Weight: z.number(), Base: z.number().optional() }),
+);
+
+/** What RunTask is given. CPU units and MiB are strings, as ECS wants them on the task level. */
+export const taskSize = z.strictObject({ cpu: z.string(), memory: z.string() });
+export const taskCompute = z.strictObject({
+  taskDefinition: z.string(),
+  size: taskSize,
+  /** The next larger size, for the one attempt after running out of memory. */
+  larger: taskSize,
+  strategy: capacityStrategy,
+  /** On-demand capacity, for the last attempt after capacity was lost. */
+  fallback: capacityStrategy,
+  timeoutSeconds: z.int().positive(),
+});
+
+/** The state between Split, ProcessBatches and Reduce. */
+export const runState = z.strictObject({
+  run: z.strictObject({
+    id: z.string(),
+    /** The run prefix: an href that ends in `/`. */
+    href: z.string(),
+    /** The same for states that speak to S3 themselves. For a local run the bucket is empty and the prefix is a path. */
+    bucket: z.string(),
+    prefix: z.string(),
+  }),
+  /** 0 for the tiles; 1 for the overview pass. */
+  pass: z.int().nonnegative(),
+  /** Where this pass's manifest lies, relative to nothing: bucket and key. */
+  manifest: z.strictObject({ bucket: z.string(), key: z.string() }),
+  limits: z.strictObject({
+    maxConcurrency: z.int().positive(),
+    toleratedFailurePercentage: z.number().min(0).max(100),
+  }),
+  compute: taskCompute,
+});
+export type RunState = z.infer<typeof runState>;
+
+/** What split returns. */
+export type SplitResult = RunState;
+
+/** What reduce returns: MORE wants another Map over the new manifest, MERGING wants to be called again, DONE is done. */
+export type ReduceResult = RunState & { readonly status: 'MORE' | 'MERGING' | 'DONE' };
