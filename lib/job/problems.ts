@@ -1,0 +1,28 @@
+/** What is wrong with a job or its plan. Problems are gathered, so that one message names them all. */
+import { JobError } from '../base/errors.ts';
+
+export interface Problem {
+  /** JSON path into the job, for example `$.outputs.ndvi.dtype`. */
+  readonly path: string;
+  /** What was wanted and what was found. */
+  readonly message: string;
+  /** Set where a finer code than the gathering error's helps a program. */
+  readonly code?: string;
+}
+
+/** `$.a.b[0]`; keys that are not plain names are quoted. */
+export function jsonPath(segments: readonly PropertyKey[]): string {
+  return segments.reduce<string>((path, segment) => {
+    if (typeof segment === 'number') return `${path}[${String(segment)}]`;
+    const key = String(segment);
+    return /^[A-Za-z_][\w-]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+  }, '$');
+}
+
+/** Throws one JobError that lists every problem; returns quietly when there are none. */
+export function throwProblems(code: string, title: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
+  const count = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
+  throw new JobError(code, `${title}: ${count}\n${lines.join('\n')}`, { where: { problems } });
+}

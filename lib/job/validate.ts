@@ -1,0 +1,164 @@
+/** From an unknown document to a job spec, or to one error that lists everything wrong with it. */
+import * as z from 'zod';
+import { nearestName } from '../base/nearest.ts';
+import { jsonPath, throwProblems, type Problem } from './problems.ts';
+import { jobSpec, type JobSpec } from './spec.ts';
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** The published JSON Schema (draft 2020-12) of a job spec as users write it. */
+export function jobJsonSchema(): JsonSchema {
+  return z.toJSONSchema(jobSpec, {
+    io: 'input',
+    override: ({ jsonSchema }) => {
+      // zod writes the bounds of safe integers where the schema sets none.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  });
+}
+
+/**
+ * Parses a job spec. Unknown fields are errors.
+ * @throws JobError JOB_INVALID that lists every problem with its JSON path
+ */
+export function parseJobSpec(document: unknown): JobSpec {
+  const parsed = jobSpec.safeParse(document);
+  if (!parsed.success) {
+    const schema = jobJsonSchema();
+    throwProblems(
+      'JOB_INVALID',
+      'the job spec is not valid',
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, [], document, schema)),
+    );
+  }
+  const job = jobSpec.parse(document);
+  throwProblems('JOB_INVALID', 'the job spec is not valid', crossFieldProblems(job));
+  return job;
+}
+
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  above: readonly PropertyKey[],
+  document: unknown,
+  schema: JsonSchema,
+): Problem[] {
+  const path = [...above, ...issue.path];
+  const found = valueAt(document, path);
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => {
+        const known = knownFields(schema, path);
+        const near = nearestName(key, known);
+        const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+        return { path: jsonPath([...path, key]), message: `unknown field; ${hint}`, code: 'JOB_UNKNOWN_FIELD' };
+      });
+    case 'invalid_union':
+      return describeUnion(issue, path, document, schema);
+    case 'invalid_key':
+      return [{ path: jsonPath(path), message: `bad name: ${issue.issues.map((inner) => inner.message).join('; ')}` }];
+    case 'invalid_type':
+      return [
+        {
+          path: jsonPath(path),
+          message: found === undefined ? `missing; wanted ${issue.expected}` : `wanted ${issue.expected}, found ${show(found)}`,
+        },
+      ];
+    case 'invalid_value':
+      return [
+        {
+          path: jsonPath(path),
+          message: `wanted ${issue.values.map((value) => show(value)).join(', ')}; found ${show(found)}${suggestion(found, issue.values)}`,
+        },
+      ];
+    default:
+      return [{ path: jsonPath(path), message: `${issue.message}; found ${show(found)}` }];
+  }
+}
+
+/** Of a union the branch that the user most likely meant: the one whose complaints lie deepest; else what all branches want. */
+function describeUnion(
+  issue: z.core.$ZodIssueInvalidUnion,
+  path: readonly PropertyKey[],
+  document: unknown,
+  schema: JsonSchema,
+): Problem[] {
+  const found = valueAt(document, path);
+  if (found === undefined) return [{ path: jsonPath(path), message: 'missing' }];
+  const meant = issue.errors.find((branch) =>
+    branch.every((inner) => !(inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_value'))),
+  );
+  if (meant !== undefined && meant.length > 0) return meant.flatMap((inner) => describeIssue(inner, path, document, schema));
+  const wanted = issue.errors.flatMap((branch) =>
+    branch.map((inner) => {
+      if (inner.code === 'invalid_type') return inner.expected;
+      if (inner.code === 'invalid_value') return inner.values.map((value) => show(value)).join(', ');
+      return inner.message;
+    }),
+  );
+  return [{ path: jsonPath(path), message: `wanted ${[...new Set(wanted)].join(' or ')}; found ${show(found)}` }];
+}
+
+/** Problems that no single field shows. */
+function crossFieldProblems(job: JobSpec): Problem[] {
+  const problems: Problem[] = [];
+  const outputs = Object.keys(job.outputs);
+  const expressions = Object.keys(job.operation.expression);
+  const inputs = Object.keys(job.inputs);
+  for (const name of outputs) {
+    if (!expressions.includes(name)) {
+      problems.push({ path: jsonPath(['outputs', name]), message: `no expression of this name; expressions are ${expressions.join(', ')}` });
+    }
+  }
+  for (const name of expressions) {
+    if (!outputs.includes(name)) {
+      const near = nearestName(name, outputs);
+      problems.push({
+        path: jsonPath(['operation', 'expression', name]),
+        message: `no output of this name; outputs are ${outputs.join(', ')}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
+      });
+    }
+  }
+  for (const name of Object.keys(job.operation.parameters)) {
+    if (inputs.includes(name)) {
+      problems.push({ path: jsonPath(['operation', 'parameters', name]), message: 'an input has the same name' });
+    }
+  }
+  const { like } = job.grid;
+  if (like !== undefined && !inputs.includes(like)) {
+    problems.push({ path: '$.grid.like', message: `no input ${JSON.stringify(like)}; inputs are ${inputs.join(', ')}` });
+  }
+  return problems;
+}
+
+function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined),
+    document,
+  );
+}
+
+/** Names of the fields that the schema knows at `path`, whichever branch of a union they belong to. */
+function knownFields(schema: JsonSchema, path: readonly PropertyKey[]): string[] {
+  const branches = (node: JsonSchema): JsonSchema[] => [node, ...(node.anyOf ?? []).flatMap((inner) => branches(inner as JsonSchema))];
+  let nodes = branches(schema);
+  for (const segment of path) {
+    nodes = nodes.flatMap((node) => {
+      const inner = node.properties?.[String(segment)] ?? node.additionalProperties;
+      return typeof inner === 'object' ? branches(inner as JsonSchema) : [];
+    });
+  }
+  return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+function suggestion(found: unknown, values: readonly unknown[]): string {
+  if (typeof found !== 'string') return '';
+  const near = nearestName(found, values.filter((value) => typeof value === 'string'));
+  return near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+}
+
+/** A value as it may stand in a message: JSON, cut at 80 characters. */
+function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

@@ -1,0 +1,219 @@
+/**
+ * The strict pyramid: each overview level is made from 2 x 2 cells of the level below (of its stored values), at the right and lower edge
+ * from the cells that exist, and nodata is left out. A level is therefore a function of the whole image alone: it doesn't depend on how
+ * the image was cut into tiles, as long as tiles begin at multiples of a power of two.
+ *
+ * Where both sides are even the values equal those of GDAL's NEAREST, AVERAGE and MODE: integers are rounded half away from zero, an
+ * average that happens to equal the nodata value is moved to the neighbouring value, and of equally frequent values the mode is the
+ * one that reaches its count first in row order (gdal/gcore/overview.cpp; observed with GDAL 3.6). GDAL 3.6 averages 32-bit integers
+ * and float64 in float32; here the arithmetic is float64 throughout, so those differ from it in the last digits.
+ */
+import { dtypeFacts, isFloat, type Dtype, type SampleArray } from './dtype.ts';
+
+/** How 2 x 2 cells become one. */
+export type Resampling = 'nearest' | 'average' | 'mode';
+
+/** One band over a rectangle, row by row: (rows, columns). */
+export interface Plane {
+  readonly samples: SampleArray;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Sides of every level of an image, level 0 first, down to the first that fits into one block. */
+export function pyramidLevels(
+  columns: number,
+  rows: number,
+  blockSize: number,
+): { readonly columns: number; readonly rows: number }[] {
+  const levels = [{ columns, rows }];
+  let last = { columns, rows };
+  while (Math.max(last.columns, last.rows) > blockSize) {
+    last = { columns: Math.ceil(last.columns / 2), rows: Math.ceil(last.rows / 2) };
+    levels.push(last);
+  }
+  return levels;
+}
+
+/**
+ * Writes the next level of `source` into `target`, which must have room for ceil(columns / 2) x ceil(rows / 2) samples of the same type.
+ * @returns the plane that was written
+ */
+export function halve(
+  source: Plane,
+  resampling: Resampling,
+  dtype: Dtype,
+  nodata: number | undefined,
+  target: SampleArray,
+): Plane {
+  const plane = { samples: target, columns: Math.ceil(source.columns / 2), rows: Math.ceil(source.rows / 2) };
+  switch (resampling) {
+    case 'nearest':
+      halveByNearest(source, plane);
+      break;
+    case 'average':
+      if (isFloat(dtype)) halveFloatByAverage(source, plane, nodata, nodata === undefined ? 0 : besideNodata(nodata, dtype));
+      else halveIntegerByAverage(source, plane, nodata, nodata === undefined ? 0 : besideNodata(nodata, dtype));
+      break;
+    case 'mode':
+      halveByMode(source, plane, nodata);
+      break;
+  }
+  return plane;
+}
+
+/** The value that stands for a valid average which happens to equal nodata, so that the pixel stays valid. */
+function besideNodata(nodata: number, dtype: Dtype): number {
+  if (dtype === 'float64') return nodata === 0 ? 2 ** -1022 : nodata + Math.abs(nodata) * 2 ** -52;
+  if (dtype === 'float32') return nodata === 0 ? 2 ** -126 : Math.fround(nodata + Math.abs(nodata) * 2 ** -23);
+  return nodata === dtypeFacts(dtype).max ? nodata - 1 : nodata + 1;
+}
+
+function halveByNearest(source: Plane, target: Plane): void {
+  const { samples: from, columns } = source;
+  const to = target.samples;
+  for (let row = 0, t = 0; row < target.rows; row++) {
+    for (let s = 2 * row * columns, end = t + target.columns; t < end; t++, s += 2) to[t] = from[s] as number;
+  }
+}
+
+/** x !== x is the test for NaN that costs nothing beside the comparison with nodata. */
+function isValid(value: number, nodata: number | undefined): boolean {
+  return value !== nodata && !(nodata !== undefined && nodata !== nodata && value !== value);
+}
+
+function halveFloatByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
+  const { samples: from, columns, rows } = source;
+  const to = target.samples;
+  const nanIsNodata = nodata !== undefined && Number.isNaN(nodata);
+  const pairs = columns >> 1;
+  for (let row = 0; row < target.rows; row++) {
+    const above = 2 * row * columns;
+    const below = above + columns;
+    const rowStart = row * target.columns;
+    const whole = 2 * row + 1 < rows ? pairs : 0;
+    for (let column = 0; column < whole; column++) {
+      const s = above + 2 * column;
+      const a = from[s] as number;
+      const b = from[s + 1] as number;
+      const c = from[s + columns] as number;
+      const d = from[s + columns + 1] as number;
+      const sum = a + b + c + d;
+      // A sum that is a number means that no cell is NaN.
+      if (nanIsNodata ? sum === sum : a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
+        to[rowStart + column] = sum * 0.25;
+      } else {
+        to[rowStart + column] = averageOfValid([a, b, c, d], nodata as number);
+      }
+    }
+    for (let column = whole; column < target.columns; column++) {
+      const cells = existingCells(source, above, below, row, column);
+      to[rowStart + column] = averageOfValid(cells, nodata);
+    }
+    // The stored value counts: in float32 an average can round to nodata.
+    if (nodata !== undefined && !nanIsNodata) keepValid(source, target, row, nodata, replacement);
+  }
+}
+
+/** Second look at a row of averages: those that equal nodata though a cell was valid get the neighbouring value. */
+function keepValid(source: Plane, target: Plane, row: number, nodata: number, replacement: number): void {
+  const to = target.samples;
+  const above = 2 * row * source.columns;
+  for (let column = 0; column < target.columns; column++) {
+    const t = row * target.columns + column;
+    if (to[t] !== nodata) continue;
+    const cells = existingCells(source, above, above + source.columns, row, column);
+    if (cells.some((cell) => isValid(cell, nodata))) to[t] = replacement;
+  }
+}
+
+function averageOfValid(cells: readonly number[], nodata: number | undefined): number {
+  let sum = 0;
+  let count = 0;
+  for (const cell of cells) {
+    if (!isValid(cell, nodata)) continue;
+    sum += cell;
+    count++;
+  }
+  return count === 0 ? (nodata as number) : sum / count;
+}
+
+/** The cells under target cell (row, column), in row order. */
+function existingCells(source: Plane, above: number, below: number, row: number, column: number): number[] {
+  const { samples, columns, rows } = source;
+  const hasRight = 2 * column + 1 < columns;
+  const hasBelow = 2 * row + 1 < rows;
+  const cells = [samples[above + 2 * column] as number];
+  if (hasRight) cells.push(samples[above + 2 * column + 1] as number);
+  if (hasBelow) cells.push(samples[below + 2 * column] as number);
+  if (hasBelow && hasRight) cells.push(samples[below + 2 * column + 1] as number);
+  return cells;
+}
+
+function halveIntegerByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
+  const { samples: from, columns, rows } = source;
+  const to = target.samples;
+  for (let row = 0, t = 0; row < target.rows; row++) {
+    const hasBelow = 2 * row + 1 < rows;
+    for (let column = 0; column < target.columns; column++, t++) {
+      const s = 2 * row * columns + 2 * column;
+      const hasRight = 2 * column + 1 < columns;
+      let sum = 0;
+      let count = 0;
+      const a = from[s] as number;
+      if (a !== nodata) {
+        sum += a;
+        count++;
+      }
+      if (hasRight) {
+        const b = from[s + 1] as number;
+        if (b !== nodata) {
+          sum += b;
+          count++;
+        }
+      }
+      if (hasBelow) {
+        const c = from[s + columns] as number;
+        if (c !== nodata) {
+          sum += c;
+          count++;
+        }
+        if (hasRight) {
+          const d = from[s + columns + 1] as number;
+          if (d !== nodata) {
+            sum += d;
+            count++;
+          }
+        }
+      }
+      if (count === 0) {
+        to[t] = nodata as number;
+        continue;
+      }
+      const mean = sum < 0 ? Math.ceil(sum / count - 0.5) : Math.floor(sum / count + 0.5);
+      to[t] = mean === nodata ? replacement : mean;
+    }
+  }
+}
+
+function halveByMode(source: Plane, target: Plane, nodata: number | undefined): void {
+  const counts = new Map<number, number>();
+  for (let row = 0, t = 0; row < target.rows; row++) {
+    const above = 2 * row * source.columns;
+    for (let column = 0; column < target.columns; column++, t++) {
+      let best = nodata as number;
+      let bestCount = 0;
+      counts.clear();
+      for (const cell of existingCells(source, above, above + source.columns, row, column)) {
+        if (!isValid(cell, nodata)) continue;
+        const count = (counts.get(cell) ?? 0) + 1;
+        counts.set(cell, count);
+        if (count > bestCount) {
+          best = cell;
+          bestCount = count;
+        }
+      }
+      target.samples[t] = best;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * TIFF predictors, the writing direction, in the byte order of this machine (little-endian, checked in block-encoder.ts).
+ * Predictor 2: TIFF 6.0 section 14. Predictor 3: Adobe Photoshop TIFF Technical Note 3.
+ */
+
+type IntegerSamples = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
+
+/**
+ * Replaces each sample by its difference from the sample of the same band one pixel to the left, in place.
+ * @param samples pixel-interleaved rows: (rows, columns, bands)
+ */
+export function differenceHorizontally(samples: IntegerSamples, columns: number, rows: number, bands: number): void {
+  const rowSamples = columns * bands;
+  for (let row = 0; row < rows; row++) {
+    const start = row * rowSamples;
+    for (let i = start + rowSamples - 1; i >= start + bands; i--) samples[i] = (samples[i] as number) - (samples[i - bands] as number);
+  }
+}
+
+/**
+ * Predictor 3 for 4-byte floats: each row's bytes are sorted by significance, most significant first, and then differenced byte by byte.
+ * @param words the bits of the floats: (rows, columns, bands)
+ * @param target as many bytes
+ */
+export function predictFloat32(words: Uint32Array, columns: number, rows: number, bands: number, target: Uint8Array): void {
+  const rowSamples = columns * bands;
+  for (let row = 0; row < rows; row++) {
+    const from = row * rowSamples;
+    const p0 = row * rowSamples * 4;
+    const p1 = p0 + rowSamples;
+    const p2 = p1 + rowSamples;
+    const p3 = p2 + rowSamples;
+    // What stands `bands` bytes to the left runs on over the borders of the four planes: the whole row is one byte sequence.
+    for (let i = 0; i < Math.min(bands, rowSamples); i++) {
+      const word = words[from + i] as number;
+      const left = words[from + rowSamples - bands + i] as number;
+      target[p0 + i] = word >>> 24;
+      target[p1 + i] = (word >>> 16) - (left >>> 24);
+      target[p2 + i] = (word >>> 8) - (left >>> 16);
+      target[p3 + i] = word - (left >>> 8);
+    }
+    for (let i = bands; i < rowSamples; i++) {
+      const word = words[from + i] as number;
+      const left = words[from + i - bands] as number;
+      target[p0 + i] = (word >>> 24) - (left >>> 24);
+      target[p1 + i] = (word >>> 16) - (left >>> 16);
+      target[p2 + i] = (word >>> 8) - (left >>> 8);
+      target[p3 + i] = word - left;
+    }
+  }
+}
+
+/** The same for 8-byte floats; `bytes` are the samples' bytes, little-endian. */
+export function predictFloat64(bytes: Uint8Array, columns: number, rows: number, bands: number, target: Uint8Array): void {
+  const rowSamples = columns * bands;
+  const rowBytes = rowSamples * 8;
+  for (let row = 0; row < rows; row++) {
+    const start = row * rowBytes;
+    for (let plane = 0; plane < 8; plane++) {
+      let to = start + plane * rowSamples;
+      for (let from = start + 7 - plane, i = 0; i < rowSamples; i++, from += 8) target[to++] = bytes[from] as number;
+    }
+    for (let i = start + rowBytes - 1; i >= start + bands; i--) target[i] = (target[i] as number) - (target[i - bands] as number);
+  }
+}
