@@ -1,0 +1,168 @@
+/**
+ * A large file in the making: `.NAME.TOKEN.part` beside its destination takes the bytes, each part at its offset; `.NAME.TOKEN.parts` takes one
+ * line for each part that is stored whole. Lines are appended after the bytes, in one write each, so that a process killed
+ * at any instant leaves at worst a part that is stored again, and several processes may store parts of one assembly.
+ */
+import { appendFile, open, readFile, rename, stat, truncate, unlink, type FileHandle } from 'node:fs/promises';
+
+import { DataError, OutputError } from '../base/errors.ts';
+import { errnoOf, writeError } from './file-errors.ts';
+import { displayHref, pathOf } from './href.ts';
+import { checkPart, checkParts, someNumbers } from './parts.ts';
+import type { Assembly, ObjectReader, ObjectStat, Part } from './store.ts';
+import { temporaryPath } from './temporary-name.ts';
+
+/** Bytes copied at once. Measured: from 1 MiB on a copy runs at page-cache speed; two buffers of it are in use per part. */
+const copyChunkBytes = 4 * 1024 * 1024;
+
+/** Makes the two files of a new assembly. Throws the system's errors. */
+export async function createAssembly(path: string, token: string): Promise<void> {
+  const partPath = temporaryPath(path, token, 'part');
+  await (await open(partPath, 'wx')).close();
+  try {
+    await (await open(temporaryPath(path, token, 'parts'), 'wx')).close();
+  } catch (error) {
+    await unlink(partPath).catch(() => undefined);
+    throw error;
+  }
+}
+
+export class FileAssembly implements Assembly {
+  readonly token: string;
+  readonly #href: string;
+  readonly #path: string;
+  readonly #partPath: string;
+  readonly #listPath: string;
+  readonly #reader: ObjectReader;
+  readonly #files: Pick<ObjectReader, 'stat'>;
+  readonly #whenDone: () => Promise<void>;
+
+  constructor(href: string, token: string, reader: ObjectReader, files: Pick<ObjectReader, 'stat'>, whenDone: () => Promise<void>) {
+    this.token = token;
+    this.#href = href;
+    this.#path = pathOf(href);
+    this.#partPath = temporaryPath(this.#path, token, 'part');
+    this.#listPath = temporaryPath(this.#path, token, 'parts');
+    this.#reader = reader;
+    this.#files = files;
+    this.#whenDone = whenDone;
+  }
+
+  async stored(): Promise<ReadonlySet<number>> {
+    return new Set((await this.#storedParts()).keys());
+  }
+
+  async put(part: Part): Promise<void> {
+    checkPart(this.#href, part);
+    try {
+      await using handle = await open(this.#partPath, 'r+');
+      let position = part.offset;
+      for (const piece of part.pieces) {
+        if (piece.kind === 'bytes') {
+          await writeAt(handle, piece.bytes, position);
+          position += piece.bytes.length;
+        } else {
+          await this.#copy(piece.href, piece.offset, piece.length, handle, position);
+          position += piece.length;
+        }
+      }
+      await appendFile(this.#listPath, `${part.number} ${part.offset} ${part.length}\n`);
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? this.#gone(error) : writeError(error, this.#href);
+    }
+  }
+
+  async complete(parts: readonly Part[]): Promise<ObjectStat> {
+    const size = checkParts(this.#href, parts);
+    try {
+      const stored = await this.#storedParts();
+      const missing = parts.filter((part) => stored.get(part.number) !== extentOf(part)).map((part) => part.number);
+      const { size: found } = await stat(this.#partPath);
+      if (missing.length > 0 || found < size) throw this.#incomplete(missing, found, size);
+      // A part stored earlier under another layout may have reached further.
+      if (found > size) await truncate(this.#partPath, size);
+      await rename(this.#partPath, this.#path);
+      await this.#whenDone();
+    } catch (error) {
+      const gone = errnoOf(error) === 'ENOENT' || (error instanceof OutputError && error.code === 'STORE_ASSEMBLY_GONE');
+      if (!gone) throw writeError(error, this.#href);
+      if (!(await this.#isFinished(size))) throw this.#gone(error);
+    }
+    await unlink(this.#listPath).catch(() => undefined);
+    return await this.#files.stat(this.#href);
+  }
+
+  async abort(): Promise<void> {
+    for (const path of [this.#partPath, this.#listPath]) {
+      await unlink(path).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw writeError(error, this.#href);
+      });
+    }
+  }
+
+  /** Extent by number of each part that is stored. A line that a killed process left unfinished doesn't count; the last line of a number does. */
+  async #storedParts(): Promise<ReadonlyMap<number, string>> {
+    const parts = new Map<number, string>();
+    let text: string;
+    try {
+      text = await readFile(this.#listPath, 'utf8');
+      await stat(this.#partPath);
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? this.#gone(error) : writeError(error, this.#href);
+    }
+    for (const [, number, extent] of text.matchAll(/^(\d+) (\d+ \d+)\n/gm)) {
+      if (number !== undefined && extent !== undefined) parts.set(Number(number), extent);
+    }
+    return parts;
+  }
+
+  /**
+   * Copies a range through two buffers, reading one while the other is written. Node has no copy_file_range for a range (copyFile
+   * takes whole files only); through the page cache this costs one copy more.
+   */
+  async #copy(source: string, offset: number, length: number, target: FileHandle, position: number): Promise<void> {
+    const size = Math.min(length, copyChunkBytes);
+    const buffers = length > size ? [new Uint8Array(size), new Uint8Array(size)] : [new Uint8Array(size)];
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      for (let done = 0, turn = 0; done < length; done += size, turn++) {
+        const chunk = (buffers[turn % buffers.length] ?? new Uint8Array(size)).subarray(0, Math.min(size, length - done));
+        await this.#reader.readInto(source, offset + done, chunk);
+        await writing;
+        writing = writeAt(target, chunk, position + done);
+      }
+    } finally {
+      // Whatever went wrong: nothing may write into the file after this.
+      await writing;
+    }
+  }
+
+  async #isFinished(size: number): Promise<boolean> {
+    try {
+      return (await this.#files.stat(this.#href)).size === size;
+    } catch {
+      return false;
+    }
+  }
+
+  #gone(cause: unknown): OutputError {
+    return new OutputError('STORE_ASSEMBLY_GONE', `Cannot go on writing ${displayHref(this.#href)}: the unfinished file ${this.#partPath} is gone; it was completed, given up or removed`, {
+      cause,
+      where: { href: this.#href, token: this.token },
+    });
+  }
+
+  #incomplete(missing: readonly number[], found: number, size: number): DataError {
+    const what = missing.length > 0 ? `${missing.length} parts are not stored (${someNumbers(missing)})` : `the unfinished file has ${found} bytes; wanted ${size}`;
+    return new DataError('STORE_INCOMPLETE', `Cannot complete ${displayHref(this.#href)}: ${what}`, { where: { href: this.#href, token: this.token, missing: missing.slice(0, 100) } });
+  }
+}
+
+function extentOf(part: Part): string {
+  return `${part.offset} ${part.length}`;
+}
+
+async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+}
