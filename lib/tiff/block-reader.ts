@@ -1,0 +1,53 @@
+/**
+ * Turns the bytes of a block into samples: the half of the reader that runs on compute threads. No input or output happens here.
+ *
+ * Decoding and extracting are two steps, because a block by pixel holds all bands but an expression often wants two of four: a block is
+ * decompressed once, and `extract` undoes predictor and byte order only for the band and the window that are wanted.
+ */
+
+import { type SampleArray } from '../raster/dtype.ts';
+import { inflateBlock, unpackNone, unzstdBlock } from './codec-bytes.ts';
+import { type ExtractOptions, Extractor } from './extract.ts';
+import { tiffError } from './fault.ts';
+import { blockRowBytes, type BlockLayout, decodedRows } from './layout.ts';
+
+export class BlockReader {
+  readonly layout: BlockLayout;
+  readonly #extractor: Extractor;
+
+  constructor(layout: BlockLayout) {
+    this.layout = layout;
+    this.#extractor = new Extractor(layout);
+  }
+
+  /**
+   * Decompresses block `index`. The result is good for `extract` only, and only until the next `decode` of this reader: its memory
+   * may be used again, or be `bytes` itself. A promise comes only from JPEG, WebP and the first LERC block.
+   * @throws DataError TIFF_BAD_BLOCK when the bytes are damaged or make fewer or more bytes than the layout says.
+   */
+  decode(bytes: Uint8Array, index: number): Uint8Array | Promise<Uint8Array> {
+    const { layout } = this;
+    const rowBytes = blockRowBytes(layout);
+    // A short last strip may be written in full; anything beyond that is no block of this image.
+    const size = { wanted: rowBytes * decodedRows(layout, index), most: rowBytes * layout.blockHeight };
+    switch (layout.compression) {
+      case 'none':
+        return unpackNone(layout, index, bytes, size);
+      case 'deflate':
+        return inflateBlock(layout, index, bytes, size);
+      case 'zstd':
+        return unzstdBlock(layout, index, bytes, size);
+      default:
+        throw tiffError('TIFF_UNSUPPORTED', layout.href, `compression ${layout.compression} is not implemented`);
+    }
+  }
+
+  /**
+   * Copies one band's window of a decoded block into `target`, an array of the layout's dtype (Uint8Array with 0 and 1 for masks),
+   * and undoes predictor and byte order for it on the way. `raw` is not changed, so that further bands can be taken out of it.
+   * @throws RangeError when the window or its rows don't fit in the block or in `target`.
+   */
+  extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
+    this.#extractor.extract(raw, target, options);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Takes one band's window out of a decoded block, undoing predictor and byte order on the way.
+ *
+ * Samples are moved as unsigned words of their width, whatever they mean: sums of predictor 2 wrap the same way for signed and unsigned
+ * integers, libtiff sums floating point samples as integers too, and a NaN keeps its bits. Predictor 3 is in predictor-float.ts.
+ */
+
+import { bytesPerSample, type SampleArray } from '../raster/dtype.ts';
+import { type Window } from '../raster/window.ts';
+import { widenFloat16 } from './float16.ts';
+import { blockRowBytes, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
+import { undoFloatRow } from './predictor-float.ts';
+import { copyPairs, copyWords, summedPairs, summedWords8, summedWords16, summedWords32 } from './row-kernels.ts';
+
+/** What part of a block goes where. */
+export interface ExtractOptions {
+  /** 0-based band of the image; of no effect with interleave `band`, where the block holds one band. */
+  readonly band: number;
+  /** Part of the block: column and row count from the block's upper left corner. */
+  readonly window: Window;
+  /** Index in `target` of the window's first sample. */
+  readonly targetOffset: number;
+  /** Samples from one row of `target` to the next. */
+  readonly targetStride: number;
+}
+
+type Words = Uint8Array | Uint16Array | Uint32Array;
+
+const machineOrder = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 'little' : 'big';
+
+/** Codecs whose decoders give samples in the machine's own byte order, whatever the file's. */
+const ownOrderCodecs: ReadonlySet<string> = new Set(['jpeg', 'webp', 'lerc']);
+
+/** Holds what is the same for all blocks of an image, and scratch rows that are used again. */
+export class Extractor {
+  readonly #layout: BlockLayout;
+  /** Samples of one pixel in a block. */
+  readonly #pixelSamples: number;
+  readonly #rowBytes: number;
+  /** Bytes of a sample in the file. */
+  readonly #wordBytes: number;
+  readonly #swap: boolean;
+  /** One row, aligned and in the machine's order, where the block's own bytes are not. */
+  readonly #row: Buffer;
+  /** One row of float16 before they are widened. */
+  readonly #halves: Uint16Array;
+
+  constructor(layout: BlockLayout) {
+    this.#layout = layout;
+    this.#pixelSamples = samplesPerBlockPixel(layout);
+    this.#rowBytes = blockRowBytes(layout);
+    this.#wordBytes = Math.max(1, layout.bitsPerSample / 8);
+    this.#swap = layout.byteOrder !== machineOrder && this.#wordBytes > 1 && !ownOrderCodecs.has(layout.compression);
+    this.#row = Buffer.from(new ArrayBuffer(this.#rowBytes));
+    this.#halves = new Uint16Array(isFloat16(layout) ? layout.blockWidth : 0);
+  }
+
+  extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
+    this.#check(raw, target, options);
+    const { bitsPerSample, predictor } = this.#layout;
+    const band = this.#layout.interleave === 'pixel' ? options.band : 0;
+    if (bitsPerSample === 1) this.#bits(raw, target, options, band);
+    else if (predictor === 3) this.#floats(raw, target, options, band);
+    else this.#words(raw, target, options, band);
+    if (this.#layout.mask && bitsPerSample !== 1) toValidity(target, options);
+  }
+
+  /** Predictors 1 and 2. */
+  #words(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
+    const { window, targetOffset, targetStride } = options;
+    const half = isFloat16(this.#layout);
+    const into = half ? this.#halves : wordsOf(target);
+    const direct = !this.#swap && raw.byteOffset % Math.min(4, this.#wordBytes) === 0;
+    const whole = direct ? words(raw, this.#wordBytes) : undefined;
+    const from = whole ?? words(this.#row, this.#wordBytes);
+    for (let row = 0; row < window.rows; row++) {
+      const at = (window.row + row) * this.#rowBytes;
+      if (whole === undefined) this.#loadRow(raw, at, window.column + window.columns);
+      const start = whole === undefined ? 0 : at / from.BYTES_PER_ELEMENT;
+      const to = targetOffset + row * targetStride;
+      this.#moveRow(from, start, band, window, into, half ? 0 : to);
+      if (half) widenFloat16(this.#halves, window.columns, target as Float32Array, to);
+    }
+  }
+
+  #moveRow(from: Words, start: number, band: number, window: Window, into: Words, to: number): void {
+    const step = this.#pixelSamples;
+    const { column, columns } = window;
+    const summed = this.#layout.predictor === 2;
+    if (this.#wordBytes === 8) {
+      const move = summed ? summedPairs : copyPairs;
+      move(from as Uint32Array, start + 2 * band, step, column, columns, into as Uint32Array, 2 * to);
+    } else if (!summed) {
+      copyWords(from, start + band, step, column, columns, into, to);
+    } else if (this.#wordBytes === 2) {
+      summedWords16(from as Uint16Array, start + band, step, column, columns, into as Uint16Array, to);
+    } else if (this.#wordBytes === 4) {
+      summedWords32(from as Uint32Array, start + band, step, column, columns, into as Uint32Array, to);
+    } else {
+      summedWords8(from as Uint8Array, start + band, step, column, columns, into as Uint8Array, to);
+    }
+  }
+
+  #floats(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
+    const { window, targetOffset, targetStride } = options;
+    const half = isFloat16(this.#layout);
+    const into = bytesOf(half ? this.#halves : target);
+    const pixels = this.#layout.blockWidth;
+    const shape = { band, step: this.#pixelSamples, pixels, sampleBytes: this.#wordBytes };
+    for (let row = 0; row < window.rows; row++) {
+      const to = targetOffset + row * targetStride;
+      undoFloatRow(raw, (window.row + row) * this.#rowBytes, shape, window, into, half ? 0 : to * this.#wordBytes);
+      if (half) widenFloat16(this.#halves, window.columns, target as Float32Array, to);
+    }
+  }
+
+  /** Samples of one bit, the first in the highest bit of a byte (FillOrder 1). */
+  #bits(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
+    const { window, targetOffset, targetStride } = options;
+    const step = this.#pixelSamples;
+    for (let row = 0; row < window.rows; row++) {
+      const start = (window.row + row) * this.#rowBytes;
+      const to = targetOffset + row * targetStride;
+      for (let column = 0; column < window.columns; column++) {
+        const bit = (window.column + column) * step + band;
+        target[to + column] = ((raw[start + (bit >> 3)] ?? 0) >> (7 - (bit & 7))) & 1;
+      }
+    }
+  }
+
+  /** Copies the first `columns` pixels of a row to the scratch row and turns them into the machine's byte order. */
+  #loadRow(raw: Uint8Array, at: number, columns: number): void {
+    const length = columns * this.#pixelSamples * this.#wordBytes;
+    this.#row.set(raw.subarray(at, at + length));
+    if (!this.#swap) return;
+    const part = this.#row.subarray(0, length);
+    if (this.#wordBytes === 2) part.swap16();
+    else if (this.#wordBytes === 4) part.swap32();
+    else part.swap64();
+  }
+
+  #check(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
+    const { window, band, targetOffset, targetStride } = options;
+    const { blockWidth, blockHeight, bands, dtype } = this.#layout;
+    const rows = Math.min(blockHeight, Math.floor(raw.length / this.#rowBytes));
+    const inside = window.column >= 0 && window.row >= 0 && window.column + window.columns <= blockWidth && window.row + window.rows <= rows;
+    if (!inside || band < 0 || band >= bands) {
+      throw new RangeError(`extract: band ${band}, window ${JSON.stringify(window)} don't fit in a block of ${bands} bands, ${blockWidth} x ${rows} pixels`);
+    }
+    const end = window.rows === 0 ? 0 : targetOffset + (window.rows - 1) * targetStride + window.columns;
+    if (targetOffset < 0 || targetStride < window.columns || end > target.length || target.BYTES_PER_ELEMENT !== bytesPerSample(dtype)) {
+      throw new RangeError(`extract: ${window.columns} x ${window.rows} ${dtype} at ${targetOffset}, stride ${targetStride}, don't fit in ${target.constructor.name} of ${target.length}`);
+    }
+  }
+}
+
+/** Fills the window of a sparse block, which has no bytes, with `value`: nodata, or 0 where there is none (as GDAL does); 0 for a mask. */
+export function fillSparse(target: SampleArray, options: Omit<ExtractOptions, 'band'>, value: number): void {
+  const { window, targetOffset, targetStride } = options;
+  for (let row = 0; row < window.rows; row++) {
+    const start = targetOffset + row * targetStride;
+    target.fill(value, start, start + window.columns);
+  }
+}
+
+function isFloat16(layout: BlockLayout): boolean {
+  return layout.sampleFormat === 'float' && layout.bitsPerSample === 16;
+}
+
+/** Any sample of a mask that is not 0 means valid (GDAL writes 255 into masks of 8 bits). */
+function toValidity(target: SampleArray, options: ExtractOptions): void {
+  const { window, targetOffset, targetStride } = options;
+  for (let row = 0; row < window.rows; row++) {
+    const start = targetOffset + row * targetStride;
+    for (let i = start; i < start + window.columns; i++) target[i] = target[i] === 0 ? 0 : 1;
+  }
+}
+
+/** Unsigned words over the same memory; 64-bit samples are seen as pairs of 32 bits. */
+function words(bytes: Uint8Array, wordBytes: number): Words {
+  if (wordBytes === 1) return bytes;
+  if (wordBytes === 2) return new Uint16Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 2));
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4));
+}
+
+function wordsOf(samples: SampleArray): Words {
+  return words(bytesOf(samples), samples.BYTES_PER_ELEMENT);
+}
+
+function bytesOf(samples: SampleArray): Uint8Array {
+  return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+}
