@@ -1,0 +1,136 @@
+/**
+ * Segments: the objects in which a worker commits finished tiles. A segment is the encoded blocks of some tiles, one after another, then
+ * an index of them, then a footer that says how long both are. It is written by one atomic put, so what is there is whole; the
+ * checksum guards against a store that says otherwise.
+ *
+ * The index is a sequence of float64 values, little-endian:
+ *   tiles, bands, then for each tile: column, row, and for each band: count, minimum, maximum, mean, squares;
+ *   blocks, then for each block: level, column, row, offset, length.
+ * The footer: 8 bytes of magic, then as float64: bytes of blocks, bytes of index, CRC-32 of the index.
+ */
+import { crc32 } from 'node:zlib';
+import { DataError } from '../base/errors.ts';
+import type { Statistics } from '../raster/statistics.ts';
+import type { ObjectReader, ObjectStat } from '../store/store.ts';
+
+/** A tile whose blocks (those of its pixels, and of the overviews that lie within it) are in the segment. */
+export interface SegmentTile {
+  /** Place in the grid of tiles. */
+  readonly column: number;
+  readonly row: number;
+  /** One a band; empty when statistics are not wanted. */
+  readonly statistics: readonly Statistics[];
+}
+
+/** One encoded block. */
+export interface SegmentBlock {
+  /** 0 is the image; each level above has half the pixels on a side. */
+  readonly level: number;
+  /** Place in the level's grid of blocks. */
+  readonly column: number;
+  readonly row: number;
+  /** Bytes from the beginning of the segment. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface SegmentIndex {
+  readonly tiles: readonly SegmentTile[];
+  readonly blocks: readonly SegmentBlock[];
+  /** Bytes of blocks: what goes into the finished file. */
+  readonly dataBytes: number;
+}
+
+const magic = new TextEncoder().encode('TFSEG01\n');
+export const footerBytes = magic.length + 3 * 8;
+
+/** What has to be put after the blocks. */
+export function encodeIndex({ tiles, blocks, dataBytes }: SegmentIndex): Uint8Array {
+  const bands = tiles[0]?.statistics.length ?? 0;
+  const values = new Float64Array(3 + tiles.length * (2 + 5 * bands) + blocks.length * 5);
+  let at = 0;
+  values[at++] = tiles.length;
+  values[at++] = bands;
+  for (const { column, row, statistics } of tiles) {
+    values[at++] = column;
+    values[at++] = row;
+    for (const { count, minimum, maximum, mean, squares } of statistics) {
+      values.set([count, minimum, maximum, mean, squares], at);
+      at += 5;
+    }
+  }
+  values[at++] = blocks.length;
+  for (const { level, column, row, offset, length } of blocks) {
+    values.set([level, column, row, offset, length], at);
+    at += 5;
+  }
+  const index = new Uint8Array(values.buffer);
+  const bytes = new Uint8Array(index.length + footerBytes);
+  bytes.set(index);
+  bytes.set(magic, index.length);
+  const footer = new DataView(bytes.buffer, index.length + magic.length);
+  footer.setFloat64(0, dataBytes, true);
+  footer.setFloat64(8, index.length, true);
+  footer.setFloat64(16, crc32(index), true);
+  return bytes;
+}
+
+/** Bytes at a segment's end that are read first; the index of most segments lies within. */
+const tailBytes = 16 * 1024;
+
+/**
+ * Reads a segment's index: one range request, two when the index is long.
+ * @throws DataError SEGMENT_BROKEN, naming the segment
+ */
+export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): Promise<SegmentIndex> {
+  const broken = (what: string): DataError =>
+    new DataError('SEGMENT_BROKEN', `${stat.href} is not a whole segment: ${what}`, { where: { segment: stat.href } });
+  if (stat.size < footerBytes) throw broken(`it has ${String(stat.size)} bytes, wanted ${String(footerBytes)} at least`);
+  const tail = new Uint8Array(Math.min(tailBytes, stat.size));
+  await reader.readInto(stat.href, stat.size - tail.length, tail, stat.version);
+  const footer = tail.subarray(tail.length - footerBytes);
+  if (magic.some((byte, i) => footer[i] !== byte)) throw broken('its last bytes are not those of a segment');
+  const view = new DataView(footer.buffer, footer.byteOffset + magic.length);
+  const dataBytes = view.getFloat64(0, true);
+  const indexBytes = view.getFloat64(8, true);
+  if (dataBytes + indexBytes + footerBytes !== stat.size) throw broken(`its parts have ${String(dataBytes + indexBytes + footerBytes)} bytes, it has ${String(stat.size)}`);
+  const index = new Uint8Array(indexBytes);
+  if (indexBytes + footerBytes <= tail.length) index.set(tail.subarray(tail.length - footerBytes - indexBytes, tail.length - footerBytes));
+  else await reader.readInto(stat.href, dataBytes, index, stat.version);
+  if (crc32(index) !== view.getFloat64(16, true)) throw broken('its index has another checksum');
+  return decodeIndex(new Float64Array(index.buffer), dataBytes);
+}
+
+function decodeIndex(values: Float64Array, dataBytes: number): SegmentIndex {
+  let at = 0;
+  const next = (): number => values[at++] as number;
+  const tileCount = next();
+  const bands = next();
+  const tiles: SegmentTile[] = [];
+  for (let i = 0; i < tileCount; i++) {
+    const column = next();
+    const row = next();
+    const statistics: Statistics[] = [];
+    for (let band = 0; band < bands; band++) {
+      statistics.push({ count: next(), minimum: next(), maximum: next(), mean: next(), squares: next() });
+    }
+    tiles.push({ column, row, statistics });
+  }
+  const blockCount = next();
+  const blocks: SegmentBlock[] = [];
+  for (let i = 0; i < blockCount; i++) {
+    blocks.push({ level: next(), column: next(), row: next(), offset: next(), length: next() });
+  }
+  return { tiles, blocks, dataBytes };
+}
+
+/** `segments/<output>/<batch>-<n>.seg`: batch and number are padded, so that hrefs ascend as they do. */
+export function segmentName(batch: number, number: number): string {
+  return `${String(batch).padStart(7, '0')}-${String(number).padStart(5, '0')}.seg`;
+}
+
+/** Batch and number out of a segment's name; undefined for other objects. */
+export function parseSegmentName(href: string): { batch: number; number: number } | undefined {
+  const match = /\/(\d{7})-(\d{5})\.seg$/.exec(href);
+  return match === null ? undefined : { batch: Number(match[1]), number: Number(match[2]) };
+}
