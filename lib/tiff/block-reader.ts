@@ -6,14 +6,20 @@
  */
 
 import { type SampleArray } from '../raster/dtype.ts';
-import { inflateBlock, unpackNone, unzstdBlock } from './codec-bytes.ts';
+import { inflateBlock, unpackBits, unpackNone, unzstdBlock } from './codec-bytes.ts';
+import { decodeJpeg } from './codec-jpeg.ts';
+import { LercDecoder } from './codec-lerc.ts';
+import { LzwDecoder } from './codec-lzw.ts';
+import { decodeWebp } from './codec-webp.ts';
 import { type ExtractOptions, Extractor } from './extract.ts';
-import { tiffError } from './fault.ts';
-import { blockRowBytes, type BlockLayout, decodedRows } from './layout.ts';
+import { blockBytes, blockRowBytes, type BlockLayout, decodedRows } from './layout.ts';
 
 export class BlockReader {
   readonly layout: BlockLayout;
   readonly #extractor: Extractor;
+  readonly #lzw = new LzwDecoder();
+  readonly #lerc = new LercDecoder();
+  #decoded: Uint8Array | undefined;
 
   constructor(layout: BlockLayout) {
     this.layout = layout;
@@ -37,8 +43,16 @@ export class BlockReader {
         return inflateBlock(layout, index, bytes, size);
       case 'zstd':
         return unzstdBlock(layout, index, bytes, size);
-      default:
-        throw tiffError('TIFF_UNSUPPORTED', layout.href, `compression ${layout.compression} is not implemented`);
+      case 'packbits':
+        return unpackBits(layout, index, bytes, size, this.#room());
+      case 'lzw':
+        return this.#lzw.decode(layout, index, bytes, size, this.#room());
+      case 'lerc':
+        return this.#lerc.decode(layout, index, bytes, size);
+      case 'jpeg':
+        return decodeJpeg(layout, index, bytes, size);
+      case 'webp':
+        return decodeWebp(layout, index, bytes, size);
     }
   }
 
@@ -49,5 +63,11 @@ export class BlockReader {
    */
   extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
     this.#extractor.extract(raw, target, options);
+  }
+
+  /** Memory for one decoded block, made when the first block comes. */
+  #room(): Uint8Array {
+    this.#decoded ??= new Uint8Array(blockBytes(this.layout));
+    return this.#decoded;
   }
 }

@@ -1,4 +1,4 @@
-/** Codecs that give bytes for bytes with Node's own zlib, and none at all. */
+/** Codecs that give bytes for bytes: none, PackBits, and those of Node's own zlib; and how all codecs report a damaged block. */
 
 import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import { tiffError } from './fault.ts';
@@ -31,6 +31,30 @@ export function inflateBlock(layout: BlockLayout, index: number, bytes: Uint8Arr
 export function unzstdBlock(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
   const decoded = guarded(layout, index, size, () => zstdDecompressSync(bytes, { chunkSize: chunkFor(size), maxOutputLength: size.most }));
   return checkLength(layout, index, decoded, size);
+}
+
+/**
+ * PackBits (TIFF 6.0 §9), into `into`, which has room for the most that a block may have.
+ * What follows a full block is ignored, as libtiff does.
+ */
+export function unpackBits(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, into: Uint8Array): Uint8Array {
+  let from = 0;
+  let to = 0;
+  while (from < bytes.length && to < size.most) {
+    const control = bytes[from++] ?? 0;
+    if (control < 128) {
+      const length = Math.min(control + 1, size.most - to, bytes.length - from);
+      into.set(bytes.subarray(from, from + length), to);
+      from += control + 1;
+      to += length;
+    } else if (control > 128) {
+      const end = Math.min(to + 257 - control, size.most);
+      if (from >= bytes.length) break;
+      into.fill(bytes[from++] ?? 0, to, end);
+      to = end;
+    }
+  }
+  return checkLength(layout, index, into.subarray(0, to), size);
 }
 
 /** zlib asks for another chunk when the first is full to the last byte; 64 is its smallest. */
