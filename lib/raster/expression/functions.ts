@@ -1,0 +1,52 @@
+/** The functions of the language: how many operands each takes, and which operation it stands for. */
+import type { BinaryOperation, UnaryOperation } from './operations.ts';
+
+interface Arity {
+  readonly least: number;
+  /** Infinity for lists of any length. */
+  readonly most: number;
+  /** The operands' names, for messages and the reference page. */
+  readonly usage: string;
+}
+
+type Meaning =
+  | { readonly kind: 'unary'; readonly operation: UnaryOperation }
+  | { readonly kind: 'binary'; readonly operation: BinaryOperation }
+  /** min(a, b, c) is min(min(a, b), c). */
+  | { readonly kind: 'chain'; readonly operation: BinaryOperation }
+  | { readonly kind: 'clamp' | 'where' | 'isnodata' | 'coalesce' };
+
+export type LanguageFunction = Arity & Meaning;
+
+function unary(operation: UnaryOperation): LanguageFunction {
+  return { kind: 'unary', operation, least: 1, most: 1, usage: 'x' };
+}
+
+export const languageFunctions: ReadonlyMap<string, LanguageFunction> = new Map<string, LanguageFunction>([
+  ['min', { kind: 'chain', operation: 'minimum', least: 2, most: Infinity, usage: 'x, y, …' }],
+  ['max', { kind: 'chain', operation: 'maximum', least: 2, most: Infinity, usage: 'x, y, …' }],
+  ['clamp', { kind: 'clamp', least: 3, most: 3, usage: 'x, low, high' }],
+  ['where', { kind: 'where', least: 3, most: 3, usage: 'condition, x, y' }],
+  ['isnodata', { kind: 'isnodata', least: 1, most: 1, usage: 'x' }],
+  ['coalesce', { kind: 'coalesce', least: 2, most: Infinity, usage: 'x, y, …' }],
+  ['isnan', unary('isnan')],
+  ['abs', unary('abs')],
+  ['sign', unary('sign')],
+  ['floor', unary('floor')],
+  ['ceil', unary('ceil')],
+  ['trunc', unary('trunc')],
+  ['round', unary('round')],
+  ['sqrt', unary('sqrt')],
+  ['exp', unary('exp')],
+  ['log', unary('log')],
+  ['log2', unary('log2')],
+  ['log10', unary('log10')],
+  ['sin', unary('sin')],
+  ['cos', unary('cos')],
+  ['tan', unary('tan')],
+  ['asin', unary('asin')],
+  ['acos', unary('acos')],
+  ['atan', unary('atan')],
+  ['pow', { kind: 'binary', operation: 'power', least: 2, most: 2, usage: 'x, y' }],
+  ['atan2', { kind: 'binary', operation: 'atan2', least: 2, most: 2, usage: 'y, x' }],
+]);
