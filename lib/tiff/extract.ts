@@ -28,9 +28,6 @@ type Words = Uint8Array | Uint16Array | Uint32Array;
 
 const machineOrder = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 'little' : 'big';
 
-/** Codecs whose decoders give samples in the machine's own byte order, whatever the file's. */
-const ownOrderCodecs: ReadonlySet<string> = new Set(['jpeg', 'webp', 'lerc']);
-
 /** Holds what is the same for all blocks of an image, and scratch rows that are used again. */
 export class Extractor {
   readonly #layout: BlockLayout;
@@ -50,7 +47,8 @@ export class Extractor {
     this.#pixelSamples = samplesPerBlockPixel(layout);
     this.#rowBytes = blockRowBytes(layout);
     this.#wordBytes = Math.max(1, layout.bitsPerSample / 8);
-    this.#swap = layout.byteOrder !== machineOrder && this.#wordBytes > 1 && !ownOrderCodecs.has(layout.compression);
+    // LERC too, although its samples have no byte order in the blob: libtiff swaps them before it encodes and after it decodes.
+    this.#swap = layout.byteOrder !== machineOrder && this.#wordBytes > 1;
     this.#row = Buffer.from(new ArrayBuffer(this.#rowBytes));
     this.#halves = new Uint16Array(isFloat16(layout) ? layout.blockWidth : 0);
   }
