@@ -3,6 +3,7 @@
  * The schemas are applied once, where a handler receives its event.
  */
 import * as z from 'zod';
+import { formatHref, parseHref } from '../store/href.ts';
 
 /** What starts an execution: the job spec itself, or where it lies; `run` names the run to continue. */
 export const executionInput = z.union([
@@ -58,3 +59,23 @@ export type SplitResult = RunState;
 
 /** What reduce returns: MORE wants another Map over the new manifest, MERGING wants to be called again, DONE is done. */
 export type ReduceResult = RunState & { readonly status: 'MORE' | 'MERGING' | 'DONE' };
+
+/** Reduce's event: the state, and what reduce answered the last time when it is called again. */
+export const reduceEvent = runState.extend({ status: z.enum(['MORE', 'MERGING']).optional() });
+
+/** Where an object lies, for states that speak to S3 themselves. A file has no bucket: its key is its absolute path. */
+export interface ObjectAddress {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** The address of an href. @throws JobError HREF_* */
+export function addressOf(href: string): ObjectAddress {
+  const location = parseHref(href);
+  return location.scheme === 's3' ? { bucket: location.bucket, key: location.key } : { bucket: '', key: location.path };
+}
+
+/** The href of an address: the other way round. */
+export function hrefOf({ bucket, key }: ObjectAddress): string {
+  return formatHref(bucket === '' ? { scheme: 'file', path: key } : { scheme: 's3', bucket, key });
+}

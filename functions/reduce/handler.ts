@@ -1,0 +1,24 @@
+/** Reduce: merges what the workers wrote. Called again until it answers DONE; may ask for one more pass of workers with MORE. */
+import middy from '@middy/core';
+import { reduceEvent } from '../../lib/job/events.ts';
+import type { ReduceResult } from '../../lib/job/events.ts';
+import { reduce } from '../../lib/job/reduce.ts';
+import { createStore } from '../../lib/store/routing-store.ts';
+import { parseEvent, reporting } from '../middleware.ts';
+import type { Environment, FunctionContext } from '../middleware.ts';
+
+/** Makes the handler. `env` is not read: everything that reduce needs lies in its event and in the run prefix. */
+export function createHandler(_env: Environment): (event: unknown, context: FunctionContext) => Promise<ReduceResult> {
+  const handle = async (event: unknown, context: FunctionContext): Promise<ReduceResult> => {
+    const { status: _status, ...state } = parseEvent(reduceEvent, event, 'reduce');
+    const store = createStore();
+    try {
+      return await reduce(state, { store, deadline: () => context.getRemainingTimeInMillis() });
+    } finally {
+      await store.close();
+    }
+  };
+  return middy<unknown, ReduceResult, Error, FunctionContext>().use(reporting('reduce')).handler(handle);
+}
+
+export const handler = createHandler(process.env);

@@ -1,0 +1,26 @@
+/** What a local run tells while it goes on: for progress bars and JSON lines. */
+
+export type RunEvent =
+  /** The run's machine entered a state: Split, ProcessBatches, Reduce. */
+  | { readonly type: 'StateEntered'; readonly state: string }
+  /** A Map begins: so many batches. `pass` is 0 for the tiles, 1 for the overview pass. */
+  | { readonly type: 'BatchesStarted'; readonly pass: number; readonly batches: number }
+  | { readonly type: 'BatchStarted'; readonly batch: number; readonly attempt: number }
+  /** A further attempt begins. `reason`: capacity lost, out of memory, timed out, try again. */
+  | { readonly type: 'BatchRetried'; readonly batch: number; readonly attempt: number; readonly reason: string }
+  /** One attempt failed; whether another follows is for the state machine to say. `log` is the href of the worker's output. */
+  | {
+      readonly type: 'AttemptFailed';
+      readonly batch: number;
+      readonly attempt: number;
+      /** Absent when the worker never started. */
+      readonly exitCode?: number;
+      readonly reason: string;
+      readonly log: string;
+    }
+  | { readonly type: 'BatchSucceeded'; readonly batch: number }
+  | { readonly type: 'BatchFailed'; readonly batch: number; readonly error: string; readonly cause: string }
+  /** A line of JSON with an `event` that a worker printed, for example `Tile:Done`. */
+  | { readonly type: 'WorkerEvent'; readonly batch: number; readonly attempt: number; readonly event: string; readonly fields: Readonly<Record<string, unknown>> };
+
+export type RunEventListener = (event: RunEvent) => void;

@@ -1,0 +1,74 @@
+/**
+ * Where a worker's output goes: `logs/<batch>-<attempt>.log` under the run prefix. Files grow as the worker prints; for a run prefix in
+ * S3 the last part is kept and written when the worker has ended.
+ */
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { joinHref, parseHref } from '../lib/store/href.ts';
+import type { Store } from '../lib/store/store.ts';
+
+/** What is kept for a log in S3. */
+const keptChars = 1024 * 1024;
+/** What goes into a message. */
+const tailLines = 5;
+const tailChars = 600;
+
+export interface WorkerLog {
+  readonly href: string;
+  add(line: string, stream: 'stdout' | 'stderr'): void;
+  /** The last lines of standard error, for a message. */
+  tail(): string;
+  close(): Promise<void>;
+}
+
+/** Opens the log of one attempt; a resumed run adds to what is there. */
+export function openWorkerLog(store: Store, run: string, batch: number, attempt: number): WorkerLog {
+  const href = joinHref(run, 'logs', `${batch}-${attempt}.log`);
+  const location = parseHref(href);
+  const sink = location.scheme === 'file' ? fileSink(location.path) : storeSink(store, href);
+  const last: string[] = [];
+  return {
+    href,
+    add(line, stream) {
+      sink.write(`${line}\n`);
+      if (stream === 'stdout' || line === '') return;
+      last.push(line);
+      if (last.length > tailLines) last.shift();
+    },
+    tail: () => last.join('\n').slice(-tailChars),
+    close: () => sink.close(),
+  };
+}
+
+interface Sink {
+  write(text: string): void;
+  close(): Promise<void>;
+}
+
+/** Written at once: a log must hold what was printed before a crash of this process too. */
+function fileSink(path: string): Sink {
+  mkdirSync(dirname(path), { recursive: true });
+  const descriptor = openSync(path, 'a');
+  return {
+    write(text) {
+      writeSync(descriptor, text);
+    },
+    close() {
+      closeSync(descriptor);
+      return Promise.resolve();
+    },
+  };
+}
+
+function storeSink(store: Store, href: string): Sink {
+  let text = '';
+  return {
+    write(more) {
+      text += more;
+      if (text.length > 2 * keptChars) text = text.slice(-keptChars);
+    },
+    async close() {
+      await store.put(href, Buffer.from(text.slice(-keptChars)), { contentType: 'text/plain; charset=utf-8' });
+    },
+  };
+}
