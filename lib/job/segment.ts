@@ -4,7 +4,7 @@
  * checksum guards against a store that says otherwise.
  *
  * The index is a sequence of float64 values, little-endian:
- *   tiles, bands, then for each tile: column, row, and for each band: count, minimum, maximum, mean, squares;
+ *   complete (1 or 0), tiles, bands, then for each tile: column, row, and for each band: count, minimum, maximum, mean, squares;
  *   blocks, then for each block: level, column, row, offset, length.
  * The footer: 8 bytes of magic, then as float64: bytes of blocks, bytes of index, CRC-32 of the index.
  */
@@ -35,6 +35,8 @@ export interface SegmentBlock {
 }
 
 export interface SegmentIndex {
+  /** The batch that wrote the segment had nothing more to come: all its tiles and overview blocks are in this segment and those before. */
+  readonly complete: boolean;
   readonly tiles: readonly SegmentTile[];
   readonly blocks: readonly SegmentBlock[];
   /** Bytes of blocks: what goes into the finished file. */
@@ -45,10 +47,11 @@ const magic = new TextEncoder().encode('TFSEG01\n');
 export const footerBytes = magic.length + 3 * 8;
 
 /** What has to be put after the blocks. */
-export function encodeIndex({ tiles, blocks, dataBytes }: SegmentIndex): Uint8Array {
+export function encodeIndex({ complete, tiles, blocks, dataBytes }: SegmentIndex): Uint8Array {
   const bands = tiles[0]?.statistics.length ?? 0;
-  const values = new Float64Array(3 + tiles.length * (2 + 5 * bands) + blocks.length * 5);
+  const values = new Float64Array(4 + tiles.length * (2 + 5 * bands) + blocks.length * 5);
   let at = 0;
+  values[at++] = complete ? 1 : 0;
   values[at++] = tiles.length;
   values[at++] = bands;
   for (const { column, row, statistics } of tiles) {
@@ -104,6 +107,7 @@ export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): 
 function decodeIndex(values: Float64Array, dataBytes: number): SegmentIndex {
   let at = 0;
   const next = (): number => values[at++] as number;
+  const complete = next() === 1;
   const tileCount = next();
   const bands = next();
   const tiles: SegmentTile[] = [];
@@ -121,7 +125,7 @@ function decodeIndex(values: Float64Array, dataBytes: number): SegmentIndex {
   for (let i = 0; i < blockCount; i++) {
     blocks.push({ level: next(), column: next(), row: next(), offset: next(), length: next() });
   }
-  return { tiles, blocks, dataBytes };
+  return { complete, tiles, blocks, dataBytes };
 }
 
 /** `segments/<output>/<batch>-<n>.seg`: batch and number are padded, so that hrefs ascend as they do. */
@@ -133,4 +137,9 @@ export function segmentName(batch: number, number: number): string {
 export function parseSegmentName(href: string): { batch: number; number: number } | undefined {
   const match = /\/(\d{7})-(\d{5})\.seg$/.exec(href);
   return match === null ? undefined : { batch: Number(match[1]), number: Number(match[2]) };
+}
+
+/** What the names of all segments of a batch begin with. */
+export function segmentPrefix(batch: number): string {
+  return `${String(batch).padStart(7, '0')}-`;
 }

@@ -1,0 +1,63 @@
+/** The result record of a batch over the life of one attempt: begun, succeeded or failed, with what the attempts before left in it. */
+import { describeError } from '../../lib/base/errors.ts';
+import type { BatchLine, BatchSummary } from '../../lib/job/batch.ts';
+import { runFiles } from '../../lib/job/plan.ts';
+import { batchRecord, encodeDocument, readDocument, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
+import type { Store } from '../../lib/store/store.ts';
+
+export class Attempt {
+  readonly #store: Store;
+  readonly #href: string;
+  readonly #earlier: readonly AttemptRecord[];
+  readonly #line: BatchLine;
+  readonly #number: number;
+  readonly #startedAt = new Date().toISOString();
+
+  private constructor(store: Store, href: string, line: BatchLine, number: number, earlier: readonly AttemptRecord[]) {
+    this.#store = store;
+    this.#href = href;
+    this.#line = line;
+    this.#number = number;
+    this.#earlier = earlier;
+  }
+
+  /** Writes that the attempt has begun; if it is killed, this is what remains of it. */
+  static async begin(store: Store, run: string, line: BatchLine): Promise<Attempt> {
+    const href = `${run}${runFiles.result(line.batch)}`;
+    const before = await readDocument(store, href, batchRecord);
+    const earlier = before?.attempts ?? [];
+    // A run that is continued counts on, so the number is that of the record, not the state machine's.
+    const attempt = new Attempt(store, href, line, earlier.length + 1, earlier);
+    await attempt.#write({ state: 'RUNNING', tilesComputed: 0, tilesReused: 0, endedAt: null, error: null });
+    return attempt;
+  }
+
+  async succeed({ computed, reused }: BatchSummary): Promise<void> {
+    await this.#write({ state: 'SUCCEEDED', tilesComputed: computed, tilesReused: reused, endedAt: new Date().toISOString(), error: null });
+  }
+
+  async fail(error: unknown, { computed, reused }: BatchSummary): Promise<void> {
+    const { stack, ...described } = describeError(error);
+    await this.#write({
+      state: 'FAILED',
+      tilesComputed: computed,
+      tilesReused: reused,
+      endedAt: new Date().toISOString(),
+      error: { ...described, where: { ...described.where }, ...(stack === undefined ? {} : { stack }) },
+    });
+  }
+
+  async #write(state: Pick<AttemptRecord, 'state' | 'tilesComputed' | 'tilesReused' | 'endedAt' | 'error'>): Promise<void> {
+    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state };
+    const [, , columns, rows] = this.#line.tiles;
+    const record: BatchRecord = {
+      batch: this.#line.batch,
+      state: current.state,
+      attempt: this.#number,
+      tiles: columns * rows,
+      error: current.error,
+      attempts: [...this.#earlier, current],
+    };
+    await this.#store.put(this.#href, encodeDocument(record), { contentType: 'application/json', createFolders: true });
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The worker: one batch, then exit. Contract (docs/worker.md): TILEFAN_RUN is the run prefix, TILEFAN_BATCH the manifest line; exit 0 only
+ * when every tile of the batch is committed, otherwise a code of sysexits.h. SIGTERM commits what is finished and exits 75.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { JobError, TryAgainError, describeError, messageOf } from '../../lib/base/errors.ts';
+import { createLogger } from '../../lib/base/log.ts';
+import { batchLine, runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
+import { programOf } from '../../lib/job/operation.ts';
+import { readPlan, type Plan } from '../../lib/job/plan.ts';
+import { TileInputs } from '../../lib/job/tile-inputs.ts';
+import { tileSetupOf } from '../../lib/job/tile-setup.ts';
+import { createStore } from '../../lib/store/routing-store.ts';
+import type { Store } from '../../lib/store/store.ts';
+import { Attempt } from './attempt.ts';
+import { ThreadPool } from './thread-pool.ts';
+
+// V8's mid-tier compiler inlines hot pixel loops and then keeps them; without that they reach the top tier (docs/performance.md).
+setFlagsFromString('--no-maglev-inlining');
+
+const stop = new AbortController();
+process.on('SIGTERM', () => {
+  stop.abort();
+});
+process.on('SIGINT', () => {
+  stop.abort();
+});
+if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
+  // A local parent that dies closes our standard input; nobody is left to work for then.
+  process.stdin.on('end', () => {
+    stop.abort();
+  });
+  process.stdin.on('error', () => {
+    stop.abort();
+  });
+  process.stdin.resume();
+}
+
+const { run, line } = readEnvironment();
+const log = createLogger({ run, batch: line.batch });
+const store = createStore();
+let summary: BatchSummary = { computed: 0, reused: 0 };
+
+let attempt: Attempt | undefined;
+try {
+  attempt = await Attempt.begin(store, run, line);
+  await work(await readPlan(store, run), store);
+  await attempt.succeed(summary);
+  log.info({ ...summary }, 'Batch:Done');
+  process.exitCode = 0;
+} catch (error) {
+  const described = describeError(error);
+  log.error({ error: described, ...summary }, 'Batch:Failed');
+  await attempt?.fail(error, summary).catch((cause: unknown) => {
+    log.error({ cause: messageOf(cause) }, 'Record:Failed');
+  });
+  process.exitCode = described.exitCode;
+}
+// Threads and sockets are of no use any more, and waiting for them could only hang.
+process.exit();
+
+/** What the environment says. A worker that is called wrongly can't know its record, so this ends the process at once. */
+function readEnvironment(): { run: string; line: BatchLine } {
+  try {
+    const href = process.env['TILEFAN_RUN'] ?? '';
+    if (!href.endsWith('/')) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_RUN: wanted a run prefix that ends in /, found ${JSON.stringify(href)}`);
+    const text = process.env['TILEFAN_BATCH'] ?? '';
+    const parsed = batchLine.safeParse(parseJson(text));
+    if (!parsed.success) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_BATCH: wanted a line of the manifest, found ${JSON.stringify(text)}`);
+    return { run: href, line: parsed.data };
+  } catch (error) {
+    createLogger().error({ error: describeError(error) }, 'Worker:BadEnvironment');
+    process.exit(64);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function work(plan: Plan, of: Store): Promise<void> {
+  const program = programOf(plan);
+  const inputs = await TileInputs.open(of, plan, program);
+  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.images), plan.threads, stop.signal);
+  if (stop.signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
+  summary = await runBatch(line, {
+    plan,
+    store: of,
+    inputs,
+    runner,
+    signal: stop.signal,
+    onTile: ({ column, row, reused }) => {
+      summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
+      process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
+    },
+  });
+}

@@ -1,0 +1,84 @@
+/** Compute threads, one a vCPU. Tiles that are read ahead wait here, so that a thread that has finished one begins the next at once. */
+import { Worker } from 'node:worker_threads';
+import { OperationError, TryAgainError, restoreError } from '../../lib/base/errors.ts';
+import type { TileRunner } from '../../lib/job/batch.ts';
+import type { TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
+import type { ThreadAnswer } from './thread.ts';
+
+interface Waiting {
+  readonly task: TileTask;
+  readonly resolve: (result: TileResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  current: Waiting | undefined;
+}
+
+export class ThreadPool implements TileRunner {
+  readonly inFlight: number;
+  readonly #threads: Thread[];
+  readonly #queue: Waiting[] = [];
+  #broken: Error | undefined;
+
+  /** @param signal when it aborts, tiles that no thread has begun are given up */
+  constructor(setup: TileSetup, threads: number, signal: AbortSignal) {
+    this.inFlight = 2 * threads;
+    this.#threads = Array.from({ length: threads }, () => this.#startThread(setup));
+    signal.addEventListener('abort', () => {
+      for (const { reject } of this.#queue.splice(0)) reject(new TryAgainError('WORKER_STOPPED', 'the worker was stopped'));
+    });
+  }
+
+  run(task: TileTask): Promise<TileResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken !== undefined) {
+        reject(this.#broken);
+        return;
+      }
+      this.#queue.push({ task, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #dispatch(): void {
+    for (const thread of this.#threads) {
+      if (thread.current !== undefined) continue;
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      thread.current = next;
+      thread.worker.postMessage(next.task);
+    }
+  }
+
+  #startThread(setup: TileSetup): Thread {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: setup });
+    const thread: Thread = { worker, current: undefined };
+    worker.on('message', (answer: ThreadAnswer) => {
+      const { current } = thread;
+      thread.current = undefined;
+      this.#dispatch();
+      if ('result' in answer) current?.resolve(answer.result);
+      else current?.reject(restoreError(answer.error));
+    });
+    worker.on('error', (cause) => {
+      this.#fail(new OperationError('THREAD_DIED', `a compute thread died: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+    });
+    return thread;
+  }
+
+  /** A thread that dies outside a tile's own error handling (out of heap, a defect) ends all work: its tile would never be answered. */
+  #fail(error: OperationError): void {
+    this.#broken = error;
+    for (const thread of this.#threads) {
+      thread.current?.reject(error);
+      thread.current = undefined;
+    }
+    for (const { reject } of this.#queue.splice(0)) reject(error);
+  }
+}

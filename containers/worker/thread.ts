@@ -1,0 +1,27 @@
+/** A compute thread: takes one tile at a time and gives back its encoded blocks. It does no input or output. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { describeError, type ErrorRecord } from '../../lib/base/errors.ts';
+import { TileProcessor, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
+
+/** What a thread answers to a task. */
+export type ThreadAnswer = { readonly result: TileResult } | { readonly error: ErrorRecord };
+
+if (parentPort === null) throw new Error('this module is the body of a worker thread');
+const port = parentPort;
+const processor = new TileProcessor(workerData as TileSetup);
+
+/** Buffers that go to the main thread for good, so that nothing is copied. */
+function buffersOf({ outputs }: TileResult): ArrayBuffer[] {
+  return outputs.flatMap(({ bytes, remainder }) => [bytes.buffer, ...remainder.map(({ samples }) => samples.buffer as ArrayBuffer)]);
+}
+
+port.on('message', (task: TileTask) => {
+  processor.process(task).then(
+    (result) => {
+      port.postMessage({ result } satisfies ThreadAnswer, buffersOf(result));
+    },
+    (error: unknown) => {
+      port.postMessage({ error: describeError(error) } satisfies ThreadAnswer);
+    },
+  );
+});

@@ -1,0 +1,72 @@
+/** The job's operation: its expressions read, checked against the inputs, and compiled to one program for all outputs. */
+import type { Dtype } from '../raster/dtype.ts';
+import { readExpression, type CheckedExpression } from '../raster/expression/check.ts';
+import { compileProgram, type OutputBand } from '../raster/expression/compile.ts';
+import type { ExpressionProgram } from '../raster/expression/program.ts';
+import { nodataOf, type Plan } from './plan.ts';
+import { jsonPath, type Problem } from './problems.ts';
+import type { JobSpec } from './spec.ts';
+
+/** The checked expressions of each output, one a band. */
+export type Expressions = ReadonlyMap<string, readonly CheckedExpression[]>;
+
+/**
+ * Reads every expression of a job.
+ * @param bands number of bands of each input, as the job may count them
+ * @param problems gets what is wrong, with the JSON path and the column
+ */
+export function readExpressions(operation: JobSpec['operation'], bands: Readonly<Record<string, number>>, problems: Problem[]): Expressions {
+  const inputs = Object.fromEntries(Object.entries(bands).map(([name, count]) => [name, { bands: count }]));
+  const expressions = new Map<string, readonly CheckedExpression[]>();
+  for (const [output, value] of Object.entries(operation.expression)) {
+    const texts = typeof value === 'string' ? [value] : value;
+    const checked = texts.flatMap((text, band) => {
+      const result = readExpression(text, { inputs, parameters: operation.parameters });
+      const path = ['operation', 'expression', output, ...(typeof value === 'string' ? [] : [band])];
+      for (const { code, message, column } of result.problems) {
+        problems.push({ path: jsonPath(path), message: `column ${String(column)}: ${message}`, code });
+      }
+      return result.expression ?? [];
+    });
+    expressions.set(output, checked);
+  }
+  return expressions;
+}
+
+/** What the program has to know of an input. */
+export interface OperationInput {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly nodata: number | undefined;
+  readonly masked: boolean;
+}
+
+/** One program for all bands of all outputs, in the order of `outputs`; what they share is computed once. */
+export function compileOperation(
+  expressions: Expressions,
+  inputs: readonly OperationInput[],
+  outputs: readonly { readonly name: string; readonly dtype: Dtype; readonly nodata: number | undefined }[],
+): ExpressionProgram {
+  const byName = new Map(inputs.map((input) => [input.name, input]));
+  const bands: OutputBand[] = outputs.flatMap(({ name, dtype, nodata }) =>
+    (expressions.get(name) ?? []).map((expression) => ({ expression, dtype, nodata })),
+  );
+  return compileProgram(bands, (name) => {
+    const input = byName.get(name);
+    if (input === undefined) throw new Error(`the expression was checked, but there is no input ${name}`);
+    return input;
+  });
+}
+
+/** The program of a plan: the worker's way to it. A plan was checked before it was written, so nothing can be wrong here. */
+export function programOf(plan: Plan): ExpressionProgram {
+  const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands.length]));
+  const problems: Problem[] = [];
+  const expressions = readExpressions(plan.job.operation, bands, problems);
+  if (problems.length > 0) throw new Error(`the plan's expressions don't compile: ${JSON.stringify(problems)}`);
+  return compileOperation(
+    expressions,
+    plan.inputs.map((input) => ({ ...input, nodata: nodataOf(input) })),
+    plan.outputs.map((output) => ({ ...output, nodata: nodataOf(output) })),
+  );
+}

@@ -1,0 +1,114 @@
+/** What is kept of how a run went: one result record a batch, written by workers, and one run record, written by the reducer. */
+import * as z from 'zod';
+import { DataError, InputUnavailableError } from '../base/errors.ts';
+import { jsonNumber } from '../base/json-number.ts';
+import { displayHref } from '../store/href.ts';
+import type { ObjectReader } from '../store/store.ts';
+
+/** An error as it lies in a record. `where` has the tile and its window, if a tile is to blame. */
+export const errorRecord = z.object({
+  name: z.string(),
+  code: z.string(),
+  message: z.string(),
+  exitCode: z.int(),
+  retryable: z.boolean(),
+  where: z.record(z.string(), z.unknown()),
+  stack: z.string().optional(),
+});
+
+const attemptRecord = z.object({
+  attempt: z.int().positive(),
+  state: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED']),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+  /** Tiles computed and committed by this attempt, and tiles that were committed before it. */
+  tilesComputed: z.int().nonnegative(),
+  tilesReused: z.int().nonnegative(),
+  error: errorRecord.nullable(),
+});
+export type AttemptRecord = z.infer<typeof attemptRecord>;
+
+export const batchRecord = z.object({
+  batch: z.int().nonnegative(),
+  state: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED']),
+  /** Number of the last attempt. */
+  attempt: z.int().positive(),
+  tiles: z.int().positive(),
+  /** Of the last attempt. */
+  error: errorRecord.nullable(),
+  /** One that is still RUNNING when a later one has begun was killed. */
+  attempts: z.array(attemptRecord),
+});
+export type BatchRecord = z.infer<typeof batchRecord>;
+
+const bandStatistics = z.object({
+  count: z.number(),
+  minimum: jsonNumber.nullable(),
+  maximum: jsonNumber.nullable(),
+  mean: jsonNumber.nullable(),
+  stddev: jsonNumber.nullable(),
+});
+
+export const runRecord = z.object({
+  run: z.string(),
+  name: z.string(),
+  state: z.enum(['SUCCEEDED', 'FAILED', 'ABORTED']),
+  prefix: z.string(),
+  createdAt: z.string(),
+  endedAt: z.string(),
+  grid: z.object({ columns: z.int(), rows: z.int(), epsg: z.int().nullable() }),
+  tiles: z.object({
+    total: z.int(),
+    /** In the outputs. Fewer than total only when failures were tolerated. */
+    done: z.int(),
+    /** Sums over all attempts that lived to say so. */
+    computed: z.int(),
+    reused: z.int(),
+  }),
+  batches: z.object({
+    total: z.int(),
+    failed: z.array(z.int()),
+    /** Batches that needed more than one attempt, and how many. */
+    retried: z.array(z.object({ batch: z.int(), attempts: z.int() })),
+  }),
+  outputs: z.array(
+    z.object({
+      name: z.string(),
+      href: z.string(),
+      bytes: z.number(),
+      bands: z.array(z.object({ name: z.string().nullable(), statistics: bandStatistics.nullable() })),
+      overviews: z.int(),
+      bigTiff: z.boolean(),
+    }),
+  ),
+  errors: z.array(z.object({ batch: z.int(), error: errorRecord })),
+});
+export type RunRecord = z.infer<typeof runRecord>;
+
+/**
+ * Reads a JSON document of the run; undefined when there is none.
+ * @throws DataError RECORD_BROKEN when it is there but isn't what it should be
+ */
+export async function readDocument<Schema extends z.ZodType>(
+  reader: ObjectReader,
+  href: string,
+  schema: Schema,
+): Promise<z.output<Schema> | undefined> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await reader.readAll(href);
+  } catch (error) {
+    if (error instanceof InputUnavailableError && error.code === 'STORE_NOT_FOUND') return undefined;
+    throw error;
+  }
+  try {
+    return schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new DataError('RECORD_BROKEN', `${displayHref(href)} is not a document of this version of tilefan`, { cause, where: { href } });
+  }
+}
+
+/** A document as the bytes that are stored: indented, because people read them too. */
+export function encodeDocument(document: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(document, undefined, 1)}\n`);
+}

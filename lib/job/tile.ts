@@ -1,0 +1,327 @@
+/**
+ * One tile, from the bytes of its input blocks to the encoded blocks of its outputs. This is what a compute thread does; no input or
+ * output happens here.
+ */
+import { DataError, OperationError, TilefanError } from '../base/errors.ts';
+import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
+import { Evaluator } from '../raster/expression/evaluator.ts';
+import type { ExpressionProgram } from '../raster/expression/program.ts';
+import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
+import { mergeStatistics, noStatistics, windowStatistics, type Statistics } from '../raster/statistics.ts';
+import { intersect, type Window } from '../raster/window.ts';
+import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
+import { BlockReader } from '../tiff/block-reader.ts';
+import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
+
+/** An image of an input file, and which of its bands the program reads. Plain data. */
+export interface TileImage {
+  readonly layout: BlockLayout;
+  /** What sparse blocks are filled with. */
+  readonly fill: number;
+  /** For each source of the program that is a band of this image: the source's index, and the 0-based band of the file. */
+  readonly sources: readonly { readonly source: number; readonly band: number }[];
+  /** Sources that this image, a mask, is the validity of. */
+  readonly masks: readonly number[];
+}
+
+export interface TileOutput {
+  readonly encoding: BlockEncoding;
+  /** Of no effect when there are no levels to make. */
+  readonly resampling: Resampling;
+  /** The highest level that lies within a tile. */
+  readonly tileLevel: number;
+  /** Whether one more level is wanted as pixels, for the levels above the tile. */
+  readonly remainder: boolean;
+  readonly statistics: boolean;
+}
+
+/** What stays the same for all tiles of a run. Plain data, given to each thread once. */
+export interface TileSetup {
+  readonly tileSize: number;
+  readonly images: readonly TileImage[];
+  readonly program: ExpressionProgram;
+  readonly outputs: readonly TileOutput[];
+}
+
+/** A block that a tile needs: where its bytes lie in the task's buffer; length 0 for a sparse block. */
+export interface TileBlock {
+  readonly image: number;
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TileTask {
+  /** Place in the grid of tiles. */
+  readonly column: number;
+  readonly row: number;
+  readonly window: Window;
+  readonly blocks: readonly TileBlock[];
+  readonly bytes: Uint8Array;
+}
+
+/** An encoded block and its place; `offset` counts from the beginning of the tile's bytes. */
+export interface EncodedBlock {
+  readonly level: number;
+  readonly column: number;
+  readonly row: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TileOutputResult {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly blocks: readonly EncodedBlock[];
+  readonly statistics: readonly Statistics[];
+  /** The pixels of level `tileLevel + 1`, one plane a band; empty unless wanted. */
+  readonly remainder: readonly Plane[];
+}
+
+export interface TileResult {
+  readonly column: number;
+  readonly row: number;
+  readonly outputs: readonly TileOutputResult[];
+}
+
+/** Computes tiles one after another; buffers are allocated once, for the largest tile. */
+export class TileProcessor {
+  readonly #setup: TileSetup;
+  readonly #readers: readonly BlockReader[];
+  readonly #sources: readonly SampleArray[];
+  readonly #validity: readonly (Uint8Array | undefined)[];
+  readonly #targets: readonly SampleArray[];
+  readonly #evaluator: Evaluator;
+  readonly #writers: readonly OutputWriter[];
+
+  constructor(setup: TileSetup) {
+    const { images, program, outputs, tileSize } = setup;
+    const pixels = tileSize ** 2;
+    this.#setup = setup;
+    this.#readers = images.map(({ layout }) => new BlockReader(layout));
+    this.#sources = program.sources.map(({ dtype }) => allocateSamples(dtype, pixels));
+    const masked = new Set(images.flatMap(({ masks }) => masks));
+    this.#validity = program.sources.map((_, source) => (masked.has(source) ? new Uint8Array(pixels) : undefined));
+    this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, pixels));
+    this.#evaluator = new Evaluator(program);
+    let first = 0;
+    this.#writers = outputs.map((output) => {
+      const targets = this.#targets.slice(first, first + output.encoding.bands);
+      first += output.encoding.bands;
+      return new OutputWriter(output, targets, tileSize);
+    });
+  }
+
+  /**
+   * @throws DataError or OperationError that names the tile, its window and, for a damaged block, the file
+   */
+  async process(task: TileTask): Promise<TileResult> {
+    const { column, row, window } = task;
+    try {
+      for (const block of task.blocks) {
+        const unpacking = this.#unpack(task, block);
+        // Most codecs are synchronous, and a turn of the event loop for each block would be a waste.
+        if (unpacking !== undefined) await unpacking;
+      }
+      this.#evaluator.run(
+        this.#sources.map((samples, i) => ({ array: samples, validity: this.#validity[i] })),
+        this.#targets,
+        window.columns * window.rows,
+      );
+      return { column, row, outputs: this.#writers.map((writer) => writer.write(task)) };
+    } catch (error) {
+      throw inTile(error, task);
+    }
+  }
+
+  /** Decodes a block and copies what the tile needs of it into the planes. */
+  #unpack(task: TileTask, { image, index, offset, length }: TileBlock): Promise<void> | undefined {
+    const reader = this.#readers[image] as BlockReader;
+    if (length === 0) {
+      this.#fillBlock(task, image, index);
+      return undefined;
+    }
+    const raw = reader.decode(task.bytes.subarray(offset, offset + length), index);
+    if (raw instanceof Uint8Array) {
+      this.#extract(task, image, index, raw);
+      return undefined;
+    }
+    return raw.then((decoded) => {
+      this.#extract(task, image, index, decoded);
+    });
+  }
+
+  #extract({ window }: TileTask, image: number, index: number, raw: Uint8Array): void {
+    const reader = this.#readers[image] as BlockReader;
+    const { layout, sources, masks } = this.#setup.images[image] as TileImage;
+    const place = blockPlace(layout, index, window);
+    const planeBand = bandOfBlock(layout, index);
+    for (const { source, band } of sources) {
+      if (planeBand !== undefined && planeBand !== band) continue;
+      reader.extract(raw, this.#sources[source] as SampleArray, { band, ...place });
+    }
+    const [first, ...rest] = masks;
+    if (first === undefined) return;
+    const validity = this.#validity[first] as Uint8Array;
+    reader.extract(raw, validity, { band: 0, ...place });
+    for (const other of rest) copyWindow(validity, this.#validity[other] as Uint8Array, place);
+  }
+
+  #fillBlock({ window }: TileTask, image: number, index: number): void {
+    const { layout, sources, masks, fill } = this.#setup.images[image] as TileImage;
+    const place = blockPlace(layout, index, window);
+    const planeBand = bandOfBlock(layout, index);
+    for (const { source, band } of sources) {
+      if (planeBand === undefined || planeBand === band) fillWindow(this.#sources[source] as SampleArray, fill, place);
+    }
+    for (const source of masks) fillWindow(this.#validity[source] as Uint8Array, fill, place);
+  }
+}
+
+/** The band whose blocks `index` belongs to, where each band has blocks of its own. */
+function bandOfBlock(layout: BlockLayout, index: number): number | undefined {
+  return layout.interleave === 'band' ? Math.floor(index / (layout.blocksAcross * layout.blocksDown)) : undefined;
+}
+
+interface Place {
+  /** The part of the block that the tile needs, from the block's corner. */
+  readonly window: Window;
+  readonly targetOffset: number;
+  readonly targetStride: number;
+}
+
+function blockPlace(layout: BlockLayout, index: number, tile: Window): Place {
+  const block = blockWindow(layout, index);
+  const shared = intersect(block, tile);
+  return {
+    window: { ...shared, column: shared.column - block.column, row: shared.row - block.row },
+    targetOffset: (shared.row - tile.row) * tile.columns + (shared.column - tile.column),
+    targetStride: tile.columns,
+  };
+}
+
+function fillWindow(target: SampleArray, value: number, { window, targetOffset, targetStride }: Place): void {
+  for (let row = 0; row < window.rows; row++) {
+    const start = targetOffset + row * targetStride;
+    target.fill(value, start, start + window.columns);
+  }
+}
+
+function copyWindow(from: Uint8Array, to: Uint8Array, { window, targetOffset, targetStride }: Place): void {
+  for (let row = 0; row < window.rows; row++) {
+    const start = targetOffset + row * targetStride;
+    to.set(from.subarray(start, start + window.columns), start);
+  }
+}
+
+/** Encodes the blocks of one output: the tile's pixels, the levels within it, and their statistics. */
+class OutputWriter {
+  readonly #output: TileOutput;
+  readonly #targets: readonly SampleArray[];
+  readonly #encoder: BlockEncoder;
+  /** Pixels of the odd and the even levels, one array a band; a level is made from the one below, so two sets are enough. */
+  readonly #levels: readonly (readonly SampleArray[])[];
+  readonly #bytes = new GrowingBytes();
+
+  constructor(output: TileOutput, targets: readonly SampleArray[], tileSize: number) {
+    const { dtype } = output.encoding;
+    this.#output = output;
+    this.#targets = targets;
+    this.#encoder = new BlockEncoder(output.encoding);
+    const made = output.tileLevel + (output.remainder ? 1 : 0);
+    this.#levels = [1, 2].map((level) =>
+      targets.map(() => allocateSamples(dtype, made >= level ? Math.ceil(tileSize / 2 ** level) ** 2 : 0)),
+    );
+  }
+
+  write({ window }: TileTask): TileOutputResult {
+    const { encoding, resampling, tileLevel, remainder, statistics } = this.#output;
+    const { blockSize, dtype, nodata } = encoding;
+    const blocks: EncodedBlock[] = [];
+    this.#bytes.clear();
+    let planes: readonly Plane[] = this.#targets.map((samples) => ({ samples, columns: window.columns, rows: window.rows }));
+    const tileStatistics = statistics ? planes.map((plane) => planeStatistics(plane, blockSize, nodata)) : [];
+    this.#encodeLevel(planes, 0, window, blocks);
+    for (let level = 1; level <= tileLevel + (remainder ? 1 : 0); level++) {
+      const targets = this.#levels[(level - 1) % 2] as readonly SampleArray[];
+      planes = planes.map((plane, band) => halve(plane, resampling, dtype, nodata, targets[band] as SampleArray));
+      if (level <= tileLevel) this.#encodeLevel(planes, level, window, blocks);
+    }
+    return { bytes: this.#bytes.copy(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
+  }
+
+  #encodeLevel(planes: readonly Plane[], level: number, window: Window, blocks: EncodedBlock[]): void {
+    const { blockSize } = this.#output.encoding;
+    const { columns, rows } = planes[0] as Plane;
+    const firstColumn = window.column / 2 ** level / blockSize;
+    const firstRow = window.row / 2 ** level / blockSize;
+    for (let y = 0; y * blockSize < rows; y++) {
+      for (let x = 0; x * blockSize < columns; x++) {
+        const encoded = this.#encoder.encode(planes, x * blockSize, y * blockSize);
+        if (encoded === undefined) continue;
+        const offset = this.#bytes.append(encoded);
+        blocks.push({ level, column: firstColumn + x, row: firstRow + y, offset, length: encoded.length });
+      }
+    }
+  }
+}
+
+/** Statistics block by block, merged in row order, so that they depend on the block size but not on the tile's place in a thread. */
+function planeStatistics({ samples, columns, rows }: Plane, blockSize: number, nodata: number | undefined): Statistics {
+  let total = noStatistics;
+  for (let row = 0; row < rows; row += blockSize) {
+    for (let column = 0; column < columns; column += blockSize) {
+      const part = windowStatistics(
+        samples,
+        row * columns + column,
+        Math.min(blockSize, columns - column),
+        Math.min(blockSize, rows - row),
+        columns,
+        nodata,
+      );
+      total = mergeStatistics(total, part);
+    }
+  }
+  return total;
+}
+
+function copyPlane({ samples, columns, rows }: Plane): Plane {
+  return { samples: samples.slice(0, columns * rows), columns, rows };
+}
+
+/** Bytes appended one piece after another; the memory is kept from one tile to the next. */
+class GrowingBytes {
+  #bytes = new Uint8Array(1 << 20);
+  #length = 0;
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** @returns where the piece begins */
+  append(piece: Uint8Array): number {
+    const start = this.#length;
+    const end = start + piece.length;
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, start));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, start);
+    this.#length = end;
+    return start;
+  }
+
+  copy(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** The same error with the tile named in message and data. */
+function inTile(error: unknown, { column, row, window }: TileTask): Error {
+  const place = `tile ${String(column)},${String(row)} (columns ${String(window.column)} to ${String(window.column + window.columns - 1)}, rows ${String(window.row)} to ${String(window.row + window.rows - 1)})`;
+  const where = { tile: [column, row], window };
+  if (error instanceof DataError) return new DataError(error.code, `${place}: ${error.message}`, { cause: error, where: { ...error.where, ...where } });
+  if (error instanceof TilefanError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new OperationError('OPERATION_FAILED', `${place}: ${message}`, { cause: error, where });
+}

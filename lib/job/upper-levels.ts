@@ -1,0 +1,106 @@
+/**
+ * The levels of the pyramid above those that lie within one tile (in a worker) or one batch (in the reducer). Each block of such a level is
+ * made of up to four quarters, one from each block below it. A block is finished when its last quarter has come; it is then encoded, and
+ * halved into a quarter of the next level. Fed in Z order, few blocks are unfinished at a time, whatever the size of the grid.
+ */
+import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
+import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
+import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
+
+/** The pixels of one level over what one block below covers, one plane a band; undefined when all of them are nodata. */
+export type Quarter = readonly Plane[] | undefined;
+
+export interface FinishedBlock {
+  readonly level: number;
+  readonly column: number;
+  readonly row: number;
+  /** Encoded; undefined when all pixels are nodata. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+interface UnfinishedBlock {
+  planes: readonly Plane[] | undefined;
+  missing: number;
+}
+
+export class UpperLevels {
+  readonly #encoding: BlockEncoding;
+  readonly #encoder: BlockEncoder;
+  readonly #resampling: Resampling;
+  readonly #levels: readonly { readonly columns: number; readonly rows: number }[];
+  readonly #last: number;
+  readonly #unfinished = new Map<string, UnfinishedBlock>();
+
+  /**
+   * @param levels sides of every level of the image, level 0 first
+   * @param last the highest level to make; quarters of levels above it are dropped
+   */
+  constructor(
+    encoding: BlockEncoding,
+    resampling: Resampling,
+    levels: readonly { readonly columns: number; readonly rows: number }[],
+    last: number,
+  ) {
+    this.#encoding = encoding;
+    this.#encoder = new BlockEncoder(encoding);
+    this.#resampling = resampling;
+    this.#levels = levels;
+    this.#last = last;
+  }
+
+  /** Blocks that wait for more quarters. */
+  get unfinished(): number {
+    return this.#unfinished.size;
+  }
+
+  /**
+   * Takes the quarter that the block (column, row) of level `level - 1` makes, and gives the blocks that it finishes, lowest level first.
+   * The bytes of a block are good until the next one is asked for.
+   */
+  *add(level: number, column: number, row: number, quarter: Quarter): Generator<FinishedBlock, void, undefined> {
+    if (level > this.#last) return;
+    const size = this.#levels[level] as { columns: number; rows: number };
+    const { blockSize, nodata, dtype } = this.#encoding;
+    const blockColumn = column >> 1;
+    const blockRow = row >> 1;
+    const columns = Math.min(blockSize, size.columns - blockColumn * blockSize);
+    const rows = Math.min(blockSize, size.rows - blockRow * blockSize);
+    const key = `${String(level)}/${String(blockColumn)}/${String(blockRow)}`;
+    const half = blockSize / 2;
+    const block = this.#unfinished.get(key) ?? { planes: undefined, missing: (columns > half ? 2 : 1) * (rows > half ? 2 : 1) };
+    if (quarter !== undefined) {
+      block.planes ??= this.#emptyPlanes(columns, rows);
+      for (const [band, plane] of block.planes.entries()) copyQuarter(quarter[band] as Plane, plane, (column & 1) * half, (row & 1) * half);
+    }
+    block.missing--;
+    if (block.missing > 0) {
+      this.#unfinished.set(key, block);
+      return;
+    }
+    this.#unfinished.delete(key);
+    const { planes } = block;
+    yield { level, column: blockColumn, row: blockRow, bytes: planes && this.#encoder.encode(planes, 0, 0) };
+    if (level === this.#last) return;
+    const next = planes?.map((plane) => {
+      const target = allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2));
+      return halve(plane, this.#resampling, dtype, nodata, target);
+    });
+    yield* this.add(level + 1, blockColumn, blockRow, next);
+  }
+
+  #emptyPlanes(columns: number, rows: number): Plane[] {
+    const { bands, dtype, nodata } = this.#encoding;
+    return Array.from({ length: bands }, () => {
+      const samples: SampleArray = allocateSamples(dtype, columns * rows);
+      if (nodata !== undefined) samples.fill(nodata);
+      return { samples, columns, rows };
+    });
+  }
+}
+
+function copyQuarter(quarter: Plane, block: Plane, column: number, row: number): void {
+  for (let r = 0; r < quarter.rows; r++) {
+    const from = r * quarter.columns;
+    block.samples.set(quarter.samples.subarray(from, from + quarter.columns), (row + r) * block.columns + column);
+  }
+}
