@@ -1,11 +1,11 @@
 /** Runs a compiled program over planes of pixels. */
 import { OperationError } from '../../base/errors.ts';
-import { type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray } from '../dtype.ts';
+import { allocateSamples, type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray } from '../dtype.ts';
 import { binaryKernels } from './binaryKernels.ts';
-import { load, loadValid } from './loadKernels.ts';
+import { chunkPixels } from './chunk.ts';
 import { type ExpressionProgram, fromJsonNumber, type ProgramSource, type ProgramTarget, type Step } from './program.ts';
-import { both, choose, differs, either, invert, pick, readMask, where } from './selectKernels.ts';
-import { fillInvalid, quantize, store } from './storeKernels.ts';
+import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './selectKernels.ts';
+import { quantize, store } from './storeKernels.ts';
 import { unaryKernels } from './unaryKernels.ts';
 
 /** One plane that is read: contiguous, row-major, at least as many samples as pixels are run over. */
@@ -14,9 +14,6 @@ export interface SourcePlane {
   /** 0 where there is no data, whatever `array` says there. Only for sources that the program calls masked. */
   readonly validity?: Uint8Array | undefined;
 }
-
-/** Pixels a chunk: a register is then 8 KiB, and the few in use stay in the first-level cache. A multiple of four. */
-const chunkPixels = 1024;
 
 /** Validity of one chunk: a byte a pixel, the same seen as words, and whether all of it is valid, which spares later steps. */
 interface ValidityRegister {
@@ -71,9 +68,9 @@ export class Evaluator {
     this.steps = program.steps.map((step) => this.bind(step));
   }
 
-  /** Bytes that an evaluator of this program holds. */
-  static bytes({ registers, validities }: ExpressionProgram): number {
-    return chunkPixels * (8 * (registers + 1) + validities);
+  /** Bytes that an evaluator of this program holds, at most. */
+  static bytes({ registers, validities, sources }: ExpressionProgram): number {
+    return chunkPixels * (8 * (registers + 1) + validities + 9 * sources.length);
   }
 
   /**
@@ -99,28 +96,32 @@ export class Evaluator {
       case 'unary': {
         const kernel = unaryKernels[step.operation];
         const [out, a] = [this.register(step.out), this.register(step.a)];
-        return ({ n }) => kernel(out, a, n);
+        return () => kernel(out, a);
       }
       case 'binary': {
         const kernel = binaryKernels[step.operation];
         const [out, a, b] = [this.register(step.out), this.register(step.a), this.register(step.b)];
-        return ({ n }) => kernel(out, a, b, n);
+        return () => kernel(out, a, b);
       }
       case 'where': {
         const [out, c, a, b] = [this.register(step.out), this.register(step.c), this.register(step.a), this.register(step.b)];
-        return ({ n }) => where(out, c, a, b, this.pair, n);
+        return () => where(out, c, a, b, this.pair);
       }
       case 'choose': {
         const [out, a, b, valid] = [this.register(step.out), this.register(step.a), this.register(step.b), this.validity(step.valid)];
-        return ({ n }) => choose(out, valid.bytes, a, b, n);
+        return () => choose(out, valid.bytes, a, b);
       }
       case 'isnodata': {
         const [out, valid] = [this.register(step.out), this.validity(step.valid)];
-        return ({ n }) => invert(out, valid.bytes, n);
+        return () => invert(out, valid.bytes);
       }
       case 'nonzero': {
         const [out, a] = [this.validity(step.validOut), this.register(step.a)];
-        return ({ n }) => void (out.full = differs(out.bytes, a, 0, n) === n);
+        return () => {
+          out.full = !a.includes(0);
+          if (out.full) out.bytes.fill(1);
+          else differs(out.bytes, a, 0);
+        };
       }
       case 'both':
       case 'either':
@@ -131,25 +132,38 @@ export class Evaluator {
     }
   }
 
+  /** Source and mask chunks are staged in private memory, because the engine converts and searches shared memory sample by sample. */
   private bindLoad(step: Extract<Step, { do: 'load' }>): BoundStep {
     const out = this.register(step.out);
-    const plane = ({ sources }: Chunk): SampleArray => at(sources, step.source).array;
-    if (step.validOut === undefined) return (chunk) => load(out, plane(chunk), chunk.from, chunk.n);
+    const { dtype, nodata } = at(this.program.sources, step.source);
+    const staged = allocateSamples(dtype, chunkPixels);
+    const read = ({ sources, from, n }: Chunk): void => {
+      staged.set(at(sources, step.source).array.subarray(from, from + n));
+      out.set(staged);
+    };
+    if (step.validOut === undefined) return read;
     const valid = this.validity(step.validOut);
-    const { nodata } = at(this.program.sources, step.source);
     if (nodata === undefined) throw badProgram(`source ${String(step.source)} has no nodata value`);
     const value = fromJsonNumber(nodata);
     return (chunk) => {
-      valid.full = loadValid(out, valid.bytes, plane(chunk), value, chunk.from, chunk.n) === chunk.n;
+      read(chunk);
+      // Array.includes finds NaN.
+      valid.full = !staged.includes(value);
+      if (valid.full) valid.bytes.fill(1);
+      else if (value === value) differs(valid.bytes, out, value);
+      else isNumber(valid.bytes, out);
     };
   }
 
   private bindMask(step: Extract<Step, { do: 'mask' }>): BoundStep {
     const valid = this.validity(step.validOut);
+    const staged = new Uint8Array(chunkPixels);
     return ({ sources, from, n }) => {
       const { validity } = at(sources, step.source);
-      valid.full = validity === undefined || readMask(valid.bytes, validity, from, n) === n;
-      if (validity === undefined) valid.bytes.fill(1);
+      if (validity !== undefined) staged.set(validity.subarray(from, from + n));
+      valid.full = validity === undefined || !staged.includes(0);
+      if (valid.full) valid.bytes.fill(1);
+      else isSet(valid.bytes, staged);
     };
   }
 
@@ -157,18 +171,18 @@ export class Evaluator {
     const [out, a, b] = [this.validity(step.validOut), this.validity(step.validA), this.validity(step.validB)];
     const join = this.joinOf(step, out, a, b);
     const enough = step.do === 'either' ? () => a.full || b.full : () => a.full && b.full;
-    return ({ n }) => {
+    return () => {
       out.full = enough();
       if (out.full) out.bytes.fill(1);
-      else join(n);
+      else join();
     };
   }
 
   private joinOf(step: Extract<Step, { do: 'both' | 'either' | 'pick' }>, out: ValidityRegister, a: ValidityRegister, b: ValidityRegister) {
-    if (step.do === 'both') return (n: number) => both(out.words, a.words, b.words, (n + 3) >> 2);
-    if (step.do === 'either') return (n: number) => either(out.words, a.words, b.words, (n + 3) >> 2);
+    if (step.do === 'both') return () => both(out.words, a.words, b.words);
+    if (step.do === 'either') return () => either(out.words, a.words, b.words);
     const c = this.register(step.c);
-    return (n: number) => pick(out.bytes, c, a.bytes, b.bytes, n);
+    return () => pick(out.bytes, c, a.bytes, b.bytes);
   }
 
   private bindStore(step: Extract<Step, { do: 'store' }>): BoundStep {
@@ -181,11 +195,11 @@ export class Evaluator {
     return ({ targets, from, n }) => {
       let from64 = value;
       if (whole !== undefined) {
-        quantize(outgoing, from64, whole.min, whole.max, nodata, n);
+        quantize(outgoing, from64, whole.min, whole.max, nodata);
         from64 = outgoing;
       }
       if (!valid.full) {
-        fillInvalid(outgoing, valid.bytes, from64, nodata, n);
+        fillInvalid(outgoing, valid.bytes, from64, nodata);
         from64 = outgoing;
       }
       store(at(targets, step.target), from, from64, n);

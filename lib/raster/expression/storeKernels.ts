@@ -1,17 +1,13 @@
 /** Float64 registers into target planes. The commonest sample types have a loop each, for the reason in unaryKernels.ts. */
 import type { SampleArray } from '../dtype.ts';
-
-/** out[i] = valid[i] ? a[i] : nodata */
-export function fillInvalid(out: Float64Array, valid: Uint8Array, a: Float64Array, nodata: number, n: number): void {
-  for (let i = 0; i < n; i++) out[i] = valid[i] === 0 ? nodata : (a[i] as number);
-}
+import { chunkPixels } from './chunk.ts';
 
 /** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign. */
 const fractionRemover = 6_755_399_441_055_744;
 
 /** The values as whole numbers from `lo` to `hi`: saturated, rounded half to even; NaN becomes `nodata`. */
-export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: number, nodata: number, n: number): void {
-  for (let i = 0; i < n; i++) {
+export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: number, nodata: number): void {
+  for (let i = 0; i < chunkPixels; i++) {
     const x = a[i] as number;
     if (x >= lo && x <= hi) out[i] = x + fractionRemover - fractionRemover;
     else if (x < lo) out[i] = lo;
@@ -20,7 +16,7 @@ export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: num
   }
 }
 
-/** plane[from + i] = a[i], in the plane's own type; the values fit it. */
+/** plane[from + i] = a[i] for i below n, in the plane's own type; the values fit it. */
 export function store(plane: SampleArray, from: number, a: Float64Array, n: number): void {
   if (plane instanceof Float32Array) storeFloat32(plane, from, a, n);
   else if (plane instanceof Uint8Array) storeUint8(plane, from, a, n);

@@ -4,73 +4,74 @@
  * Every operation has a loop of its own, over float64 registers only: V8 compiles a loop for the types that it has seen, and one
  * that takes the operation as a function sees them all and becomes several times slower. The casts are free; a check is not.
  */
+import { chunkPixels } from './chunk.ts';
 import { roundHalfToEven, type UnaryOperation } from './operations.ts';
 
-/** out[i] = operation(a[i]) for i below n. `out` may be `a`. */
-export type UnaryKernel = (out: Float64Array, a: Float64Array, n: number) => void;
+/** out[i] = operation(a[i]). `out` may be `a`. */
+export type UnaryKernel = (out: Float64Array, a: Float64Array) => void;
 
 export const unaryKernels: Readonly<Record<UnaryOperation, UnaryKernel>> = {
-  negate(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = -(a[i] as number);
+  negate(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = -(a[i] as number);
   },
-  not(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Number(a[i] === 0);
+  not(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Number(a[i] === 0);
   },
-  isnan(out, a, n) {
-    for (let i = 0; i < n; i++) {
+  isnan(out, a) {
+    for (let i = 0; i < chunkPixels; i++) {
       const x = a[i] as number;
       out[i] = Number(x !== x);
     }
   },
-  abs(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.abs(a[i] as number);
+  abs(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.abs(a[i] as number);
   },
-  sign(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.sign(a[i] as number);
+  sign(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.sign(a[i] as number);
   },
-  floor(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.floor(a[i] as number);
+  floor(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.floor(a[i] as number);
   },
-  ceil(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.ceil(a[i] as number);
+  ceil(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.ceil(a[i] as number);
   },
-  trunc(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.trunc(a[i] as number);
+  trunc(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.trunc(a[i] as number);
   },
-  round(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = roundHalfToEven(a[i] as number);
+  round(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = roundHalfToEven(a[i] as number);
   },
-  sqrt(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.sqrt(a[i] as number);
+  sqrt(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.sqrt(a[i] as number);
   },
-  exp(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.exp(a[i] as number);
+  exp(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.exp(a[i] as number);
   },
-  log(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.log(a[i] as number);
+  log(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.log(a[i] as number);
   },
-  log2(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.log2(a[i] as number);
+  log2(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.log2(a[i] as number);
   },
-  log10(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.log10(a[i] as number);
+  log10(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.log10(a[i] as number);
   },
-  sin(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.sin(a[i] as number);
+  sin(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.sin(a[i] as number);
   },
-  cos(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.cos(a[i] as number);
+  cos(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.cos(a[i] as number);
   },
-  tan(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.tan(a[i] as number);
+  tan(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.tan(a[i] as number);
   },
-  asin(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.asin(a[i] as number);
+  asin(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.asin(a[i] as number);
   },
-  acos(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.acos(a[i] as number);
+  acos(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.acos(a[i] as number);
   },
-  atan(out, a, n) {
-    for (let i = 0; i < n; i++) out[i] = Math.atan(a[i] as number);
+  atan(out, a) {
+    for (let i = 0; i < chunkPixels; i++) out[i] = Math.atan(a[i] as number);
   },
 };
