@@ -37,12 +37,12 @@ function parseNodata(directory: Directory, text: string, dtype: Dtype): number {
   return dtype === 'float32' ? Math.fround(value) : value;
 }
 
-/** `<Item name="DESCRIPTION" sample="0" role="description">red</Item>`, as GDAL writes it. */
+/** `<Item name="DESCRIPTION" sample="0" role="description">red</Item>`, as GDAL writes it: escaped twice (GTiffDataset::WriteMDMetadata). */
 function readDescriptions(xml: string, bands: number): (string | null)[] {
   const descriptions = Array.from({ length: bands }, (): string | null => null);
   for (const [, attributes = '', text = ''] of xml.matchAll(/<Item\s([^<>]*)>([^<]*)<\/Item>/g)) {
     const sample = Number(/\bsample="(\d+)"/.exec(attributes)?.[1] ?? Number.NaN);
-    if (/\brole="description"/.test(attributes) && sample < bands) descriptions[sample] = unescapeXml(text);
+    if (/\brole="description"/.test(attributes) && sample < bands) descriptions[sample] = unescapeXml(unescapeXml(text));
   }
   return descriptions;
 }
