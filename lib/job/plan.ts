@@ -15,7 +15,7 @@ import type { Codec } from '../tiff/compressor.ts';
 import { runState } from './events.ts';
 import { compressions, overviewMethods, jobSpec } from './spec.ts';
 
-const numbers = z.array(z.number());
+const numbers = z.array(z.number()).readonly();
 
 const geoTags = z.object({
   modelPixelScale: numbers.exactOptional(),

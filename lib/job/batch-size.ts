@@ -1,0 +1,65 @@
+/** How many tiles one task works through. */
+import { floorPowerOfTwo, tileGrid, type Tiling } from './tiling.ts';
+
+/** Start-up should be a small part of a task's life. */
+const workPerStartup = 5;
+/** A task that is lost has at most so much work to repeat that wasn't committed, and runs well within its time limit. */
+const longestTaskSeconds = 1800;
+/** Segments of one output, at most: S3's 10,000 parts, with room for those that several attempts write. */
+export const maxSegments = 9000;
+/** Pixels of one band that one thread works through in a second, roughly: reading, computing, encoding (docs/performance.md). */
+const bandPixelsPerSecond = 15e6;
+
+export interface BatchWishes {
+  readonly tilesPerTask: number | 'auto';
+  readonly maxConcurrency: number;
+  readonly threads: number;
+  readonly startupSeconds: number;
+  /** Bands read and written for each pixel. */
+  readonly bands: number;
+}
+
+/**
+ * Sides of a batch in tiles: powers of two, as square as they can be. Automatic: as few tiles as give every task that may run at a time one
+ * batch, but enough that starting a task is small beside its work, and not so many that a lost task is dear.
+ */
+export function chooseBatch(
+  tiling: Omit<Tiling, 'batchColumns' | 'batchRows'>,
+  wishes: BatchWishes,
+): { readonly batchColumns: number; readonly batchRows: number } {
+  const { across, down } = tileGrid({ ...tiling, batchColumns: 1, batchRows: 1 });
+  const tiles = across * down;
+  const wanted = wishes.tilesPerTask === 'auto' ? automatic(tiles, tiling.tileSize, wishes) : wishes.tilesPerTask;
+  const atLeast = Math.ceil(tiles / maxSegments);
+  const area = floorPowerOfTwo(Math.max(1, Math.min(Math.max(wanted, 1), ceilPowerOfTwo(across) * ceilPowerOfTwo(down))));
+  const sides = toSides(area, across, down);
+  // Whatever was asked, there may not be more batches than parts of an upload.
+  let { batchColumns, batchRows } = sides;
+  while (batchColumns * batchRows < atLeast) {
+    if (batchColumns <= batchRows && batchColumns < across) batchColumns *= 2;
+    else batchRows *= 2;
+  }
+  return { batchColumns, batchRows };
+}
+
+function automatic(tiles: number, tileSize: number, { maxConcurrency, threads, startupSeconds, bands }: BatchWishes): number {
+  const tileSeconds = (tileSize ** 2 * bands) / (bandPixelsPerSecond * threads);
+  const worthwhile = (workPerStartup * startupSeconds) / tileSeconds;
+  const affordable = Math.max(1, longestTaskSeconds / tileSeconds);
+  return Math.min(affordable, Math.max(worthwhile, ceilPowerOfTwo(Math.ceil(tiles / maxConcurrency))));
+}
+
+function toSides(area: number, across: number, down: number): { batchColumns: number; batchRows: number } {
+  let batchColumns = 1;
+  let batchRows = 1;
+  while (batchColumns * batchRows < area) {
+    if (batchColumns <= batchRows && batchColumns < across) batchColumns *= 2;
+    else if (batchRows < down) batchRows *= 2;
+    else batchColumns *= 2;
+  }
+  return { batchColumns, batchRows };
+}
+
+function ceilPowerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}

@@ -1,0 +1,270 @@
+/** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
+import { messageOf, TilefanError } from '../base/errors.ts';
+import { toJsonNumber } from '../base/json-number.ts';
+import { bytesPerSample, dtypeFacts, fitsDtype, isFloat } from '../raster/dtype.ts';
+import type { CheckedExpression } from '../raster/expression/check.ts';
+import { displayHref } from '../store/href.ts';
+import type { ObjectReader } from '../store/store.ts';
+import { defaultPredictor } from '../tiff/block-encoder.ts';
+import { openTiff, type Tiff } from '../tiff/open.ts';
+import { chooseBatch, maxSegments } from './batch-size.ts';
+import { addressOf, type RunState } from './events.ts';
+import { gridDifferences } from './grid.ts';
+import { fittingTileSize, outputBytes, projectMemory } from './memory.ts';
+import { compileOperation, readExpressions, type OperationInput } from './operation.ts';
+import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
+import { jsonPath, throwProblems, type Problem } from './problems.ts';
+import { inputHref } from './resolve.ts';
+import type { Settings } from './settings.ts';
+import type { JobSpec } from './spec.ts';
+import { toTaskSize } from './task-size.ts';
+
+/** A segment is at least so large; S3 wants parts of 5 MiB, and fewer, larger segments are cheaper to merge. */
+const smallestSegmentBytes = 16 * 2 ** 20;
+
+/** An input whose header could be read. */
+interface OpenInput {
+  readonly name: string;
+  readonly tiff: Tiff;
+  readonly input: PlanInput;
+}
+
+/**
+ * Makes the plan of a resolved job.
+ * @param problems what is known to be wrong already; it is reported together with what is found here
+ * @throws JobError PLAN_REFUSED that lists every problem
+ */
+export async function makePlan(
+  reader: ObjectReader,
+  job: JobSpec,
+  runId: string,
+  settings: Settings,
+  problems: Problem[] = [],
+): Promise<Plan> {
+  const opened = await openInputs(reader, job, problems);
+  const reference = referenceInput(job, opened);
+  checkGrids(opened, reference, problems);
+  const bands = Object.fromEntries(opened.map(({ name, input }) => [name, input.bands.length]));
+  // An expression over an input that can't be read would only be blamed for that once more.
+  const expressions = opened.length === Object.keys(job.inputs).length ? readExpressions(job.operation, bands, problems) : undefined;
+  if (reference === undefined || expressions === undefined || problems.length > 0) {
+    throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
+    throw new Error('a job without inputs has passed the schema');
+  }
+  const { width: columns, height: rows } = reference.tiff.main.layout;
+  const operationInputs = opened.map(({ input }): OperationInput => ({ ...input, nodata: nodataOf(input) }));
+  const outputs = Object.entries(job.outputs).map(([name, output]) =>
+    planOutput(name, output, job.grid.tileSize, expressions.get(name) ?? [], operationInputs, problems),
+  );
+  const program = compileOperation(expressions, operationInputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })));
+  checkNodata(outputs, program.targets, problems);
+  throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
+
+  const { tileSize } = job.grid;
+  const files = opened.filter(({ name }) => program.sources.some(({ input }) => input === name)).map(({ tiff }) => tiff);
+  const segmentBytes = Math.max(smallestSegmentBytes, ...outputs.map((output) => largestOutputBytes(output, columns, rows) / (maxSegments / 2)));
+  const facts = { columns, rows, threads: settings.threads, segmentBytes, program, files, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
+  const memory = projectMemory(facts, tileSize);
+  if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
+  throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
+
+  const batch = chooseBatch(
+    { columns, rows, tileSize },
+    {
+      tilesPerTask: job.compute.tilesPerTask,
+      maxConcurrency: settings.maxConcurrency,
+      threads: settings.threads,
+      startupSeconds: settings.startupSeconds,
+      bands: program.sources.length + program.targets.length,
+    },
+  );
+  return {
+    version: 1,
+    state: firstState(runId, settings, job),
+    createdAt: new Date().toISOString(),
+    job,
+    grid: { columns, rows, geo: reference.tiff.geo.tags, geotransform: reference.tiff.geo.geotransform, epsg: reference.tiff.geo.epsg },
+    tileSize,
+    ...batch,
+    inputs: opened.map(({ input }) => input),
+    outputs,
+    threads: settings.threads,
+    segmentBytes,
+    memory,
+  };
+}
+
+/** Opens every input; what can't be opened is a problem, and the others go on. */
+async function openInputs(reader: ObjectReader, job: JobSpec, problems: Problem[]): Promise<OpenInput[]> {
+  const results = await Promise.all(
+    Object.entries(job.inputs).map(async ([name, spec]): Promise<OpenInput | undefined> => {
+      const href = inputHref(spec);
+      const path = jsonPath(typeof spec === 'string' ? ['inputs', name] : ['inputs', name, 'href']);
+      try {
+        const tiff = await openTiff(reader, href);
+        return { name, tiff, input: planInput(name, spec, tiff, problems) };
+      } catch (error) {
+        if (!(error instanceof TilefanError) || error.retryable) throw error;
+        problems.push({ path, message: messageOf(error), code: error.code });
+        return undefined;
+      }
+    }),
+  );
+  return results.filter((result) => result !== undefined);
+}
+
+function planInput(name: string, spec: JobSpec['inputs'][string], tiff: Tiff, problems: Problem[]): PlanInput {
+  const { layout, mask } = tiff.main;
+  const chosen = typeof spec === 'string' ? undefined : spec.bands;
+  for (const [i, band] of (chosen ?? []).entries()) {
+    if (band > layout.bands) {
+      problems.push({
+        path: jsonPath(['inputs', name, 'bands', i]),
+        message: `wanted a band from 1 to ${String(layout.bands)} of ${displayHref(tiff.href)}, found ${String(band)}`,
+      });
+    }
+  }
+  const own = typeof spec === 'string' ? undefined : spec.nodata;
+  const nodata = own ?? (tiff.nodata === null ? null : toJsonNumber(tiff.nodata));
+  return {
+    name,
+    href: tiff.href,
+    version: tiff.version,
+    bytes: tiff.size,
+    dtype: layout.dtype,
+    bands: (chosen ?? Array.from({ length: layout.bands }, (_, i) => i + 1)).map((band) => band - 1),
+    nodata,
+    // Where a file has a mask and a nodata value, a pixel is valid when both say so.
+    masked: mask !== null,
+  };
+}
+
+function referenceInput(job: JobSpec, opened: readonly OpenInput[]): OpenInput | undefined {
+  const name = job.grid.like ?? Object.keys(job.inputs)[0];
+  return opened.find((input) => input.name === name);
+}
+
+function checkGrids(opened: readonly OpenInput[], reference: OpenInput | undefined, problems: Problem[]): void {
+  if (reference === undefined) return;
+  for (const { name, tiff } of opened) {
+    for (const difference of gridDifferences(reference.tiff, tiff)) {
+      problems.push({
+        path: jsonPath(['inputs', name]),
+        message: `is on another pixel grid than ${reference.name} (${displayHref(reference.tiff.href)}): ${difference}; inputs must share one grid`,
+        code: 'GRID_MISMATCH',
+      });
+    }
+  }
+}
+
+function planOutput(
+  name: string,
+  output: JobSpec['outputs'][string],
+  tileSize: number,
+  expressions: readonly CheckedExpression[],
+  inputs: readonly OperationInput[],
+  problems: Problem[],
+): PlanOutput {
+  const at = (field: string): string => jsonPath(['outputs', name, field]);
+  const { dtype, compression, blockSize, bandNames } = output;
+  const tiles = tileSize / blockSize;
+  if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
+    problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });
+  }
+  const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
+  if (predictor === 2 && isFloat(dtype)) problems.push({ path: at('predictor'), message: `2 is for integers; ${dtype} takes 1 or 3` });
+  if (predictor === 3 && !isFloat(dtype)) problems.push({ path: at('predictor'), message: `3 is for floats; ${dtype} takes 1 or 2` });
+  if (predictor !== 1 && compression === 'none') problems.push({ path: at('predictor'), message: 'without compression there is nothing to predict; wanted 1' });
+  if (output.level !== undefined) checkLevel(output.level, compression, at('level'), problems);
+  if (bandNames !== undefined && bandNames.length !== expressions.length) {
+    problems.push({ path: at('bandNames'), message: `wanted ${String(expressions.length)}, one for each expression; found ${String(bandNames.length)}` });
+  }
+  const nodata = output.nodata ?? defaultNodata(dtype, expressions, inputs);
+  if (typeof nodata === 'number' && !fitsDtype(nodata, dtype) && dtype !== 'float32') {
+    const { min, max } = dtypeFacts(dtype);
+    problems.push({ path: at('nodata'), message: `${dtype} can't hold ${String(nodata)}; wanted a whole number from ${String(min)} to ${String(max)}` });
+  }
+  if (nodata === 'nan' && !isFloat(dtype)) problems.push({ path: at('nodata'), message: `${dtype} has no NaN` });
+  return {
+    name,
+    href: output.href,
+    dtype,
+    bands: expressions.length,
+    bandNames: bandNames ?? null,
+    // A float32 band holds the nearest float32 of what was written in the job.
+    nodata: typeof nodata === 'number' && dtype === 'float32' ? toJsonNumber(Math.fround(nodata)) : nodata,
+    compression,
+    level: output.level ?? null,
+    predictor,
+    blockSize,
+    overviews: output.overviews ?? (isFloat(dtype) ? 'average' : 'nearest'),
+    statistics: output.statistics,
+  };
+}
+
+function checkLevel(level: number, compression: PlanOutput['compression'], path: string, problems: Problem[]): void {
+  if (compression === 'deflate' && level > 9) problems.push({ path, message: `deflate has levels 1 to 9, found ${String(level)}` });
+  if (compression === 'lzw' || compression === 'none') problems.push({ path, message: `${compression} has no levels` });
+}
+
+/** NaN for floats; for integers the value that all inputs in use agree on, if the type can hold it. */
+function defaultNodata(dtype: PlanOutput['dtype'], expressions: readonly CheckedExpression[], inputs: readonly OperationInput[]): PlanOutput['nodata'] {
+  if (isFloat(dtype)) return 'nan';
+  const used = new Set(expressions.flatMap(({ bands }) => bands.map(({ input }) => input)));
+  const values = new Set(inputs.filter(({ name, nodata }) => used.has(name) && nodata !== undefined).map(({ nodata }) => nodata));
+  const [only, ...others] = values;
+  return only !== undefined && others.length === 0 && fitsDtype(only, dtype) ? only : null;
+}
+
+/** An integer output that may have nodata pixels needs a value for them. */
+function checkNodata(outputs: readonly PlanOutput[], targets: readonly { readonly yieldsNodata: boolean }[], problems: Problem[]): void {
+  let first = 0;
+  for (const { name, bands, nodata, dtype } of outputs) {
+    const yields = targets.slice(first, first + bands).some(({ yieldsNodata }) => yieldsNodata);
+    first += bands;
+    if (!yields || nodata !== null) continue;
+    problems.push({
+      path: jsonPath(['outputs', name, 'nodata']),
+      message: `missing: pixels may turn out nodata (of an input, or by a division by zero), and the inputs don't agree on a value that ${dtype} can hold`,
+    });
+  }
+}
+
+/** Bytes of an output before compression, overviews included. */
+export function largestOutputBytes({ bands, dtype, overviews }: PlanOutput, columns: number, rows: number): number {
+  return columns * rows * bands * bytesPerSample(dtype) * (overviews === 'none' ? 1 : 4 / 3);
+}
+
+function memoryProblem(facts: Parameters<typeof projectMemory>[0], tileSize: number, total: number): Problem {
+  const worst = facts.outputs.toSorted((a, b) => outputBytes(b, tileSize ** 2) - outputBytes(a, tileSize ** 2))[0];
+  const mib = (bytes: number): string => `${String(Math.ceil(bytes / 2 ** 20))} MiB`;
+  const fitting = fittingTileSize(facts, tileSize);
+  const share = worst === undefined ? '' : `; most of it for output ${worst.name} (${mib(facts.threads * outputBytes(worst, tileSize ** 2))})`;
+  const advice = fitting === undefined ? 'no smaller tile size fits either: give the task more memory' : `a tile size of ${String(fitting)} would fit`;
+  return {
+    path: '$.grid.tileSize',
+    message: `a worker with ${String(facts.threads)} threads on tiles of ${String(tileSize)} px needs ${mib(total)}, and a task has ${mib(facts.limit)}${share}; ${advice}`,
+    code: 'PLAN_MEMORY',
+  };
+}
+
+/** The state that the machine goes on with. */
+function firstState(runId: string, settings: Settings, job: JobSpec): RunState {
+  const href = `${settings.work}runs/${runId}/`;
+  const { bucket, key: prefix } = addressOf(href);
+  const { capacity, size, larger } = settings;
+  return {
+    run: { id: runId, href, bucket, prefix },
+    pass: 0,
+    manifest: addressOf(`${href}${runFiles.manifest(0)}`),
+    limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: job.tolerateFailures.percentage },
+    compute: {
+      taskDefinition: settings.taskDefinition,
+      size: toTaskSize(size),
+      larger: toTaskSize(larger),
+      strategy: [{ CapacityProvider: capacity, Weight: 1 }],
+      fallback: [{ CapacityProvider: capacity === 'FARGATE_SPOT' ? 'FARGATE' : capacity, Weight: 1 }],
+      timeoutSeconds: settings.timeoutSeconds,
+    },
+  };
+}

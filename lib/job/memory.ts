@@ -1,0 +1,78 @@
+/** How much memory a worker will need, so that a plan that can't work is refused before anything starts. */
+import { bytesPerSample } from '../raster/dtype.ts';
+import type { ExpressionProgram } from '../raster/expression/program.ts';
+import { encoderBytes } from '../tiff/block-encoder.ts';
+import { blockBytes, blockCount } from '../tiff/layout.ts';
+import type { Tiff } from '../tiff/open.ts';
+import { encodingOf, type MemoryProjection, type PlanOutput } from './plan.ts';
+
+/** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
+const processBytes = 120 * 2 ** 20;
+/** A worker thread before its buffers. */
+const threadBytes = 30 * 2 ** 20;
+/** Tiles read ahead for each thread: the one it computes, and the next. */
+const tilesPerThread = 2;
+
+/** What the projection is made from. */
+export interface MemoryFacts {
+  readonly columns: number;
+  readonly rows: number;
+  readonly threads: number;
+  readonly segmentBytes: number;
+  readonly program: ExpressionProgram;
+  /** The input files that the program reads. */
+  readonly files: readonly Tiff[];
+  readonly outputs: readonly PlanOutput[];
+  /** Bytes that a task has. */
+  readonly limit: number;
+}
+
+/** Bytes for one output on one thread: its pixels, the levels above them, the encoder's buffers, and the encoded tile (twice: made and handed over). */
+export function outputBytes(output: PlanOutput, pixels: number): number {
+  const samples = pixels * output.bands * bytesPerSample(output.dtype);
+  const levels = output.overviews === 'none' ? 0 : samples * (1 / 4 + 1 / 16);
+  const encoded = 2 * samples * (output.overviews === 'none' ? 1 : 4 / 3);
+  return samples + levels + encoded + encoderBytes(encodingOf(output));
+}
+
+/** The projection for one size of tiles. */
+export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProjection {
+  const { columns, rows, threads, program, files, outputs, segmentBytes, limit } = facts;
+  const tileColumns = Math.min(tileSize, columns);
+  const tileRows = Math.min(tileSize, rows);
+  // Buffers are made for whole tiles, also where the grid is smaller.
+  const pixels = tileSize ** 2;
+  const sources = program.sources.reduce((sum, { dtype, masked }) => sum + pixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
+  const targets = outputs.reduce((sum, output) => sum + outputBytes(output, pixels), 0);
+  const decoding = files.reduce((sum, { main }) => sum + 2 * blockBytes(main.layout), 0);
+  const readAhead = files.reduce((sum, file) => sum + compressedTileBytes(file, tileColumns, tileRows), 0);
+  const overviews = outputs.reduce((sum, { blockSize, bands, dtype }) => sum + 16 * blockSize ** 2 * bands * bytesPerSample(dtype), 0);
+  const parts = {
+    process: processBytes,
+    threads: threads * (threadBytes + sources + targets + decoding),
+    readAhead: threads * tilesPerThread * readAhead,
+    // One segment is gathered while another is written.
+    segments: 2 * segmentBytes * outputs.length,
+    overviews,
+  };
+  const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
+  return { ...parts, total, limit };
+}
+
+/** Compressed bytes of the blocks under one tile, from the file's mean. Strips are read whole, however wide the image. */
+function compressedTileBytes({ main, size }: Tiff, columns: number, rows: number): number {
+  const { layout } = main;
+  const across = Math.min(layout.blocksAcross, Math.ceil(columns / layout.blockWidth) + 1);
+  const down = Math.min(layout.blocksDown, Math.ceil(rows / layout.blockHeight) + 1);
+  const planes = layout.interleave === 'band' ? layout.bands : 1;
+  return Math.min(size, (size / blockCount(layout)) * across * down * planes);
+}
+
+/** The largest tile that fits, a power of two times the largest block size and smaller than the one asked for; undefined when none does. */
+export function fittingTileSize(facts: MemoryFacts, tileSize: number): number | undefined {
+  const smallest = Math.max(...facts.outputs.map(({ blockSize }) => blockSize));
+  for (let size = tileSize / 2; size >= smallest; size /= 2) {
+    if (projectMemory(facts, size).total <= facts.limit) return size;
+  }
+  return undefined;
+}

@@ -1,0 +1,148 @@
+/**
+ * The last step of a run: the segments of each output become one file, and the run record is written. It may be called again at any time: what is
+ * done is found done, and an assembly under way is gone on with.
+ */
+import pLimit from 'p-limit';
+import * as z from 'zod';
+import { OperationError, TilefanError } from '../base/errors.ts';
+import { displayHref } from '../store/href.ts';
+import type { Assembly, ObjectStat, Store } from '../store/store.ts';
+import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
+import type { ReduceResult, RunState } from './events.ts';
+import { collectSegments, type Collected } from './collect.ts';
+import { MergeLayout, planParts } from './merge-layout.ts';
+import { cogImageOf, levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
+import { makePyramid } from './pyramid-pass.ts';
+import { encodeDocument, readDocument } from './records.ts';
+import { writeRunRecord, type MergedOutput } from './run-record.ts';
+import { tileCount } from './tiling.ts';
+
+export interface ReduceEnvironment {
+  readonly store: Store;
+  /** Milliseconds until this call is cut off; without it there is no limit. */
+  readonly deadline?: () => number;
+}
+
+/** Time kept for handing over: the longest single step is the copy of one large part. */
+const handOverMs = 60_000;
+/** Parts and segment indexes under way at a time. */
+const concurrency = 8;
+
+const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
+
+/** What is kept of a merge between calls. */
+const mergeState = z.object({
+  /** Of the assembly. */
+  token: z.string(),
+  /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
+  segments: z.array(z.string()),
+  /** The finished file; null while it is in the making. */
+  done: z.object({ bytes: z.number(), version: z.string() }).nullable(),
+});
+type MergeState = z.infer<typeof mergeState>;
+
+/**
+ * @throws OperationError RUN_INCOMPLETE that names missing tiles; DataError SEGMENT_BROKEN; whatever the store throws
+ */
+export async function reduce(state: RunState, { store, deadline = () => Infinity }: ReduceEnvironment): Promise<ReduceResult> {
+  const plan = await readPlan(store, state.run.href);
+  const merged: MergedOutput[] = [];
+  for (const output of plan.outputs) {
+    const result = await mergeOutput(store, plan, output, deadline);
+    if (result === undefined) return { ...state, status: 'MERGING' };
+    merged.push(result);
+  }
+  await writeRunRecord(store, plan, merged);
+  return { ...state, status: 'DONE' };
+}
+
+/** One output; undefined when time has run out. */
+async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadline: () => number): Promise<MergedOutput | undefined> {
+  const stateHref = `${plan.state.run.href}${runFiles.merge(output.name)}`;
+  const earlier = await readDocument(store, stateHref, mergeState);
+  const collected = await collectSegments(store, plan, output, earlier?.segments);
+  checkComplete(plan, output, collected);
+  const pyramid = await makePyramid(store, plan, output, collected);
+  const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
+  for (const { href, index } of pyramid) layout.add(href, index.dataBytes, index.blocks);
+  for await (const { stat, index } of collected.indexes()) layout.add(stat.href, index.dataBytes, index.blocks);
+  const { pieces, bytes, bigTiff } = layout.finish();
+  const summary = { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
+  if (earlier !== undefined && (await isThere(store, output.href, earlier.done))) return summary;
+
+  const parts = planParts(pieces);
+  const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined);
+  const write = async (done: MergeState['done']): Promise<void> => {
+    const document: MergeState = { token: assembly.token, segments: collected.segments, done };
+    await store.put(stateHref, encodeDocument(document), { contentType: 'application/json', createFolders: true });
+  };
+  await write(null);
+  const stored = await assembly.stored();
+  const limit = pLimit(concurrency);
+  let late = false;
+  await Promise.all(
+    parts
+      .filter(({ number }) => !stored.has(number))
+      .map((part) =>
+        limit(async () => {
+          late ||= deadline() < handOverMs;
+          if (!late) await assembly.put(part);
+        }),
+      ),
+  );
+  if (late) return undefined;
+  const stat = await assembly.complete(parts);
+  await write({ bytes: stat.size, version: stat.version });
+  return summary;
+}
+
+/** Whether the file that an earlier call has finished is still there. */
+async function isThere(store: Store, href: string, done: MergeState['done']): Promise<boolean> {
+  if (done === null) return false;
+  let stat: ObjectStat;
+  try {
+    stat = await store.stat(href);
+  } catch (error) {
+    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
+    throw error;
+  }
+  return stat.size === done.bytes && stat.version === done.version;
+}
+
+/** The assembly that an earlier call began, if it still exists; else a new one. */
+async function openAssembly(store: Store, output: PlanOutput, token: string | undefined): Promise<Assembly> {
+  if (token !== undefined) {
+    try {
+      const assembly = await store.assemble(output.href, { contentType, token });
+      await assembly.stored();
+      return assembly;
+    } catch (error) {
+      if (!(error instanceof TilefanError) || error.code !== 'STORE_ASSEMBLY_GONE') throw error;
+    }
+  }
+  return await store.assemble(output.href, { contentType });
+}
+
+/** Tiles that are named in a message, at most. */
+const namedTiles = 5;
+
+/** Every tile must be there, unless the job tolerates failures. */
+function checkComplete(plan: Plan, output: PlanOutput, { tilesDone, missingTiles }: Collected): void {
+  const total = tileCount(tilingOf(plan));
+  if (tilesDone === total || plan.job.tolerateFailures.percentage > 0) return;
+  const named = [...missingTiles(namedTiles)].map(({ column, row }) => `${String(column)},${String(row)}`).join(' ');
+  throw new OperationError(
+    'RUN_INCOMPLETE',
+    `output ${output.name} (${displayHref(output.href)}): ${String(total - tilesDone)} of ${String(total)} tiles are not there, the first are ${named}; run the job again with the same run id to compute them`,
+    { where: { output: output.name } },
+  );
+}
+
+function metadataXml(plan: Plan, output: PlanOutput, { statistics }: Collected): string {
+  const [full] = levelsOf(plan, output) as [{ columns: number; rows: number }];
+  const bands = Array.from({ length: output.bands }, (_, band) => ({
+    description: output.bandNames?.[band],
+    statistics: output.statistics ? statistics[band] : undefined,
+  }));
+  return gdalMetadataXml(bands, full.columns * full.rows);
+}

@@ -1,0 +1,99 @@
+/** A job's hrefs made absolute, and the placeholders in its outputs filled in. */
+import { JobError, messageOf } from '../base/errors.ts';
+import { nearestName } from '../base/nearest.ts';
+import { parseHref, resolveHref, sameHref, stem } from '../store/href.ts';
+import { jsonPath, type Problem } from './problems.ts';
+import type { JobSpec } from './spec.ts';
+
+export interface ResolveOptions {
+  /** The folder of the job file, an href that ends in `/`; undefined for a job that has no file. */
+  readonly base: string | undefined;
+  readonly runId: string;
+}
+
+/** The href of an input in either notation. */
+export function inputHref(input: JobSpec['inputs'][string]): string {
+  return typeof input === 'string' ? input : input.href;
+}
+
+/**
+ * Makes every href canonical. Doing it again changes nothing.
+ * @param problems gets hrefs that can't be, placeholders that don't exist, and outputs that are inputs or each other
+ */
+export function resolveJob(job: JobSpec, { base, runId }: ResolveOptions, problems: Problem[]): JobSpec {
+  const resolve = (text: string, path: readonly string[]): string => {
+    try {
+      // A path in a job file names things beside it; one that climbs out could name anything.
+      if (!text.includes('://') && text.split('/').includes('..')) {
+        throw new JobError('HREF_CLIMBS_OUT', `${JSON.stringify(text)} climbs out with ".."; wanted an absolute path, an href, or a path below the job file's folder`);
+      }
+      return resolveHref(text, base);
+    } catch (error) {
+      problems.push({ path: jsonPath(path), message: messageOf(error) });
+      return text;
+    }
+  };
+  const inputs = Object.fromEntries(
+    Object.entries(job.inputs).map(([name, input]) => {
+      const path = typeof input === 'string' ? ['inputs', name] : ['inputs', name, 'href'];
+      const href = resolve(inputHref(input), path);
+      return [name, typeof input === 'string' ? href : { ...input, href }];
+    }),
+  );
+  const reference = inputHref(inputs[job.grid.like ?? ''] ?? Object.values(inputs)[0] ?? '');
+  const values = placeholders(job.name, runId, reference);
+  const outputs = Object.fromEntries(
+    Object.entries(job.outputs).map(([name, output]) => {
+      const path = ['outputs', name, 'href'];
+      return [name, { ...output, href: resolve(fill(output.href, values, jsonPath(path), problems), path) }];
+    }),
+  );
+  checkCollisions(inputs, outputs, problems);
+  return { ...job, inputs, outputs };
+}
+
+/** What `{…}` in an output's href may stand for. `key` and `stem` are those of the input that the grid is like. */
+function placeholders(name: string, run: string, reference: string): Readonly<Record<string, string>> {
+  try {
+    const location = parseHref(reference);
+    const key = location.scheme === 's3' ? location.key : location.path.replace(/^\//, '');
+    return { run, name, key, stem: stem(reference) };
+  } catch {
+    // The input's href is a problem of its own, which has been reported.
+    return { run, name, key: 'key', stem: 'stem' };
+  }
+}
+
+function fill(text: string, values: Readonly<Record<string, string>>, path: string, problems: Problem[]): string {
+  return text.replaceAll(/\{([^{}]*)\}/g, (whole, name: string) => {
+    const value = values[name];
+    if (value !== undefined) return value;
+    const near = nearestName(name, Object.keys(values));
+    problems.push({
+      path,
+      message: `unknown placeholder ${whole}; ${near === undefined ? `known are ${Object.keys(values).map((known) => `{${known}}`).join(', ')}` : `did you mean {${near}}?`}`,
+    });
+    return whole;
+  });
+}
+
+/** A run never reads its own output, and two outputs never share a file. */
+function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'], problems: Problem[]): void {
+  const same = (a: string, b: string): boolean => {
+    try {
+      return sameHref(a, b);
+    } catch {
+      return false;
+    }
+  };
+  const seen: [string, string][] = [];
+  for (const [name, { href }] of Object.entries(outputs)) {
+    const path = jsonPath(['outputs', name, 'href']);
+    const input = Object.entries(inputs).find(([, value]) => same(inputHref(value), href));
+    if (input !== undefined) problems.push({ path, message: `is the same as input ${input[0]}; a run doesn't overwrite what it reads` });
+    const other = seen.find(([, earlier]) => same(earlier, href));
+    if (other !== undefined) problems.push({ path, message: `is the same as output ${other[0]}` });
+    if (href.endsWith('/')) problems.push({ path, message: `${href} is a folder; wanted a file` });
+    seen.push([name, href]);
+  }
+}

@@ -1,0 +1,92 @@
+/** The run record: what came out, and what it took. Written by the reducer at the end of a run. */
+import pLimit from 'p-limit';
+import { toJsonNumber } from '../base/json-number.ts';
+import { standardDeviation, type Statistics } from '../raster/statistics.ts';
+import type { Store } from '../store/store.ts';
+import { levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
+import { batchRecord, encodeDocument, readDocument, type BatchRecord, type RunRecord } from './records.ts';
+import { batchCount, tileCount } from './tiling.ts';
+
+/** What the merge of one output came to. */
+export interface MergedOutput {
+  readonly output: PlanOutput;
+  readonly bytes: number;
+  readonly bigTiff: boolean;
+  readonly statistics: readonly Statistics[];
+  readonly tilesDone: number;
+}
+
+/** Result records read at a time. */
+const concurrency = 32;
+/** Errors in the record, at most; each batch has its own record with all of its attempts. */
+const maxErrors = 100;
+
+export async function writeRunRecord(store: Store, plan: Plan, merged: readonly MergedOutput[]): Promise<void> {
+  const tiling = tilingOf(plan);
+  const total = batchCount(tiling);
+  const limit = pLimit(concurrency);
+  const results = await Promise.all(
+    Array.from({ length: total }, (_, batch) =>
+      limit(() => readDocument(store, `${plan.state.run.href}${runFiles.result(batch)}`, batchRecord)),
+    ),
+  );
+  const records = results.filter((record) => record !== undefined);
+  const failed = results.flatMap((record, batch) => (record?.state === 'SUCCEEDED' ? [] : [batch]));
+  const attempts = records.flatMap((record) => record.attempts);
+  const record: RunRecord = {
+    run: plan.state.run.id,
+    name: plan.job.name,
+    state: 'SUCCEEDED',
+    prefix: plan.state.run.href,
+    createdAt: plan.createdAt,
+    endedAt: new Date().toISOString(),
+    grid: { columns: plan.grid.columns, rows: plan.grid.rows, epsg: plan.grid.epsg },
+    tiles: {
+      total: tileCount(tiling),
+      done: Math.min(...merged.map(({ tilesDone }) => tilesDone)),
+      computed: attempts.reduce((sum, { tilesComputed }) => sum + tilesComputed, 0),
+      reused: attempts.reduce((sum, { tilesReused }) => sum + tilesReused, 0),
+    },
+    batches: {
+      total,
+      failed,
+      retried: records.filter((each) => each.attempts.length > 1).map(({ batch, attempts: { length } }) => ({ batch, attempts: length })),
+    },
+    outputs: merged.map((each) => describeOutput(plan, each)),
+    errors: errorsOf(records).slice(0, maxErrors),
+  };
+  await store.put(`${plan.state.run.href}${runFiles.record}`, encodeDocument(record), { contentType: 'application/json', createFolders: true });
+}
+
+function errorsOf(records: readonly BatchRecord[]): RunRecord['errors'] {
+  return records.flatMap(({ batch, error }) => (error === null ? [] : [{ batch, error }]));
+}
+
+function describeOutput(plan: Plan, { output, bytes, bigTiff, statistics }: MergedOutput): RunRecord['outputs'][number] {
+  return {
+    name: output.name,
+    href: output.href,
+    bytes,
+    bigTiff,
+    overviews: levelsOf(plan, output).length - 1,
+    bands: Array.from({ length: output.bands }, (_, band) => ({
+      name: output.bandNames?.[band] ?? null,
+      statistics: describeStatistics(statistics[band]),
+    })),
+  };
+}
+
+type BandStatistics = RunRecord['outputs'][number]['bands'][number]['statistics'];
+
+function describeStatistics(statistics: Statistics | undefined): BandStatistics {
+  if (statistics === undefined) return null;
+  const { count, minimum, maximum, mean } = statistics;
+  if (count === 0) return { count, minimum: null, maximum: null, mean: null, stddev: null };
+  return {
+    count,
+    minimum: toJsonNumber(minimum),
+    maximum: toJsonNumber(maximum),
+    mean: toJsonNumber(mean),
+    stddev: toJsonNumber(standardDeviation(statistics)),
+  };
+}

@@ -1,0 +1,121 @@
+/** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
+import { isDeepStrictEqual } from 'node:util';
+import { DataError, JobError, messageOf, TilefanError } from '../base/errors.ts';
+import { displayHref, parentHref, resolveHref } from '../store/href.ts';
+import type { Store } from '../store/store.ts';
+import type { SplitEvent, SplitResult } from './events.ts';
+import { makePlan } from './make-plan.ts';
+import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
+import { jsonPath, throwProblems, type Problem } from './problems.ts';
+import { encodeDocument, readDocument } from './records.ts';
+import { resolveJob } from './resolve.ts';
+import { readSettings } from './settings.ts';
+import type { JobSpec } from './spec.ts';
+import { batchCount, batchWindow } from './tiling.ts';
+import { parseJobSpec } from './validate.ts';
+
+export interface SplitEnvironment {
+  readonly store: Store;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
+const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
+
+/**
+ * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
+ */
+export async function split(event: SplitEvent, { store, env }: SplitEnvironment): Promise<SplitResult> {
+  const { job: document, base, run = event.execution } = await readJob(event.input, store);
+  if (!runIdPattern.test(run)) {
+    throw new JobError('RUN_ID', `${JSON.stringify(run)} can't be a run id: wanted letters, digits, - and _, 80 at most`);
+  }
+  const problems: Problem[] = [];
+  const job = resolveJob(parseJobSpec(document), { base, runId: run }, problems);
+  const settings = readSettings(env, job.compute, problems);
+  const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
+  if (earlier !== undefined) return continueRun(earlier, job);
+  const plan = await makePlan(store, job, run, settings, problems);
+  await checkOutputs(store, plan);
+  await writePlan(store, plan);
+  return plan.state;
+}
+
+/** The job out of an execution's input: the spec itself, inside `job`, or where it lies. */
+async function readJob(
+  input: SplitEvent['input'],
+  store: Store,
+): Promise<{ readonly job: unknown; readonly base: string | undefined; readonly run: string | undefined }> {
+  if (!('job' in input)) return { job: input, base: undefined, run: undefined };
+  const { job, run } = input as { job: unknown; run?: string };
+  if (typeof job !== 'string') return { job, base: undefined, run };
+  const href = resolveHref(job);
+  const text = new TextDecoder().decode(await store.readAll(href));
+  try {
+    return { job: JSON.parse(text), base: parentHref(href), run };
+  } catch (cause) {
+    throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
+  }
+}
+
+/** A run that has a plan goes on with it, so that its tiles and batches are the ones that are committed already. */
+function continueRun(plan: Plan, job: JobSpec): SplitResult {
+  if (isDeepStrictEqual(plan.job, job)) return plan.state;
+  const changed = Object.keys({ ...plan.job, ...job }).filter(
+    (key) => !isDeepStrictEqual(plan.job[key as keyof JobSpec], job[key as keyof JobSpec]),
+  );
+  throw new JobError(
+    'RUN_EXISTS',
+    `run ${plan.state.run.id} has been started with another job (${changed.join(', ')} ${changed.length === 1 ? 'differs' : 'differ'}): take another run id, or the same job`,
+    { where: { run: plan.state.run.href } },
+  );
+}
+
+/** Begins and gives up an upload to each output, which shows what could not be written in the end. */
+async function checkOutputs(store: Store, plan: Plan): Promise<void> {
+  const problems = await Promise.all(
+    plan.outputs.map(async ({ name, href }): Promise<Problem | undefined> => {
+      try {
+        const assembly = await store.assemble(href);
+        await assembly.abort();
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof TilefanError) || error.retryable) throw error;
+        return { path: jsonPath(['outputs', name, 'href']), message: error.message, code: error.code };
+      }
+    }),
+  );
+  throwProblems('PLAN_REFUSED', "the job can't run", problems.filter((problem) => problem !== undefined));
+}
+
+/** Bytes of manifest lines that are gathered before they are encoded. */
+const chunkLines = 10_000;
+
+/** The plan comes last: a run that has one has everything. */
+async function writePlan(store: Store, plan: Plan): Promise<void> {
+  const { href } = plan.state.run;
+  const options = { contentType: 'application/json', createFolders: true };
+  await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), options);
+  await store.put(`${href}${runFiles.manifest(0)}`, [...manifestChunks(plan)], { ...options, contentType: 'application/jsonl' });
+  const written = await store.put(`${href}${runFiles.plan}`, encodeDocument(plan), { ...options, ifAbsent: true });
+  if (written === 'written') return;
+  // Two executions with one id at once: whoever came first has decided, unless they are the same.
+  const other = await readDocument(store, `${href}${runFiles.plan}`, planSchema);
+  if (other === undefined || !isDeepStrictEqual(other.job, plan.job)) {
+    throw new DataError('RUN_EXISTS', `run ${plan.state.run.id} was started with another job at the same moment`);
+  }
+}
+
+function* manifestChunks(plan: Plan): Generator<Uint8Array> {
+  const tiling = tilingOf(plan);
+  const encoder = new TextEncoder();
+  const count = batchCount(tiling);
+  let lines: string[] = [];
+  for (let batch = 0; batch < count; batch++) {
+    const { column, row, columns, rows } = batchWindow(tiling, batch);
+    lines.push(`{"batch":${String(batch)},"tiles":[${[column, row, columns, rows].join(',')}]}\n`);
+    if (lines.length < chunkLines && batch < count - 1) continue;
+    yield encoder.encode(lines.join(''));
+    lines = [];
+  }
+}
