@@ -1,7 +1,8 @@
 /**
  * A large file in the making: `.NAME.TOKEN.part` beside its destination takes the bytes, each part at its offset; `.NAME.TOKEN.parts` takes one
  * line for each part that is stored whole. Lines are appended after the bytes, in one write each, so that a process killed
- * at any instant leaves at worst a part that is stored again, and several processes may store parts of one assembly.
+ * at any instant leaves at worst a part that is stored again, and several processes may store parts of one assembly. A line begins
+ * with its newline and ends with a semicolon: one that was cut off neither counts nor spoils the next.
  */
 import { appendFile, open, readFile, rename, stat, truncate, unlink, type FileHandle } from 'node:fs/promises';
 
@@ -66,7 +67,7 @@ export class FileAssembly implements Assembly {
           position += piece.length;
         }
       }
-      await appendFile(this.#listPath, `${part.number} ${part.offset} ${part.length}\n`);
+      await appendFile(this.#listPath, `\n${part.number} ${extentOf(part)};`);
     } catch (error) {
       throw errnoOf(error) === 'ENOENT' ? this.#gone(error) : writeError(error, this.#href);
     }
@@ -100,7 +101,7 @@ export class FileAssembly implements Assembly {
     }
   }
 
-  /** Extent by number of each part that is stored. A line that a killed process left unfinished doesn't count; the last line of a number does. */
+  /** Extent by number of each part that is stored. The last line of a number counts. */
   async #storedParts(): Promise<ReadonlyMap<number, string>> {
     const parts = new Map<number, string>();
     let text: string;
@@ -110,7 +111,7 @@ export class FileAssembly implements Assembly {
     } catch (error) {
       throw errnoOf(error) === 'ENOENT' ? this.#gone(error) : writeError(error, this.#href);
     }
-    for (const [, number, extent] of text.matchAll(/^(\d+) (\d+ \d+)\n/gm)) {
+    for (const [, number, extent] of text.matchAll(/^(\d+) (\d+ \d+);/gm)) {
       if (number !== undefined && extent !== undefined) parts.set(Number(number), extent);
     }
     return parts;
@@ -153,7 +154,7 @@ export class FileAssembly implements Assembly {
   }
 
   #incomplete(missing: readonly number[], found: number, size: number): DataError {
-    const what = missing.length > 0 ? `${missing.length} parts are not stored (${someNumbers(missing)})` : `the unfinished file has ${found} bytes; wanted ${size}`;
+    const what = missing.length > 0 ? `these parts are not stored: ${someNumbers(missing)}` : `the unfinished file has ${found} bytes; wanted ${size}`;
     return new DataError('STORE_INCOMPLETE', `Cannot complete ${displayHref(this.#href)}: ${what}`, { where: { href: this.#href, token: this.token, missing: missing.slice(0, 100) } });
   }
 }

@@ -6,7 +6,7 @@
  * part of the key, as the AWS CLI reads it). An href that ends in `/` names a prefix or folder.
  */
 import { isAbsolute, posix } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 import { JobError } from '../base/errors.ts';
 
@@ -23,8 +23,8 @@ const maxKeyBytes = 1024;
 /** A scheme as people write it. `file:/x` has one slash and is legal; a lone `name:rest` without slashes is a file name. */
 const urlPattern = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
 
-/** Bucket names as S3 has ever allowed them: today's rules plus the capitals and underscores of old buckets. */
-const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
+/** Wider than S3's rules of today: old buckets have capitals and underscores, other servers have short names. S3 says the rest. */
+const bucketPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /**
  * Takes an absolute href or path apart.
@@ -40,11 +40,7 @@ export function parseHref(href: string): Location {
       where: { href, scheme },
     });
   }
-  if (!isAbsolute(href)) {
-    throw new JobError('HREF_RELATIVE', `Cannot use ${JSON.stringify(href)}: it is a relative path and there is no folder here to resolve it against; wanted ${wanted.replace(' or a relative path', '')}`, {
-      where: { href },
-    });
-  }
+  if (!isAbsolute(href)) throw relative(href);
   if (/^\/vsi[a-z0-9_]+\//.test(href)) {
     throw new JobError('HREF_UNKNOWN_SCHEME', `Cannot use ${JSON.stringify(href)}: this is one of GDAL's virtual paths, which tilefan does not know; wanted ${wanted}`, {
       where: { href },
@@ -79,10 +75,20 @@ export function formatHref(location: Location): string {
   return location.scheme === 's3' ? `s3://${location.bucket}/${location.key}` : fileHref(location.path);
 }
 
-/** The canonical href of an absolute path; `.` and `..` are resolved, a `/` at the end is kept. */
+/**
+ * The canonical href of an absolute path; `.` and `..` are resolved, a `/` at the end is kept. Encodes as url.pathToFileURL does,
+ * which can't be used itself: it loses control characters at the end of a name.
+ * @throws JobError HREF_RELATIVE, HREF_BAD_CHARACTER
+ */
 export function fileHref(path: string): string {
-  return pathToFileURL(path).href;
+  refuseUnusableText(path);
+  if (!isAbsolute(path)) throw relative(path);
+  const encoded = encodeURI(posix.normalize(path)).replace(/[?#]|%5B|%5D|%7C/g, (found) => asPathToFileUrl[found] ?? found);
+  return `file://${encoded}`;
 }
+
+/** Where encodeURI and the path of a URL differ. */
+const asPathToFileUrl: Readonly<Record<string, string>> = { '?': '%3F', '#': '%23', '%5B': '[', '%5D': ']', '%7C': '|' };
 
 /** The path behind a `file:` href. @throws JobError HREF_NOT_A_FILE for anything else. */
 export function pathOf(href: string): string {
@@ -173,13 +179,19 @@ export function sameHref(a: string, b: string): boolean {
   return resolveHref(a) === resolveHref(b);
 }
 
+function relative(href: string): JobError {
+  return new JobError('HREF_RELATIVE', `Cannot use ${JSON.stringify(href)}: it is a relative path and there is no folder here to resolve it against; wanted ${wanted.replace(' or a relative path', '')}`, {
+    where: { href },
+  });
+}
+
 function parseS3(href: string): Location {
   const rest = href.slice('s3://'.length);
   const slash = rest.indexOf('/');
   const bucket = slash < 0 ? rest : rest.slice(0, slash);
   const key = slash < 0 ? '' : rest.slice(slash + 1);
   if (!bucketPattern.test(bucket)) {
-    throw new JobError('HREF_BAD_BUCKET', `Cannot use ${JSON.stringify(href)}: found the bucket name ${JSON.stringify(bucket)}; wanted s3://bucket/key with a bucket of 3 to 63 letters, digits, dots and dashes`, {
+    throw new JobError('HREF_BAD_BUCKET', `Cannot use ${JSON.stringify(href)}: found the bucket name ${JSON.stringify(bucket)}; wanted s3://bucket/key with a bucket of at most 63 letters, digits, dots and dashes`, {
       where: { href, bucket },
     });
   }
@@ -193,6 +205,10 @@ function parseS3(href: string): Location {
 function fileUrlToPath(href: string): string {
   const refuse = (found: string, cause?: unknown): JobError =>
     new JobError('HREF_BAD_FILE_URL', `Cannot use ${JSON.stringify(href)}: ${found}`, { cause, where: { href } });
+  // A URL parser would take these for something else, silently, and another file than the one meant would be read.
+  if (href.includes('#')) throw refuse('a # in a file URL begins a fragment; write %23, or give the plain path');
+  if (href.includes('?')) throw refuse('a ? in a file URL begins a query; write %3F, or give the plain path');
+  if (/[\t\n\r\\]|^\s|\s$/.test(href)) throw refuse('a file URL can hold no backslash, tab, line break or space at its end; percent-encode it, or give the plain path');
   let url: URL;
   try {
     url = new URL(href);
@@ -200,9 +216,6 @@ function fileUrlToPath(href: string): string {
     throw refuse('it is not a valid file URL; wanted file:///path', cause);
   }
   if (url.host !== '') throw refuse(`it names the host ${url.host}; wanted file:///path (three slashes) on this machine`);
-  // A URL parser would drop these silently, and another file than the one meant would be read.
-  if (href.includes('#')) throw refuse('a # in a file URL begins a fragment; write %23, or give the plain path');
-  if (href.includes('?')) throw refuse('a ? in a file URL begins a query; write %3F, or give the plain path');
   try {
     return fileURLToPath(url);
   } catch (cause) {

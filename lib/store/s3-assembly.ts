@@ -78,7 +78,7 @@ export class S3Assembly implements Assembly {
       const stored = await this.#storedParts();
       const missing = parts.filter((part) => stored.get(part.number)?.size !== part.length).map((part) => part.number);
       if (missing.length > 0) {
-        throw new DataError('STORE_INCOMPLETE', `Cannot complete ${href}: ${missing.length} parts are not stored (${someNumbers(missing)})`, {
+        throw new DataError('STORE_INCOMPLETE', `Cannot complete ${href}: these parts are not stored: ${someNumbers(missing)}`, {
           where: { href, token: this.token, missing: missing.slice(0, 100) },
         });
       }

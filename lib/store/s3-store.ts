@@ -117,7 +117,7 @@ export class S3Store implements ClosableStore {
   }
 
   async put(href: string, body: Uint8Array | readonly Uint8Array[], options: PutOptions = {}): Promise<'written' | 'exists'> {
-    const { bucket, key } = objectOf(href);
+    const { bucket, key } = destinationOf(href);
     const pieces = body instanceof Uint8Array ? [body] : body;
     try {
       await this.#requireRegion();
@@ -161,7 +161,7 @@ export class S3Store implements ClosableStore {
   }
 
   async assemble(href: string, options: AssembleOptions = {}): Promise<Assembly> {
-    const { bucket, key } = objectOf(href);
+    const { bucket, key } = destinationOf(href);
     const assembly = (token: string): Assembly => new S3Assembly({ client: this.#client, href, token, reader: this.#reader, attempts: this.#attempts });
     try {
       await this.#requireRegion();
@@ -242,6 +242,13 @@ function objectOf(href: string): { readonly bucket: string; readonly key: string
   const location = s3LocationOf(href);
   if (location.key !== '') return location;
   throw new JobError('HREF_NOT_AN_OBJECT', `Cannot use ${href}: it names a bucket; wanted s3://bucket/key`, { where: { href } });
+}
+
+/** S3 would take a key that ends in a slash, but no list of ours would show the object, and no file system could hold it. */
+function destinationOf(href: string): { readonly bucket: string; readonly key: string } {
+  const location = objectOf(href);
+  if (!location.key.endsWith('/')) return location;
+  throw new JobError('HREF_NOT_AN_OBJECT', `Cannot write ${href}: it ends in /, and so names a folder; wanted s3://bucket/key`, { where: { href } });
 }
 
 /** S3 encodes keys in lists as forms do: `+` is a space. */

@@ -27,8 +27,8 @@ export interface ObjectReader {
   stat(href: string): Promise<ObjectStat>;
   /**
    * Fills `target` (which may lie on a SharedArrayBuffer) with the bytes that begin at `offset`: one range request.
-   * Without `version` a file that another process replaced may still be read as it was; with it, old and new bytes never mix.
-   * @throws DataError STORE_TRUNCATED when the object ends before `target` is full; STORE_CHANGED when `version` is given and no longer holds.
+   * With `version`, the bytes are of that version and no other. Without it, a file that another process replaced may still be read as it was.
+   * @throws DataError STORE_TRUNCATED when the object ends before `target` is full; STORE_CHANGED when that version can't be had any more.
    */
   readInto(href: string, offset: number, target: Uint8Array, version?: string): Promise<void>;
   /** The whole object, for small documents. @throws DataError STORE_TOO_LARGE above `maxBytes` (default 64 MiB). */
