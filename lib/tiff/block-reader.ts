@@ -46,7 +46,7 @@ export class BlockReader {
       case 'packbits':
         return unpackBits(layout, index, bytes, size, this.#room());
       case 'lzw':
-        return this.#lzw.decode(layout, index, bytes, size, this.#room());
+        return this.#lzw.decode(layout, index, bytes, size);
       case 'lerc':
         return this.#lerc.decode(layout, index, bytes, size);
       case 'jpeg':
