@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { runScripted } from '../support/local-run.ts';
 import type { RunEvent } from '../../local/run-locally.ts';
 
-const fails = { name: 'OperationError', code: 'OPERATION_THREW', message: 'tile 3,4: boom', where: { tile: [3, 4] } };
+const fails = { name: 'OperationError', code: 'OPERATION_THREW', message: 'tile 3,4: boom', exitCode: 70, where: { tile: [3, 4] } };
 
 /** Whether a process still does anything: one that ended but was never asked for its exit code (a zombie) does not. */
 function alive(pid: number): boolean {
@@ -92,7 +92,7 @@ test('a permanent failure ends the run at once, names tile and batch, and stops 
 });
 
 test('tolerated failures let the run go on, and are named', async () => {
-  const { result } = await runScripted({ batches: 4, tolerated: 25, script: { 2: [{ exit: 65, record: fails }] } });
+  const { result } = await runScripted({ batches: 4, tolerated: 25, script: { 2: [{ exit: 70, record: fails }] } });
   assert.equal(result.state, 'SUCCEEDED');
   assert.deepEqual(result.failedBatches.map(({ batch }) => batch), [2]);
 });

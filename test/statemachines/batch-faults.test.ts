@@ -32,11 +32,10 @@ const throttled: Answer = { error: 'ECS.AmazonECSException', cause: 'Rate exceed
 const killed = exited(137);
 const again = exited(75);
 const pullFailed = failedTask({ StopCode: 'TaskFailedToStart', StoppedReason: 'CannotPullContainerError: pull access denied', Containers: [] });
-const recordOf = (attempt: number, name: string): Json => ({
+const recordOf = (name: string, exitCode: number): Json => ({
   batch: 12,
-  attempt,
   state: 'FAILED',
-  error: { name, code: 'TIFF_NOT_A_TIFF', message: 'a.tif is not a TIFF', exitCode: 65, where: { tile: [3, 4] }, stack: 'x' },
+  error: { name, code: 'TIFF_NOT_A_TIFF', message: 'a.tif is not a TIFF', exitCode, where: { tile: [3, 4] }, stack: 'x' },
 });
 
 const cases: readonly Case[] = [
@@ -91,16 +90,16 @@ const cases: readonly Case[] = [
   { what: 'another container failed first', answers: [exited(0, { Containers: [{ Name: 'agent', ExitCode: 137 }, { Name: 'worker', ExitCode: 75 }] }), 'ok'], ran: many(2, spot), memory: ['16384', '16384'] },
 
   { what: 'one thing after the other: each has its own count', answers: [spotLost, killed, again, timeout, spotLost, 'ok'], ran: many(6, spot), memory: ['16384', '16384', '30720', '30720', '30720', '30720'] },
-  { what: 'permanent after repeats: the record of that attempt counts', answers: [again, exited(65)], record: recordOf(2, 'DataError'), ran: many(2, spot), fails: ['DataError', /in attempt 2/] },
-  { what: 'permanent on a Spot instance that went away', answers: [exited(65, { StopCode: 'SpotInterruption' })], record: recordOf(1, 'DataError'), ran: [spot], fails: ['DataError', /a\.tif/] },
-  { what: 'permanent, with a record of an earlier attempt', answers: [again, exited(65)], record: recordOf(1, 'DataError'), ran: many(2, spot), fails: ['Batch.Failed', /left no record/] },
+  { what: 'permanent after repeats: the record of that attempt counts', answers: [again, exited(65)], record: recordOf('DataError', 65), ran: many(2, spot), fails: ['DataError', /in attempt 2/] },
+  { what: 'permanent on a Spot instance that went away', answers: [exited(65, { StopCode: 'SpotInterruption' })], record: recordOf('DataError', 65), ran: [spot], fails: ['DataError', /a\.tif/] },
+  { what: 'permanent, with the record of an earlier failure', answers: [again, exited(65)], record: recordOf('TryAgainError', 75), ran: many(2, spot), fails: ['Batch.Failed', /left no record/] },
   { what: 'permanent, with a record that is no JSON', answers: [exited(70)], record: '{"batch":', ran: [spot], fails: ['Batch.Failed', /left no record/] },
-  { what: 'permanent, with a record that says success', answers: [exited(70)], record: { batch: 12, attempt: 1, state: 'SUCCEEDED' }, ran: [spot], fails: ['Batch.Failed', /exit code 70/] },
+  { what: 'permanent, with a record that it runs', answers: [exited(70)], record: { batch: 12, state: 'RUNNING', error: null }, ran: [spot], fails: ['Batch.Failed', /exit code 70/] },
 ];
 
 for (const [exitCode, name] of [[64, 'JobError'], [65, 'DataError'], [69, 'InputUnavailableError'], [70, 'OperationError'], [73, 'OutputError']] as const) {
   test(`exit ${exitCode} is permanent and names the tile`, async () => {
-    const { outcome, calls, reads } = await runBatch({ answers: [exited(exitCode)], record: recordOf(1, name) });
+    const { outcome, calls, reads } = await runBatch({ answers: [exited(exitCode)], record: recordOf(name, exitCode) });
     assert.deepEqual(outcome, {
       state: 'FAILED',
       error: name,
