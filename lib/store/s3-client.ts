@@ -23,6 +23,13 @@ const connectionTimeoutMs = 5_000;
 /** A connection on which nothing moves for so long is dead. Long, because copying a large part is silent until it is done. */
 const socketTimeoutMs = 60_000;
 
+/** Without one the SDK writes to the console, for one when a stream can't be repeated, which this driver sees to. Errors are thrown anyway. */
+const silent = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {
+  // Nothing to say.
+}
+
 export function createS3Client(options: S3ClientOptions = {}, environment: NodeJS.ProcessEnv = process.env): S3Client {
   const endpoint = options.endpoint ?? nonEmpty(environment['AWS_ENDPOINT_URL_S3']) ?? nonEmpty(environment['AWS_ENDPOINT_URL']);
   const region = options.region ?? nonEmpty(environment['AWS_REGION']) ?? (endpoint === undefined ? undefined : 'us-east-1');
@@ -37,6 +44,7 @@ export function createS3Client(options: S3ClientOptions = {}, environment: NodeJ
     // The SDK's default adds CRC32 to every UploadPart and none to UploadPartCopy; S3 refuses an upload whose parts differ in that.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    logger: silent,
     requestHandler: {
       httpAgent: new HttpAgent(agentOptions),
       httpsAgent: new HttpsAgent(agentOptions),

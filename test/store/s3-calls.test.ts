@@ -128,18 +128,19 @@ void describe('S3 driver: reading', () => {
 
 void describe('S3 driver: lists and removal', () => {
   void it('follows the pages, decodes keys, and hides console folders', async () => {
-    mock
-      .on(ListObjectsV2Command)
-      .resolvesOnce({ EncodingType: 'url', IsTruncated: true, NextContinuationToken: 'next', Contents: [{ Key: 'p/', Size: 0, ETag: '"0"' }, { Key: 'p/a+b%2Bc%01', Size: 1, ETag: '"1"' }] })
-      .resolvesOnce({ EncodingType: 'url', IsTruncated: false, Contents: [{ Key: 'p/z%C3%A9', Size: 2, ETag: '"2"' }] });
+    const asked: unknown[] = [];
+    mock.on(ListObjectsV2Command).callsFake(({ Bucket, Prefix, EncodingType, ContinuationToken }: Record<string, unknown>) => {
+      asked.push({ Bucket, Prefix, EncodingType, ContinuationToken });
+      return ContinuationToken === undefined
+        ? { EncodingType: 'url', IsTruncated: true, NextContinuationToken: 'next', Contents: [{ Key: 'p/', Size: 0, ETag: '"0"' }, { Key: 'p/a+b%2Bc%01', Size: 1, ETag: '"1"' }] }
+        : { EncodingType: 'url', IsTruncated: false, Contents: [{ Key: 'p/z%C3%A9', Size: 2, ETag: '"2"' }] };
+    });
     assert.deepEqual(await all(store.list('s3://bucket/p/')), [
       { href: 's3://bucket/p/a b+c\u0001', size: 1, version: '"1"' },
       { href: 's3://bucket/p/zé', size: 2, version: '"2"' },
     ]);
-    assert.deepEqual(inputs(ListObjectsV2Command), [
-      { Bucket: 'bucket', Prefix: 'p/', EncodingType: 'url', ContinuationToken: undefined },
-      { Bucket: 'bucket', Prefix: 'p/', EncodingType: 'url', ContinuationToken: 'next' },
-    ]);
+    const request = { Bucket: 'bucket', Prefix: 'p/', EncodingType: 'url' };
+    assert.deepEqual(asked, [{ ...request, ContinuationToken: undefined }, { ...request, ContinuationToken: 'next' }]);
   });
 
   void it('removes at most 1,000 keys a request, and reports what S3 would not remove', async () => {
