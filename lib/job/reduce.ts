@@ -37,7 +37,7 @@ const mergeState = z.object({
   /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
   segments: z.array(z.string()),
   /** The finished file; null while it is in the making. */
-  done: z.object({ bytes: z.number(), version: z.string() }).nullable(),
+  done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
 });
 type MergeState = z.infer<typeof mergeState>;
 
@@ -62,14 +62,14 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   const earlier = await readDocument(store, stateHref, mergeState);
   const collected = await collectSegments(store, plan, output, earlier?.segments);
   checkComplete(plan, output, collected);
+  const { statistics, tilesDone } = collected;
+  if (earlier?.done != null && (await isThere(store, output.href, earlier.done))) return { output, ...earlier.done, statistics, tilesDone };
+
   const pyramid = await makePyramid(store, plan, output, collected);
   const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
   for (const { href, index } of pyramid) layout.add(href, index.dataBytes, index.blocks);
   for await (const { stat, index } of collected.indexes()) layout.add(stat.href, index.dataBytes, index.blocks);
   const { pieces, bytes, bigTiff } = layout.finish();
-  const summary = { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
-  if (earlier !== undefined && (await isThere(store, output.href, earlier.done))) return summary;
-
   const parts = planParts(pieces);
   const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined);
   const write = async (done: MergeState['done']): Promise<void> => {
@@ -92,13 +92,12 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   );
   if (late) return undefined;
   const stat = await assembly.complete(parts);
-  await write({ bytes: stat.size, version: stat.version });
-  return summary;
+  await write({ bytes: stat.size, version: stat.version, bigTiff });
+  return { output, bytes, bigTiff, statistics, tilesDone };
 }
 
 /** Whether the file that an earlier call has finished is still there. */
-async function isThere(store: Store, href: string, done: MergeState['done']): Promise<boolean> {
-  if (done === null) return false;
+async function isThere(store: Store, href: string, done: NonNullable<MergeState['done']>): Promise<boolean> {
   let stat: ObjectStat;
   try {
     stat = await store.stat(href);

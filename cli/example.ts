@@ -1,0 +1,1 @@
+export async function example(_o: {size:number}): Promise<number> { return 1; }

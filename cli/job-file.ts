@@ -1,0 +1,79 @@
+/** Reads a job for a command: the file, the overrides from the command line, hrefs made absolute. */
+import { resolve } from 'node:path';
+import { JobError, messageOf } from '../lib/base/errors.ts';
+import { nearestName } from '../lib/base/nearest.ts';
+import { throwProblems, type Problem } from '../lib/job/problems.ts';
+import { resolveJob } from '../lib/job/resolve.ts';
+import type { JobSpec } from '../lib/job/spec.ts';
+import { parseJobSpec } from '../lib/job/validate.ts';
+import { displayHref, folderHref, parentHref, resolveHref } from '../lib/store/href.ts';
+import type { ObjectReader } from '../lib/store/store.ts';
+
+export interface JobOverrides {
+  readonly input?: Readonly<Record<string, string>>;
+  readonly output?: Readonly<Record<string, string>>;
+}
+
+/** Where the user is: npm changes the folder to the package's, and says in INIT_CWD where it was called. */
+export function userFolder(): string {
+  const { npm_lifecycle_event: event, INIT_CWD: folder } = process.env;
+  return event !== undefined && folder !== undefined ? folder : process.cwd();
+}
+
+/** What a user wrote on the command line as an href: relative paths count from where the user is. */
+export function userHref(text: string): string {
+  return resolveHref(text.includes('://') ? text : resolve(userFolder(), text) + (text.endsWith('/') ? '/' : ''));
+}
+
+export function userFolderHref(text: string): string {
+  return folderHref(userHref(text));
+}
+
+/** The job spec, valid but with its hrefs as written. @throws JobError that lists every problem */
+export async function readJobSpec(reader: ObjectReader, file: string, overrides: JobOverrides): Promise<{ job: JobSpec; base: string }> {
+  const href = userHref(file);
+  const text = new TextDecoder().decode(await reader.readAll(href));
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
+  }
+  return { job: override(parseJobSpec(document), overrides), base: parentHref(href) };
+}
+
+/** The same with every href absolute and every placeholder filled in. */
+export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, runId: string): Promise<JobSpec> {
+  const { job, base } = await readJobSpec(reader, file, overrides);
+  const problems: Problem[] = [];
+  const resolved = resolveJob(job, { base, runId }, problems);
+  throwProblems('JOB_INVALID', 'the job spec is not valid', problems);
+  return resolved;
+}
+
+function override(job: JobSpec, { input = {}, output = {} }: JobOverrides): JobSpec {
+  const problems: Problem[] = [];
+  const inputs = { ...job.inputs };
+  for (const [name, text] of Object.entries(input)) {
+    const spec = inputs[name];
+    const href = userHref(text);
+    if (spec === undefined) problems.push(unknownName('--input', name, Object.keys(inputs)));
+    else inputs[name] = typeof spec === 'string' ? href : { ...spec, href };
+  }
+  const outputs = { ...job.outputs };
+  for (const [name, text] of Object.entries(output)) {
+    const spec = outputs[name];
+    if (spec === undefined) problems.push(unknownName('--output', name, Object.keys(outputs)));
+    else outputs[name] = { ...spec, href: userHref(text) };
+  }
+  throwProblems('JOB_INVALID', 'the command line does not fit the job', problems);
+  return { ...job, inputs, outputs };
+}
+
+function unknownName(option: string, name: string, known: readonly string[]): Problem {
+  const near = nearestName(name, known);
+  return {
+    path: `${option} ${name}`,
+    message: `the job has no such name; ${near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`}`,
+  };
+}

@@ -1,0 +1,103 @@
+/** The command line: one file a command, this one only names them. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { describeError, TilefanError } from '../lib/base/errors.ts';
+
+/** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
+const usageExitCode = 64;
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`wanted a whole number from 1, found ${JSON.stringify(text)}.`);
+  return value;
+}
+
+function pair(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, name, href] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || href === undefined) throw new InvalidArgumentError(`wanted NAME=HREF, found ${JSON.stringify(text)}.`);
+  return { ...earlier, [name]: href };
+}
+
+const inputOption = new Option('--input <NAME=HREF>', "replaces the href of one of the job's inputs; may be repeated").argParser(pair);
+const outputOption = new Option('--output <NAME=HREF>', "replaces the href of one of the job's outputs; may be repeated").argParser(pair);
+const threadsOption = new Option('--threads <N>', 'threads of a worker (default: processors divided by workers)').argParser(count);
+const workersOption = new Option('--workers <N>', 'worker processes at a time').argParser(count).default(1);
+const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').env('TILEFAN_WORK').default('.tilefan/');
+
+const program = new Command('tilefan')
+  .description('Runs one computation over a raster too big for one machine.')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false });
+
+program
+  .command('run')
+  .description('run a job on this machine')
+  .argument('<job>', 'the job spec: a JSON file, or its href')
+  .addOption(inputOption)
+  .addOption(outputOption)
+  .addOption(workersOption)
+  .addOption(threadsOption)
+  .addOption(workOption)
+  .option('--run <ID>', 'run id; the id of an earlier run continues that run')
+  .option('--keep', "keep the run's segments when it has succeeded")
+  .option('--json', 'print one JSON run record on standard output; progress goes to standard error')
+  .action(async (job: string, options) => {
+    const { run } = await import('./run.ts');
+    process.exitCode = await run(job, options);
+  });
+
+program
+  .command('plan')
+  .description('check a job, and show grid, tiles, batches, memory and output size without running anything')
+  .argument('<job>', 'the job spec: a JSON file, or its href')
+  .addOption(inputOption)
+  .addOption(outputOption)
+  .addOption(workersOption)
+  .addOption(threadsOption)
+  .addOption(workOption)
+  .option('--json', 'print the whole plan as JSON')
+  .action(async (job: string, options) => {
+    const { plan } = await import('./plan.ts');
+    await plan(job, options);
+  });
+
+program
+  .command('validate')
+  .description('check a job spec against the schema, without looking at its inputs')
+  .argument('<job>', 'the job spec: a JSON file, or its href')
+  .addOption(inputOption)
+  .addOption(outputOption)
+  .action(async (job: string, options) => {
+    const { validate } = await import('./validate.ts');
+    await validate(job, options);
+  });
+
+program
+  .command('schema')
+  .description('print the JSON Schema of a job spec')
+  .action(async () => {
+    const { schema } = await import('./schema.ts');
+    schema();
+  });
+
+program
+  .command('example')
+  .description('make an example scene and run the NDVI job of examples/ndvi on it')
+  .option('--size <PIXELS>', 'side of the scene', count, 3000)
+  .action(async (options) => {
+    const { example } = await import('./example.ts');
+    process.exitCode = await example(options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what it has to say; help and version are no errors.
+    process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+  } else {
+    const { message, code, exitCode, stack } = describeError(error);
+    const ours = error instanceof TilefanError;
+    process.stderr.write(ours ? `tilefan: ${message} [${code}]\n` : `tilefan: ${stack ?? message}\n`);
+    process.exitCode = exitCode;
+  }
+}

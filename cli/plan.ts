@@ -1,0 +1,53 @@
+/** `tilefan plan`: what a run would do, and whether it could. Nothing is written. */
+import { largestOutputBytes, makePlan } from '../lib/job/make-plan.ts';
+import { levelsOf, tilingOf, type Plan } from '../lib/job/plan.ts';
+import type { Problem } from '../lib/job/problems.ts';
+import { readSettings } from '../lib/job/settings.ts';
+import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';
+import { displayHref } from '../lib/store/href.ts';
+import { createStore } from '../lib/store/routing-store.ts';
+import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
+import { localEnvironment, type LocalOptions } from './local-environment.ts';
+import { bytesText } from './text.ts';
+
+export type PlanOptions = JobOverrides & LocalOptions & { readonly work: string; readonly json?: boolean };
+
+export async function plan(file: string, options: PlanOptions): Promise<void> {
+  const store = createStore();
+  try {
+    const problems: Problem[] = [];
+    const job = await readJob(store, file, options, 'RUN');
+    const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
+    const made = await makePlan(store, job, 'RUN', readSettings(env, job.compute, problems), problems);
+    process.stdout.write(options.json === true ? `${JSON.stringify(made, undefined, 2)}\n` : describe(made));
+  } finally {
+    await store.close();
+  }
+}
+
+function describe(made: Plan): string {
+  const { grid, tileSize, batchColumns, batchRows, memory, threads, inputs, outputs } = made;
+  const tiling = tilingOf(made);
+  const { across, down } = tileGrid(tiling);
+  const transform = grid.geotransform;
+  const lines: [string, string][] = [
+    ['grid', `${String(grid.columns)} x ${String(grid.rows)} px, ${grid.epsg === null ? 'no EPSG code' : `EPSG:${String(grid.epsg)}`}`],
+    ['geotransform', transform === null ? 'none' : transform.join(', ')],
+    ...inputs.map((input): [string, string] => [
+      `input ${input.name}`,
+      `${displayHref(input.href)}, ${String(input.bands.length)} x ${input.dtype}, nodata ${String(input.nodata ?? 'none')}${input.masked ? ', mask' : ''}, ${bytesText(input.bytes)}`,
+    ]),
+    ['tiles', `${String(tileCount(tiling))} of ${String(tileSize)} px (${String(across)} x ${String(down)})`],
+    ['batches', `${String(batchCount(tiling))} of ${String(batchColumns)} x ${String(batchRows)} tiles at most`],
+    [
+      'memory',
+      `${bytesText(memory.total)} for a worker with ${String(threads)} threads, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
+    ],
+    ...outputs.map((output): [string, string] => [
+      `output ${output.name}`,
+      `${displayHref(output.href)}, ${String(output.bands)} x ${output.dtype}, nodata ${String(output.nodata ?? 'none')}, ${output.compression}, ${String(levelsOf(made, output).length - 1)} overviews (${output.overviews}), ${bytesText(largestOutputBytes(output, grid.columns, grid.rows))} before compression`,
+    ]),
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
+}

@@ -1,0 +1,131 @@
+/** `tilefan run`: a job on this machine, through the state machine, the functions and the worker that AWS runs. */
+import { randomBytes } from 'node:crypto';
+import { fromJsonNumber } from '../lib/base/json-number.ts';
+import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
+import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
+import type { JobSpec } from '../lib/job/spec.ts';
+import { tileCount } from '../lib/job/tiling.ts';
+import { displayHref } from '../lib/store/href.ts';
+import { createStore } from '../lib/store/routing-store.ts';
+import type { Store } from '../lib/store/store.ts';
+import type { Json } from '../local/engine.ts';
+import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
+import { readJob, readJobSpec, userFolderHref, type JobOverrides } from './job-file.ts';
+import { localEnvironment, type LocalOptions } from './local-environment.ts';
+import { Progress } from './progress.ts';
+import { bytesText, secondsText } from './text.ts';
+
+export type RunOptions = JobOverrides &
+  LocalOptions & { readonly work: string; readonly run?: string; readonly keep?: boolean; readonly json?: boolean };
+
+/** As shells report a program that SIGINT has ended. */
+const interruptedExitCode = 130;
+
+/** @returns the exit code of the process */
+export async function run(file: string, options: RunOptions): Promise<number> {
+  const store = createStore();
+  const stop = new AbortController();
+  const interrupt = (): void => {
+    stop.abort();
+  };
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    const { name } = (await readJobSpec(store, file, options)).job;
+    const runId = options.run ?? newRunId(name);
+    const job = await readJob(store, file, options, runId);
+    return await runJob(store, job, runId, file, options, stop.signal);
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    await store.close();
+  }
+}
+
+async function runJob(store: Store, job: JobSpec, runId: string, file: string, options: RunOptions, signal: AbortSignal): Promise<number> {
+  const started = performance.now();
+  const work = userFolderHref(options.work);
+  const prefix = `${work}runs/${runId}/`;
+  const progress = new Progress(runId);
+  const result = await runLocally({
+    // The job as it stands after defaults and overrides; undefined fields are gone, as on the way to AWS.
+    input: { job: JSON.parse(JSON.stringify(job)) as Json, run: runId },
+    runId,
+    workers: options.workers,
+    work,
+    signal,
+    env: localEnvironment(options),
+    onEvent: (event) => {
+      if (event.type === 'BatchesStarted') void readPlan(store, prefix).then((plan) => { progress.setTotal(tileCount(tilingOf(plan))); }, () => undefined);
+      progress.onEvent(event);
+    },
+  });
+  progress.end();
+  const seconds = (performance.now() - started) / 1000;
+  switch (result.state) {
+    case 'SUCCEEDED':
+      return await succeeded(store, prefix, options, seconds);
+    case 'ABORTED':
+      return aborted(runId, prefix, file, options);
+    case 'FAILED':
+      return await failed(store, runId, prefix, result, options);
+  }
+}
+
+async function succeeded(store: Store, prefix: string, options: RunOptions, seconds: number): Promise<number> {
+  const record = await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
+  if (record === undefined) throw new Error(`the run has ended well, but ${prefix}${runFiles.record} is not there`);
+  if (options.keep !== true) {
+    for (const folder of ['segments/', 'pyramids/']) await store.removePrefix(`${prefix}${folder}`);
+  }
+  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : describe(record, seconds));
+  return 0;
+}
+
+function aborted(runId: string, prefix: string, file: string, options: RunOptions): number {
+  process.stderr.write(`tilefan: stopped; what is finished is kept under ${displayHref(prefix)}\n  continue with: npm run --silent tilefan -- run ${file} --run ${runId}\n`);
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ run: runId, state: 'ABORTED', prefix })}\n`);
+  return interruptedExitCode;
+}
+
+/** The exit code is that of the error: of the job, or of the first batch that failed. */
+async function failed(store: Store, runId: string, prefix: string, result: LocalRunResult & { readonly state: 'FAILED' }, options: RunOptions): Promise<number> {
+  const causes = result.failedBatches.length > 0 ? result.failedBatches.map(({ batch, cause }) => `batch ${String(batch)}: ${cause}`) : [result.cause];
+  process.stderr.write(`tilefan: run ${runId} failed [${result.error}]\n${causes.map((cause) => `  ${cause.replaceAll('\n', '\n  ')}\n`).join('')}`);
+  if (result.failedBatches.length > 0) process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; --run ${runId} continues it\n`);
+  const record = { run: runId, state: 'FAILED', prefix, error: result.error, cause: result.cause, failedBatches: result.failedBatches };
+  if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
+  // A run that had no plan has left nothing, and gets no folder for its failure.
+  const planned = await readPlan(store, prefix).then(() => true, () => false);
+  if (planned) await store.put(`${prefix}failure.json`, encodeDocument(record), { createFolders: true }).catch(() => undefined);
+  return exitCodeOf(result);
+}
+
+const exitCodes: Readonly<Record<string, number>> = { JobError: 64, DataError: 65, InputUnavailableError: 69, OperationError: 70, OutputError: 73, TryAgainError: 75 };
+
+function exitCodeOf(result: LocalRunResult & { readonly state: 'FAILED' }): number {
+  return exitCodes[result.failedBatches[0]?.error ?? ''] ?? exitCodes[result.error] ?? 70;
+}
+
+/** Name and moment, and four letters that keep two runs of the same second apart. */
+function newRunId(name: string): string {
+  const moment = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '').replace('T', '-');
+  return `${name}-${moment}-${randomBytes(2).toString('hex')}`;
+}
+
+function describe(record: RunRecord, seconds: number): string {
+  const { tiles, batches, outputs } = record;
+  const retried = batches.retried.length === 0 ? '' : `, ${String(batches.retried.length)} batches needed more than one attempt`;
+  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} reused${retried})`];
+  if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
+  for (const output of outputs) {
+    lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${String(output.overviews)} overviews${output.bigTiff ? ', BigTIFF' : ''})`);
+    for (const [i, { name, statistics }] of output.bands.entries()) {
+      if (statistics === null) continue;
+      const { count, minimum, maximum, mean, stddev } = statistics;
+      const digits = (value: typeof minimum): string => (value === null ? 'none' : String(Number(fromJsonNumber(value).toPrecision(6))));
+      lines.push(`  band ${String(i + 1)}${name === null ? '' : ` ${name}`}: ${String(count)} valid, min ${digits(minimum)}, max ${digits(maximum)}, mean ${digits(mean)}, stddev ${digits(stddev)}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
