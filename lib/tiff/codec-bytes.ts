@@ -23,7 +23,11 @@ export function unpackNone(layout: BlockLayout, index: number, bytes: Uint8Array
  * wanted let a stream that is too long show itself, and `maxOutputLength` stops a decompression bomb there.
  */
 export function inflateBlock(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
-  const decoded = guarded(layout, index, size, () => inflateSync(bytes, { chunkSize: chunkFor(size), maxOutputLength: size.most }));
+  const decoded = guarded(layout, index, size, () => {
+    // Deflate can't grow a byte to more than 1032, so a few bytes don't get the memory of a whole block.
+    const chunkSize = Math.min(chunkFor(size), 1032 * bytes.length + 64);
+    return inflateSync(bytes, { chunkSize, maxOutputLength: size.most });
+  });
   return checkLength(layout, index, decoded, size);
 }
 

@@ -22,12 +22,12 @@ interface Piece {
 
 /** The bytes of one object as far as its header needs them; pieces that were read are kept. */
 export class HeaderSource {
-  readonly #reader: ObjectReader;
+  readonly #reader: Pick<ObjectReader, 'readInto'>;
   readonly #stat: ObjectStat;
   readonly #pieces: Piece[] = [];
   #kept = 0;
 
-  constructor(reader: ObjectReader, stat: ObjectStat) {
+  constructor(reader: Pick<ObjectReader, 'readInto'>, stat: ObjectStat) {
     this.#reader = reader;
     this.#stat = stat;
   }

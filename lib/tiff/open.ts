@@ -51,6 +51,9 @@ export interface Tiff extends GdalMetadata {
   blockRanges(image: TiffImage, blockIndices: readonly number[]): Promise<BlockRange[]>;
 }
 
+/** What the reader needs of a store. */
+export type TiffSource = Pick<ObjectReader, 'stat' | 'readInto'>;
+
 /** Bits of NewSubfileType (TIFF 6.0 §8). */
 const reducedResolution = 1;
 const transparencyMask = 4;
@@ -59,7 +62,7 @@ const transparencyMask = 4;
  * Reads the header. A COG takes one request of 64 KiB (after the stat); a file whose directories lie elsewhere takes one more for each place.
  * @throws DataError TIFF_* for a file that is broken or of a kind that can't be read; what `reader` throws.
  */
-export async function openTiff(reader: ObjectReader, href: string): Promise<Tiff> {
+export async function openTiff(reader: TiffSource, href: string): Promise<Tiff> {
   const source = new HeaderSource(reader, await reader.stat(href));
   const { byteOrder, bigTiff, directories } = await readHeader(source);
   const [first, ...rest] = directories;

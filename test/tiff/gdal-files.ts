@@ -26,7 +26,7 @@ export interface FileSpec {
   readonly mask?: boolean;
   readonly overviews?: readonly number[];
   /** Python that runs on the finished dataset `ds` before it is closed. */
-  readonly then?: string;
+  readonly script?: string;
   /** Makes the file by CreateCopy with this driver. */
   readonly driver?: 'GTiff' | 'COG';
 }
@@ -106,7 +106,7 @@ for s in specs:
         ds.CreateMaskBand(gdal.GMF_PER_DATASET)
         m = np.full((s['height'], s['width']), 255, np.uint8); m[4:20, 7:31] = 0; m[-3:, -5:] = 0
         ds.GetRasterBand(1).GetMaskBand().WriteArray(m)
-    exec(s.get('then') or '')
+    exec(s.get('script') or '')
     if copy:
         source = ds
         try: ds = gdal.GetDriverByName(copy).CreateCopy(tif, source, options=options)

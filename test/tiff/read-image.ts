@@ -4,11 +4,10 @@ import { allocateSamples, type SampleArray } from '../../lib/raster/dtype.ts';
 import { BlockReader } from '../../lib/tiff/block-reader.ts';
 import { type ExtractOptions, fillSparse } from '../../lib/tiff/extract.ts';
 import { blockCount, blockWindow } from '../../lib/tiff/layout.ts';
-import { type Tiff, type TiffImage } from '../../lib/tiff/open.ts';
-import { type ObjectReader } from '../../lib/store/store.ts';
+import { type Tiff, type TiffImage, type TiffSource } from '../../lib/tiff/open.ts';
 
 /** All bands of one image, one plane after the other: (bands, rows, cols). */
-export async function readImage(reader: ObjectReader, tiff: Tiff, image: TiffImage, sparse = 0): Promise<SampleArray> {
+export async function readImage(reader: TiffSource, tiff: Tiff, image: TiffImage, sparse = 0): Promise<SampleArray> {
   const { layout } = image;
   const { width, height, bands } = layout;
   const samples = allocateSamples(layout.dtype, width * height * bands);

@@ -32,7 +32,7 @@ async function compare(specs: readonly FileSpec[]): Promise<Map<string, number>>
   return differences;
 }
 
-test('JPEG equals GDAL sample for sample: grey, RGB and YCbCr, every way of sharing tables', { skip: withoutGdal }, async () => {
+void test('JPEG equals GDAL sample for sample: grey, RGB and YCbCr, every way of sharing tables', { skip: withoutGdal }, async () => {
   const specs: FileSpec[] = [];
   for (const [layout, blocks] of Object.entries({ tiled, striped })) {
     for (const tables of [0, 1, 2, 3]) {
@@ -50,7 +50,7 @@ test('JPEG equals GDAL sample for sample: grey, RGB and YCbCr, every way of shar
   assert.deepEqual([...differences].filter(([, most]) => most > 0), []);
 });
 
-test('WebP equals GDAL sample for sample: lossless and lossy, with and without alpha', { skip: withoutGdal }, async () => {
+void test('WebP equals GDAL sample for sample: lossless and lossy, with and without alpha', { skip: withoutGdal }, async () => {
   const specs: FileSpec[] = [];
   for (const [layout, blocks] of Object.entries({ tiled, striped })) {
     for (const bands of [3, 4]) {
@@ -63,7 +63,7 @@ test('WebP equals GDAL sample for sample: lossless and lossy, with and without a
   assert.deepEqual([...differences].filter(([, most]) => most > 0), []);
 });
 
-test('LERC keeps NaN, and alpha that became the mask', { skip: withoutGdal }, async () => {
+void test('LERC keeps NaN, and alpha that became the mask', { skip: withoutGdal }, async () => {
   const specs: FileSpec[] = [];
   for (const dtype of ['float32', 'float64'] as const) {
     for (const bands of [1, 3]) {
@@ -76,8 +76,8 @@ test('LERC keeps NaN, and alpha that became the mask', { skip: withoutGdal }, as
     }
   }
   const alpha = 'a = written.copy(); a[3] = np.where(a[3] > 128, 255, 0); ds.WriteArray(a)';
-  for (const [name, then] of Object.entries({ alpha: 'ds.WriteArray(written)', mask: alpha })) {
-    specs.push({ ...rgb, name: `rgba-${name}`, bands: 4, options: ['COMPRESS=LERC', 'ALPHA=YES', 'PHOTOMETRIC=RGB', ...tiled], then });
+  for (const [name, script] of Object.entries({ alpha: 'ds.WriteArray(written)', mask: alpha })) {
+    specs.push({ ...rgb, name: `rgba-${name}`, bands: 4, options: ['COMPRESS=LERC', 'ALPHA=YES', 'PHOTOMETRIC=RGB', ...tiled], script });
   }
   const differences = await compare(specs);
   assert.deepEqual([...differences].filter(([, most]) => most > 0), []);
@@ -97,7 +97,7 @@ assert status == 0, status
 print(out[:n.value].tobytes().hex())
 `;
 
-test('LERC with a mask for each band, as libtiff writes since liblerc 3', { skip: withoutGdal }, async () => {
+void test('LERC with a mask for each band, as libtiff writes since liblerc 3', { skip: withoutGdal }, async () => {
   const blob = Buffer.from(runPython(encodeWithMasks).trim(), 'hex');
   const side = { width: 16, height: 16, blockWidth: 16, blockHeight: 16 };
   const reader = new BlockReader(layoutOf('lerc', { ...side, bands: 3, dtype: 'float32', sampleFormat: 'float', bitsPerSample: 32 }));
@@ -140,7 +140,7 @@ async function decode(layout: BlockLayout, bytes: Uint8Array): Promise<Uint8Arra
   return new BlockReader(layout).decode(bytes, 0);
 }
 
-test('a block that is too short, too long or damaged is a DataError that says how many bytes were wanted and found', async () => {
+void test('a block that is too short, too long or damaged is a DataError that says how many bytes were wanted and found', async () => {
   const bomb = new Uint8Array(64 * 1024 * 1024);
   const cases: [Compression, Uint8Array, RegExp][] = [
     ['none', new Uint8Array(4000), /4000 bytes; wanted 4096/],
@@ -172,7 +172,7 @@ test('a block that is too short, too long or damaged is a DataError that says ho
   }
 });
 
-test('a JPEG or LERC block of another size than the layout is refused before its pixels are made', async () => {
+void test('a JPEG or LERC block of another size than the layout is refused before its pixels are made', async () => {
   const { default: sharp } = await import('sharp');
   const big = await sharp({ create: { width: 3000, height: 3000, channels: 3, background: 'red' } }).jpeg().toBuffer();
   await assert.rejects(() => decode(layoutOf('jpeg', { bands: 3, photometric: 6 }), big), /3000 x 3000 pixels, 3 components/);
@@ -182,7 +182,7 @@ test('a JPEG or LERC block of another size than the layout is refused before its
   await assert.rejects(() => decode(layoutOf('lerc'), blob), /60000 x 60000 pixels/);
 });
 
-test('a short last strip may be written in full, and a full block may be followed by rubbish', async () => {
+void test('a short last strip may be written in full, and a full block may be followed by rubbish', async () => {
   const strip = layoutOf('deflate', { organisation: 'striped', height: 70, blocksDown: 2 });
   const reader = new BlockReader(strip);
   assert.equal((await reader.decode(deflateSync(new Uint8Array(6 * 64)), 1)).length, 6 * 64);
@@ -191,7 +191,7 @@ test('a short last strip may be written in full, and a full block may be followe
   assert.equal((await decode(layoutOf('packbits'), packed)).length, 4096);
 });
 
-test('extract refuses windows that leave the block or the target', () => {
+void test('extract refuses windows that leave the block or the target', () => {
   const reader = new BlockReader(layoutOf('none'));
   const raw = new Uint8Array(4096);
   const at = { band: 0, targetOffset: 0, targetStride: 64 };

@@ -17,19 +17,19 @@ function nodataOf(file: GdalFile): number | null {
   return typeof file.nodata === 'string' ? Number(file.nodata.replace('inf', 'Infinity')) : file.nodata;
 }
 
-test('georeference as GDAL gives it: north-up, rotated, pixel is point, none, ground control points', { skip: withoutGdal }, async () => {
+void test('georeference as GDAL gives it: north-up, rotated, pixel is point, none, ground control points', { skip: withoutGdal }, async () => {
   const utm = 'from osgeo import osr; r = osr.SpatialReference(); r.ImportFromEPSG(32633); ds.SetProjection(r.ExportToWkt()); ';
   const northUp = 'ds.SetGeoTransform([600000.5, 10, 0, 5000040, 0, -20]); ';
   const specs: FileSpec[] = [
-    { ...base, name: 'north-up', then: utm + northUp },
-    { ...base, name: 'point', then: `${utm}${northUp}ds.SetMetadataItem('AREA_OR_POINT', 'Point')` },
-    { ...base, name: 'rotated', then: `${utm}ds.SetGeoTransform([600000, 8, 3, 5000040, 2, -9])` },
-    { ...base, name: 'rotated-point', then: `${utm}ds.SetGeoTransform([600000, 8, 3, 5000040, 2, -9]); ds.SetMetadataItem('AREA_OR_POINT', 'Point')` },
-    { ...base, name: 'south-up', then: `${utm}ds.SetGeoTransform([600000, 10, 0, 5000040, 0, 10])` },
-    { ...base, name: 'geographic', then: 'from osgeo import osr; r = osr.SpatialReference(); r.ImportFromEPSG(4258); ds.SetProjection(r.ExportToWkt()); ds.SetGeoTransform([5, 0.1, 0, 50, 0, -0.1])' },
+    { ...base, name: 'north-up', script: utm + northUp },
+    { ...base, name: 'point', script: `${utm}${northUp}ds.SetMetadataItem('AREA_OR_POINT', 'Point')` },
+    { ...base, name: 'rotated', script: `${utm}ds.SetGeoTransform([600000, 8, 3, 5000040, 2, -9])` },
+    { ...base, name: 'rotated-point', script: `${utm}ds.SetGeoTransform([600000, 8, 3, 5000040, 2, -9]); ds.SetMetadataItem('AREA_OR_POINT', 'Point')` },
+    { ...base, name: 'south-up', script: `${utm}ds.SetGeoTransform([600000, 10, 0, 5000040, 0, 10])` },
+    { ...base, name: 'geographic', script: 'from osgeo import osr; r = osr.SpatialReference(); r.ImportFromEPSG(4258); ds.SetProjection(r.ExportToWkt()); ds.SetGeoTransform([5, 0.1, 0, 50, 0, -0.1])' },
     { ...base, name: 'none' },
-    { ...base, name: 'control-points', then: "ds.SetGCPs([gdal.GCP(1, 2, 0, 3, 4), gdal.GCP(5, 6, 0, 7, 8), gdal.GCP(5, 9, 0, 10, 8)], '')" },
-    { ...base, name: 'big', options: [...base.options, 'ENDIANNESS=BIG', 'BIGTIFF=YES'], then: utm + northUp },
+    { ...base, name: 'control-points', script: "ds.SetGCPs([gdal.GCP(1, 2, 0, 3, 4), gdal.GCP(5, 6, 0, 7, 8), gdal.GCP(5, 9, 0, 10, 8)], '')" },
+    { ...base, name: 'big', options: [...base.options, 'ENDIANNESS=BIG', 'BIGTIFF=YES'], script: utm + northUp },
   ];
   await withGdalFiles(specs, async (files) => {
     for (const file of files) {
@@ -43,9 +43,9 @@ test('georeference as GDAL gives it: north-up, rotated, pixel is point, none, gr
   });
 });
 
-test('the raw GeoTIFF tags are what the file has, for writing back', { skip: withoutGdal }, async () => {
-  const then = "ds.SetProjection('LOCAL_CS[\"my grid\",UNIT[\"metre\",1]]'); ds.SetGeoTransform([1, 2, 0, 3, 0, -4])";
-  await withGdalFiles([{ ...base, name: 'local', then }], async ([file]) => {
+void test('the raw GeoTIFF tags are what the file has, for writing back', { skip: withoutGdal }, async () => {
+  const script = "ds.SetProjection('LOCAL_CS[\"my grid\",UNIT[\"metre\",1]]'); ds.SetGeoTransform([1, 2, 0, 3, 0, -4])";
+  await withGdalFiles([{ ...base, name: 'local', script }], async ([file]) => {
     assert.ok(file);
     const object = await countedFile(file.path);
     const { geo } = await openTiff(object, object.href);
@@ -58,12 +58,12 @@ test('the raw GeoTIFF tags are what the file has, for writing back', { skip: wit
   });
 });
 
-test('nodata and band descriptions as GDAL gives them', { skip: withoutGdal }, async () => {
+void test('nodata and band descriptions as GDAL gives them', { skip: withoutGdal }, async () => {
   const describe = "ds.GetRasterBand(1).SetDescription('a <b> & \"c\"'); ds.GetRasterBand(2).SetDescription('near infrared'); ds.SetMetadataItem('ACQUIRED', '2026')";
   const specs: FileSpec[] = [
     { ...base, name: 'none' },
     { ...base, name: 'zero', nodata: '0' },
-    { ...base, name: 'outside', nodata: '-9999', then: describe },
+    { ...base, name: 'outside', nodata: '-9999', script: describe },
     { ...base, name: 'nan', dtype: 'float32', nodata: 'nan' },
     { ...base, name: 'infinite', dtype: 'float64', nodata: '-inf' },
     { ...base, name: 'lowest', dtype: 'float32', nodata: '-3.4028234663852886e38' },
@@ -80,7 +80,7 @@ test('nodata and band descriptions as GDAL gives them', { skip: withoutGdal }, a
   });
 });
 
-test('nodata of a float32 image is the float32 that its samples have', async () => {
+void test('nodata of a float32 image is the float32 that its samples have', async () => {
   const text = [...Buffer.from('0.1\0')];
   const bytes = handMadeTiff({ directories: [simpleImage(4, 4, [field(258, 32), field(339, 3), field(279, 64), { tag: 42_113, type: 2, values: text }])] });
   const tiff = await openTiff(countedObject(bytes), 'file:///memory.tif');
@@ -88,7 +88,7 @@ test('nodata of a float32 image is the float32 that its samples have', async () 
   assert.equal(tiff.nodataText, '0.1');
 });
 
-test('overviews and masks, of 1 bit, with their own overviews; sparse blocks', { skip: withoutGdal }, async () => {
+void test('overviews and masks, of 1 bit, with their own overviews; sparse blocks', { skip: withoutGdal }, async () => {
   const specs: FileSpec[] = [
     { ...base, name: 'mask', mask: true, overviews: [2, 4] },
     { ...base, name: 'mask-jpeg', dtype: 'uint8', bands: 3, options: ['COMPRESS=JPEG', 'PHOTOMETRIC=YCBCR', 'TILED=YES', 'BLOCKXSIZE=32', 'BLOCKYSIZE=32'], mask: true, overviews: [2] },
@@ -121,7 +121,7 @@ test('overviews and masks, of 1 bit, with their own overviews; sparse blocks', {
   });
 });
 
-test('a mask of 8 bits: 0 is nodata, anything else is valid', async () => {
+void test('a mask of 8 bits: 0 is nodata, anything else is valid', async () => {
   const blocks = Uint8Array.of(0, 255, 1, 128);
   const mask = simpleImage(2, 2, [field(254, 4), field(262, 4)]);
   const bytes = handMadeTiff({ blocks, directories: [simpleImage(2, 2), mask] });
@@ -132,7 +132,7 @@ test('a mask of 8 bits: 0 is nodata, anything else is valid', async () => {
   assert.deepEqual(await readImage(object, tiff, tiff.main), blocks);
 });
 
-test('pages and unreadable overviews are left out, with the reason; an unreadable mask is an error', async () => {
+void test('pages and unreadable overviews are left out, with the reason; an unreadable mask is an error', async () => {
   const page = simpleImage(2, 2);
   const overview = simpleImage(1, 1, [field(254, 1), field(259, 34_712)]);
   const tiff = await openTiff(countedObject(handMadeTiff({ directories: [simpleImage(2, 2), page, overview] })), 'file:///memory.tif');
@@ -147,7 +147,7 @@ test('pages and unreadable overviews are left out, with the reason; an unreadabl
   await assert.rejects(openTiff(wrong, wrong.href), /the mask has 1 x 2 pixels; wanted the image's 2 x 2/);
 });
 
-test('a COG is opened by one request, and its ranges need no more', { skip: withoutGdal }, async () => {
+void test('a COG is opened by one request, and its ranges need no more', { skip: withoutGdal }, async () => {
   const spec: FileSpec = { ...base, name: 'cog', driver: 'COG', width: 1500, height: 1300, options: ['BLOCKSIZE=128', 'COMPRESS=DEFLATE'] };
   await withGdalFiles([spec, { ...spec, name: 'plain', driver: 'GTiff', overviews: [2] }], async ([cog, plain]) => {
     assert.ok(cog && plain);
@@ -164,7 +164,7 @@ test('a COG is opened by one request, and its ranges need no more', { skip: with
   });
 });
 
-test('a small file is read in one request of its own size', async () => {
+void test('a small file is read in one request of its own size', async () => {
   const bytes = handMadeTiff({ directories: [simpleImage(4, 4)] });
   const object = countedObject(bytes);
   await openTiff(object, object.href);
@@ -184,7 +184,7 @@ for p in sys.argv[1:]:
 print(json.dumps(out))
 `;
 
-test('real rasters equal rasterio: every band, every overview, georeference, nodata', { skip: withoutData }, async () => {
+void test('real rasters equal rasterio: every band, every overview, georeference, nodata', { skip: withoutData }, async () => {
   const { createHash } = await import('node:crypto');
   const files = readdirSync(sharedData).filter((name) => name.endsWith('.tif')).map((name) => path.join(sharedData, name));
   const wanted = runPythonJson(readAll, files) as Record<string, { md5: string; transform: number[]; epsg: number; nodata: number | null; overviews: string[] }>;

@@ -69,7 +69,7 @@ const refusals: readonly [string, Uint8Array, string, RegExp][] = [
 ];
 
 for (const [name, bytes, code, message] of refusals) {
-  test(`refuses ${name}`, async () => {
+  void test(`refuses ${name}`, async () => {
     await assert.rejects(openAll(bytes), (error: unknown) => {
       assert.ok(error instanceof TilefanError, String(error));
       assert.equal(error.code, code, error.message);
@@ -80,18 +80,18 @@ for (const [name, bytes, code, message] of refusals) {
   });
 }
 
-test('a block can\'t claim more bytes than such a block can have', async () => {
+void test('a block can\'t claim more bytes than such a block can have', async () => {
   const bytes = image(field(279, 2_000_000));
   const padded = new Uint8Array(3_000_000);
   padded.set(bytes);
   await assert.rejects(openAll(padded), /block 0 has 2000000 bytes; a block of 16 bytes decoded can't have more than 1048640/);
 });
 
-test('a count of 2^32 in an array of blocks is harmless: only the image\'s own blocks are read', async () => {
+void test('a count of 2^32 in an array of blocks is harmless: only the image\'s own blocks are read', async () => {
   await openAll(image({ tag: 273, type: 4, values: [], count: 0xffff_ffff, offset: blockOffset }));
 });
 
-test('one tile of an image of 16 million blocks costs one page of each array', async () => {
+void test('one tile of an image of 16 million blocks costs one page of each array', async () => {
   const blocks = 4096 * 4096;
   const big = { tag: 324, type: 16, values: [], count: blocks, offset: 65_536 } as const;
   const counts = { tag: 325, type: 4, values: [], count: blocks, offset: 65_536 + 8 * blocks } as const;
@@ -148,7 +148,7 @@ async function readEverything(bytes: Uint8Array): Promise<void> {
   assert.ok(object.requests.length < 2000);
 }
 
-test('files cut off anywhere give only errors of the tree', { skip: withoutGdal }, async () => {
+void test('files cut off anywhere give only errors of the tree', { skip: withoutGdal }, async () => {
   await withGdalFiles(mixed, async (files) => {
     for (const file of files) {
       const bytes = await readFile(file.path);
@@ -158,7 +158,7 @@ test('files cut off anywhere give only errors of the tree', { skip: withoutGdal 
   });
 });
 
-test('files with changed bytes give only errors of the tree', { skip: withoutGdal }, async () => {
+void test('files with changed bytes give only errors of the tree', { skip: withoutGdal }, async () => {
   await withGdalFiles(mixed, async (files) => {
     for (const file of files) {
       const bytes = await readFile(file.path);

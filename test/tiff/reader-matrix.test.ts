@@ -45,7 +45,7 @@ function specsOf(compression: string): FileSpec[] {
 }
 
 for (const compression of [...plain, ...predicted, ...lerc]) {
-  test(`reads what GDAL reads: ${compression}`, { skip: withoutGdal }, async () => {
+  void test(`reads what GDAL reads: ${compression}`, { skip: withoutGdal }, async () => {
     await withGdalFiles(specsOf(compression), async (files) => {
       for (const file of files) {
         assert.equal(file.refused, undefined, file.name);
