@@ -15,5 +15,7 @@ export function localEnvironment({ workers, threads }: LocalOptions): Record<str
     TILEFAN_LOCAL_THREADS: String(each),
     TILEFAN_MAX_CONCURRENCY: String(workers),
     TILEFAN_STARTUP_SECONDS: String(startupSeconds),
+    // Workers log to a file of the run each, where more is better.
+    TILEFAN_LOG_LEVEL: process.env['TILEFAN_LOG_LEVEL'] === 'silent' ? 'info' : (process.env['TILEFAN_LOG_LEVEL'] ?? 'info'),
   };
 }

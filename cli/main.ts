@@ -23,6 +23,9 @@ const threadsOption = new Option('--threads <N>', 'threads of a worker (default:
 const workersOption = new Option('--workers <N>', 'worker processes at a time').argParser(count).default(1);
 const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').env('TILEFAN_WORK').default('.tilefan/');
 
+// The functions run in this process, and what they would log is what the commands say in better words.
+process.env['TILEFAN_LOG_LEVEL'] ??= 'silent';
+
 const program = new Command('tilefan')
   .description('Runs one computation over a raster too big for one machine.')
   .exitOverride()

@@ -1,0 +1,94 @@
+/**
+ * Writes what is generated from the job spec's schema: schemas/job.schema.json and docs/job-spec.md. With `--check` it writes nothing and
+ * fails when a file isn't what it should be.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { jobJsonSchema } from '../lib/job/validate.ts';
+
+type Schema = ReturnType<typeof jobJsonSchema>;
+
+const root = new URL('../', import.meta.url);
+const schema = jobJsonSchema();
+const files: readonly [string, string][] = [
+  ['schemas/job.schema.json', `${JSON.stringify(schema, undefined, 2)}\n`],
+  ['docs/job-spec.md', referencePage(schema)],
+];
+
+const check = process.argv.includes('--check');
+let stale = 0;
+for (const [name, content] of files) {
+  const url = new URL(name, root);
+  if (!check) {
+    writeFileSync(url, content);
+    process.stdout.write(`${name} written\n`);
+  } else if (read(url) !== content) {
+    stale++;
+    process.stderr.write(`${name} is not what the schema says: run "npm run generate"\n`);
+  }
+}
+process.exitCode = stale === 0 ? 0 : 1;
+
+function read(url: URL): string | undefined {
+  try {
+    return readFileSync(url, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function referencePage(top: Schema): string {
+  const sections: string[] = [
+    '<!-- Generated from lib/job/spec.ts by "npm run generate". Do not edit. -->',
+    '# The job spec',
+    'One strict JSON document: a field that is not listed here is an error. `tilefan schema` prints the JSON Schema, `tilefan validate` checks a job against it.',
+  ];
+  addObject('Job', top, sections);
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** A section with a table for an object, and the sections of the objects within it. */
+function addObject(title: string, node: Schema, sections: string[]): void {
+  const inner: [string, Schema][] = [];
+  const required = new Set(node.required);
+  const rows = Object.entries(node.properties ?? {}).map(([name, value]) => {
+    const field = value as Schema;
+    const object = objectIn(field);
+    if (object !== undefined) inner.push([sectionTitle(title, name, field), object]);
+    const missing = required.has(name) ? 'required' : field.default === undefined || typeof field.default === 'object' ? '' : `\`${JSON.stringify(field.default)}\``;
+    return `| \`${name}\` | ${typeText(field)} | ${missing} | ${cell(field.description ?? '')} |`;
+  });
+  sections.push(`## ${title}`, ['| field | type | default | what it says |', '| --- | --- | --- | --- |', ...rows].join('\n'));
+  for (const [name, object] of inner) addObject(name, object, sections);
+}
+
+function sectionTitle(above: string, name: string, field: Schema): string {
+  const path = above === 'Job' ? name : `${above}.${name}`;
+  return field.additionalProperties === undefined || typeof field.additionalProperties === 'boolean' ? path : `${path}.NAME`;
+}
+
+/** The object that a field is or holds, if its own fields need a table. */
+function objectIn(field: Schema): Schema | undefined {
+  if (field.properties !== undefined) return field;
+  const inside = [...(field.anyOf ?? []), ...(typeof field.additionalProperties === 'object' ? [field.additionalProperties] : [])];
+  for (const each of inside) {
+    const object = objectIn(each as Schema);
+    if (object !== undefined) return object;
+  }
+  return undefined;
+}
+
+function typeText(field: Schema): string {
+  if (field.anyOf !== undefined) return field.anyOf.map((each) => typeText(each as Schema)).join(' or ');
+  if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
+  if (field.enum !== undefined) return field.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ');
+  if (field.type === 'array') return `list of ${typeText(field.items as Schema)}`;
+  if (field.type === 'object' && typeof field.additionalProperties === 'object') return `NAME: ${typeText(field.additionalProperties as Schema)}`;
+  if (field.type === 'string' && field.pattern !== undefined) return `text like \`${cell(field.pattern)}\``;
+  const bounds = [field.minimum === undefined ? '' : `from ${String(field.minimum)}`, field.maximum === undefined ? '' : `to ${String(field.maximum)}`].filter((text) => text !== '');
+  const name = { string: 'text', integer: 'whole number', number: 'number', boolean: '`true`, `false`', object: 'object', null: '`null`' }[String(field.type)] ?? String(field.type);
+  return [name, ...bounds].join(' ');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
