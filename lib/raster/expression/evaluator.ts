@@ -231,7 +231,8 @@ function checkTarget({ dtype, nodata, yieldsNodata }: ProgramTarget, i: number):
     if (!yieldsNodata) return;
     throw new OperationError('EXPRESSION_NODATA_MISSING', `${name} (${dtype}) can meet pixels without data and has no nodata value`);
   }
-  if (fitsDtype(fromJsonNumber(nodata), dtype)) return;
+  // A float target rounds its nodata value, as GDAL does.
+  if (isFloat(dtype) || fitsDtype(fromJsonNumber(nodata), dtype)) return;
   throw new OperationError('EXPRESSION_NODATA_MISSING', `${name}: the nodata value ${String(nodata)} does not fit ${dtype}`);
 }
 

@@ -2,12 +2,15 @@
 import type { SampleArray } from '../dtype.ts';
 import { chunkPixels } from './chunk.ts';
 
+/** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
+const pixels = chunkPixels;
+
 /** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign. */
 const fractionRemover = 6_755_399_441_055_744;
 
 /** The values as whole numbers from `lo` to `hi`: saturated, rounded half to even; NaN becomes `nodata`. */
 export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: number, nodata: number): void {
-  for (let i = 0; i < chunkPixels; i++) {
+  for (let i = 0; i < pixels; i++) {
     const x = a[i] as number;
     if (x >= lo && x <= hi) out[i] = x + fractionRemover - fractionRemover;
     else if (x < lo) out[i] = lo;
