@@ -11,6 +11,9 @@ import { decodedRows, type BlockLayout, samplesPerBlockPixel } from './layout.ts
 
 const marker = { soi: 0xd8, eoi: 0xd9, sos: 0xda, app0: 0xe0, app14: 0xee, app15: 0xef, comment: 0xfe } as const;
 
+/** Each scan of a progressive stream is a pass over the whole block, and takes a few bytes only; libtiff draws the line here, too. */
+const maxScans = 100;
+
 /** Baseline, extended sequential and progressive Huffman frames. */
 const readableFrames = new Set([0xc0, 0xc1, 0xc2]);
 /** All start-of-frame markers: C0 to CF but DHT (C4), JPG (C8), DAC (CC). */
@@ -63,6 +66,7 @@ function segments(layout: BlockLayout, index: number, stream: Buffer, what: 'JPE
     if (code === marker.eoi) break;
     if (code === marker.sos) {
       if (frames !== 1) throw broken(`has ${frames} frames before its scan; wanted 1`);
+      if (hasTooManyScans(stream, at)) throw broken(`has more than ${maxScans} scans`);
       pieces.push(stream.subarray(at));
       return pieces;
     }
@@ -78,6 +82,14 @@ function segments(layout: BlockLayout, index: number, stream: Buffer, what: 'JPE
   }
   if (what === 'stream') throw broken('has no scan');
   return pieces;
+}
+
+/** Counts the SOS markers from `at` on. Coded data can't hold one, because a byte ff is followed by 00 there. */
+function hasTooManyScans(stream: Buffer, at: number): boolean {
+  const mark = Buffer.from([0xff, marker.sos]);
+  let scans = 0;
+  for (let next = at; next >= 0 && scans <= maxScans; next = stream.indexOf(mark, next + 2)) scans++;
+  return scans > maxScans;
 }
 
 function checkFrame(layout: BlockLayout, index: number, code: number, frame: Buffer): void {

@@ -5,10 +5,10 @@
  */
 
 import { type ObjectReader } from '../store/store.ts';
-import { TilefanError } from '../base/errors.ts';
+import { DataError } from '../base/errors.ts';
 import { BlockRanges } from './block-ranges.ts';
 import { type Directory, readHeader } from './directory.ts';
-import { tagError } from './fault.ts';
+import { tagError, type TiffErrorCode } from './fault.ts';
 import { type GeoReference, readGeo } from './geo.ts';
 import { HeaderSource } from './header-source.ts';
 import { type BlockLayout, type BlockRange } from './layout.ts';
@@ -101,6 +101,8 @@ export async function openTiff(reader: TiffSource, href: string): Promise<Tiff> 
   };
 }
 
+const forgiven: ReadonlySet<string> = new Set<TiffErrorCode>(['TIFF_UNSUPPORTED', 'TIFF_TOO_LARGE']);
+
 interface OtherImages {
   readonly overviews: TiffImage[];
   readonly masks: TiffImage[];
@@ -143,7 +145,8 @@ async function addOverview(
     if (bands === main.layout.bands && dtype === main.layout.dtype) others.overviews.push(overview);
     else others.ignored.push({ directory: directory.index, reason: `an overview of ${bands} bands ${dtype}; the image has ${main.layout.bands} bands ${main.layout.dtype}` });
   } catch (error) {
-    if (!(error instanceof TilefanError) || error.retryable) throw error;
+    // Only the kind of image is forgiven: a file that is broken or can't be reached is so for the main image, too.
+    if (!(error instanceof DataError) || !forgiven.has(error.code)) throw error;
     others.ignored.push({ directory: directory.index, reason: error.message });
   }
 }

@@ -176,6 +176,10 @@ void test('a JPEG or LERC block of another size than the layout is refused befor
   const { default: sharp } = await import('sharp');
   const big = await sharp({ create: { width: 3000, height: 3000, channels: 3, background: 'red' } }).jpeg().toBuffer();
   await assert.rejects(() => decode(layoutOf('jpeg', { bands: 3, photometric: 6 }), big), /3000 x 3000 pixels, 3 components/);
+  const small = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } }).jpeg({ progressive: true }).toBuffer();
+  const scans = Buffer.concat([small.subarray(0, -2), ...Array.from({ length: 100 }, () => Buffer.from('ffda0003000000', 'hex'))]);
+  await assert.rejects(() => decode(layoutOf('jpeg', { bands: 3, photometric: 6 }), scans), /more than 100 scans/);
+  assert.equal((await decode(layoutOf('jpeg', { bands: 3, photometric: 6 }), small)).length, 64 * 64 * 3);
   const blob = Buffer.alloc(100);
   blob.write('Lerc2 ', 'latin1');
   for (const [at, value] of [[6, 4], [14, 60_000], [18, 60_000], [22, 1]] as const) blob.writeInt32LE(value, at);

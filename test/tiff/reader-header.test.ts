@@ -144,6 +144,8 @@ void test('pages and unreadable overviews are left out, with the reason; an unre
   await assert.rejects(openTiff(masked, masked.href), { code: 'TIFF_UNSUPPORTED' });
   const small = simpleImage(1, 2, [field(254, 4)]);
   const wrong = countedObject(handMadeTiff({ directories: [simpleImage(2, 2), small] }));
+  const broken = countedObject(handMadeTiff({ directories: [simpleImage(2, 2), simpleImage(1, 0, [field(254, 1)])] }));
+  await assert.rejects(openTiff(broken, broken.href), { code: 'TIFF_BAD_VALUE' });
   await assert.rejects(openTiff(wrong, wrong.href), /the mask has 1 x 2 pixels; wanted the image's 2 x 2/);
 });
 
@@ -169,6 +171,12 @@ void test('a small file is read in one request of its own size', async () => {
   const object = countedObject(bytes);
   await openTiff(object, object.href);
   assert.deepEqual(object.requests, [{ offset: 0, length: bytes.length }]);
+});
+
+void test('a layout is plain data, for a message to a thread or for the plan', async () => {
+  const object = countedObject(handMadeTiff({ directories: [simpleImage(4, 4)] }));
+  const { layout } = (await openTiff(object, object.href)).main;
+  assert.deepEqual(JSON.parse(JSON.stringify(layout)), layout);
 });
 
 const sharedData = path.resolve(import.meta.dirname, '../../../shared/data');
