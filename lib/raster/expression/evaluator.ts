@@ -5,7 +5,7 @@ import { binaryKernels } from './binaryKernels.ts';
 import { chunkPixels } from './chunk.ts';
 import { type ExpressionProgram, fromJsonNumber, type ProgramSource, type ProgramTarget, type Step } from './program.ts';
 import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './selectKernels.ts';
-import { quantize, store } from './storeKernels.ts';
+import { quantize, roundWithin, store } from './storeKernels.ts';
 import { unaryKernels } from './unaryKernels.ts';
 
 /** One plane that is read: contiguous, row-major, at least as many samples as pixels are run over. */
@@ -195,7 +195,8 @@ export class Evaluator {
     return ({ targets, from, n }) => {
       let from64 = value;
       if (whole !== undefined) {
-        quantize(outgoing, from64, whole.min, whole.max, nodata);
+        const { min, max } = whole;
+        if (!roundWithin(outgoing, from64, min, max)) quantize(outgoing, from64, min, max, nodata);
         from64 = outgoing;
       }
       if (!valid.full) {

@@ -8,6 +8,20 @@ const pixels = chunkPixels;
 /** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign. */
 const fractionRemover = 6_755_399_441_055_744;
 
+/**
+ * The values rounded half to even. Answers whether all of them lie from `lo` to `hi`, as nearly all chunks do; if not, `quantize`
+ * has to do it again with care.
+ */
+export function roundWithin(out: Float64Array, a: Float64Array, lo: number, hi: number): boolean {
+  let within = 1;
+  for (let i = 0; i < pixels; i++) {
+    const x = (a[i] as number) + fractionRemover - fractionRemover;
+    out[i] = x;
+    within &= Number(x >= lo) & Number(x <= hi);
+  }
+  return within === 1;
+}
+
 /** The values as whole numbers from `lo` to `hi`: saturated, rounded half to even; NaN becomes `nodata`. */
 export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: number, nodata: number): void {
   for (let i = 0; i < pixels; i++) {
