@@ -164,7 +164,7 @@ async function runMap(
       const outcome = await runMachine(library, child, handlers, input, { Map: { Item: { Index: index++, Value: item } } });
       surroundings.onItemEnded?.(item, outcome);
       if (outcome.state === 'FAILED' && ++failed * 100 > toleratedFailurePercentage * total) {
-        exceeded ??= `${failed} of ${total} items failed, ${toleratedFailurePercentage} % are tolerated. ${outcome.error}: ${outcome.cause}`;
+        exceeded ??= `${failed} of ${total} items failed, ${toleratedFailurePercentage} % are tolerated.`;
         stop();
       }
       await yieldToTimers();

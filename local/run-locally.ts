@@ -2,12 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { handler as failBatch } from '../functions/fail-batch/handler.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Engine, Json, Outcome } from './engine.ts';
 import { LocalStepFunctionsEngine } from './local-stepfunctions-engine.ts';
 import type { RunEventListener } from './run-events.ts';
 import { createLocalEcs } from './run-task.ts';
-import { getObjectHandler, getObjectResource, lambdaHandler, lambdaResource, manifestReader, runTaskResource } from './services.ts';
+import { getObjectHandler, getObjectResource, lambdaHandler, lambdaResource, manifestReader, runTaskResource, withPlainCause } from './services.ts';
 import type { LambdaFunction } from './services.ts';
 
 export type { RunEvent, RunEventListener } from './run-events.ts';
@@ -53,7 +54,6 @@ export interface FailedBatch {
 /** What the engine itself reads of the documents that pass through it. */
 const passed = z.looseObject({ pass: z.int() });
 const manifestLine = z.looseObject({ batch: z.int() });
-const thrown = z.object({ errorMessage: z.string() });
 
 /** How a run ended. With failures that the job tolerates a run succeeds, and `failedBatches` names them. */
 export type LocalRunResult = { readonly failedBatches: readonly FailedBatch[] } & (
@@ -79,21 +79,26 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       signal,
       readItems: manifestReader(store),
       tasks: {
-        [lambdaResource]: lambdaHandler({ '#{SplitLambdaFunction.Arn}': functions.split(env), '#{ReduceLambdaFunction.Arn}': functions.reduce(env) }),
+        [lambdaResource]: lambdaHandler({
+          '#{SplitLambdaFunction.Arn}': functions.split(env),
+          '#{ReduceLambdaFunction.Arn}': functions.reduce(env),
+          '#{FailBatchLambdaFunction.Arn}': failBatch,
+        }),
         [runTaskResource]: ecs.runTask,
         [getObjectResource]: getObjectHandler(store),
       },
       onStateEntered: (state) => onEvent({ type: 'StateEntered', state }),
       onItemsStarted: (_state, entered, batches) => onEvent({ type: 'BatchesStarted', pass: passed.parse(entered).pass, batches }),
-      onItemEnded(item, ended) {
+      onItemEnded(item, outcome) {
         const { batch } = manifestLine.parse(item);
+        const ended = withPlainCause(outcome);
         if (ended.state === 'SUCCEEDED') onEvent({ type: 'BatchSucceeded', batch });
         if (ended.state !== 'FAILED') return;
         failedBatches.push({ batch, error: ended.error, cause: ended.cause });
         onEvent({ type: 'BatchFailed', batch, error: ended.error, cause: ended.cause });
       },
     });
-    return { ...readable(outcome), failedBatches };
+    return { ...explain(outcome, failedBatches), failedBatches };
   } finally {
     await ecs.drain();
     await store.close();
@@ -110,12 +115,9 @@ async function importFunctions(): Promise<{ readonly split: CreateHandler; reado
   return { split: split.createHandler, reduce: reduce.createHandler };
 }
 
-/** An error of a function that no state caught still has Lambda's JSON as its cause: its message is what people need. */
-function readable(outcome: Outcome): Outcome {
-  if (outcome.state !== 'FAILED' || !outcome.cause.startsWith('{')) return outcome;
-  try {
-    return { ...outcome, cause: thrown.parse(JSON.parse(outcome.cause)).errorMessage };
-  } catch {
-    return outcome;
-  }
+/** Why a run failed: a Map only says how many of its batches failed, so the first of them is told too. */
+function explain(outcome: Outcome, [first]: readonly FailedBatch[]): Outcome {
+  if (outcome.state !== 'FAILED') return outcome;
+  if (outcome.error !== 'States.ExceedToleratedFailureThreshold' || first === undefined) return withPlainCause(outcome);
+  return { ...outcome, cause: `${outcome.cause} ${first.error}: ${first.cause}` };
 }

@@ -5,7 +5,7 @@ import { describeError, TilefanError } from '../lib/base/errors.ts';
 import { hrefOf } from '../lib/job/events.ts';
 import type { Store } from '../lib/store/store.ts';
 import { StatesError } from './engine.ts';
-import type { Items, Json, TaskHandler } from './engine.ts';
+import type { Items, Json, Outcome, TaskHandler } from './engine.ts';
 
 export const lambdaResource = 'arn:aws:states:::lambda:invoke';
 export const runTaskResource = 'arn:aws:states:::ecs:runTask.sync';
@@ -45,6 +45,18 @@ function lambdaError(error: unknown): StatesError {
   const { name, message, stack } = describeError(error);
   const errorType = error instanceof TilefanError || error instanceof Error ? name : 'Error';
   return new StatesError(errorType, JSON.stringify({ errorType, errorMessage: message, trace: (stack ?? '').split('\n').slice(0, 20) }));
+}
+
+const thrown = z.object({ errorMessage: z.string() });
+
+/** An error of a function still has Lambda's JSON as its cause: its message is what people need. */
+export function withPlainCause(outcome: Outcome): Outcome {
+  if (outcome.state !== 'FAILED' || !outcome.cause.startsWith('{')) return outcome;
+  try {
+    return { ...outcome, cause: thrown.parse(JSON.parse(outcome.cause)).errorMessage };
+  } catch {
+    return outcome;
+  }
 }
 
 const objectAddress = z.object({ Bucket: z.string(), Key: z.string() });

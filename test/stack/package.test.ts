@@ -170,6 +170,15 @@ for (const { name, params } of variants) {
       });
     }
 
+    test('the bundle of failBatch loads by itself and fails as it is told', () => {
+      const files = readZip(readFileSync(join(stack.folder, 'failBatch.zip')));
+      const file = join(stack.folder, 'failBatch.mjs');
+      writeFileSync(file, files.get('functions/fail-batch/handler.mjs') ?? assert.fail([...files.keys()].join()));
+      const event = JSON.stringify({ error: 'Batch.GaveUp', cause: 'Batch 12', redrives: 0, execution: {} });
+      const call = `const { handler } = await import(${JSON.stringify(file)}); await handler(${event}).catch((error) => console.log(error.name + ' ' + error.message))`;
+      assert.equal(execFileSync(process.execPath, ['--input-type=module', '--eval', call], { cwd: stack.folder, encoding: 'utf8' }).trim(), 'Batch.GaveUp Batch 12');
+    });
+
     test('it is the golden template', () => {
       const golden = new URL(`golden/${name}.json`, import.meta.url);
       const found = `${JSON.stringify(normalised(stack.template), undefined, 2)}\n`;

@@ -136,3 +136,18 @@ suite('what a task meets, attempt by attempt', () => {
     });
   }
 });
+
+test('redrive lets a failed batch start over, as often as it is redriven, with all its attempts', async () => {
+  const { outcome, calls } = await runBatch({ answers: [spotLost], redrives: 2 });
+  assert.ok(outcome.state === 'FAILED');
+  assert.equal(outcome.error, 'Batch.CapacityLost');
+  const once = [...many(3, spot), onDemand];
+  assert.deepEqual(calls.map(({ capacity }) => capacity), [...once, ...once, ...once]);
+  assert.deepEqual(calls.map(({ attempt }) => attempt), Array.from({ length: 12 }, (_, index) => index + 1));
+});
+
+test('redrive after a permanent failure whose reason is gone succeeds', async () => {
+  const { outcome, calls } = await runBatch({ answers: [exited(69), 'ok'], redrives: 1 });
+  assert.equal(outcome.state, 'SUCCEEDED');
+  assert.equal(calls.length, 2);
+});

@@ -68,6 +68,10 @@ test('the Map is distributed, standard, reads JSON Lines, has a short label, and
   }
 });
 
+test('no Fail state in the children: redrive would enter it again and fail again', () => {
+  assert.deepEqual(ofType('Fail').map(({ name }) => name).filter((name) => name.includes('/')), []);
+});
+
 test('every state can be reached, and every next state is there', () => {
   const check = (machine: Json | undefined): void => {
     if (!isObject(machine) || !isObject(machine['States'])) return;
@@ -92,6 +96,7 @@ test('what the account decides are placeholders that the packaged stack knows', 
   const found = new Set(JSON.stringify(readDefinition()).match(/#\{[^}]*\}/g));
   assert.deepEqual([...found].toSorted(), [
     '#{Cluster.Arn}',
+    '#{FailBatchLambdaFunction.Arn}',
     '#{ReduceLambdaFunction.Arn}',
     '#{SplitLambdaFunction.Arn}',
     '#{WorkerPublicIp}',

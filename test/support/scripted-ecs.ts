@@ -3,7 +3,8 @@ import type { RunState } from '../../lib/job/events.ts';
 import { StatesError } from '../../local/engine.ts';
 import type { Json, Outcome, TaskHandler } from '../../local/engine.ts';
 import { LocalStepFunctionsEngine } from '../../local/local-stepfunctions-engine.ts';
-import { lambdaResource, runTaskResource, getObjectResource } from '../../local/services.ts';
+import { handler as failBatch } from '../../functions/fail-batch/handler.ts';
+import { getObjectResource, lambdaHandler, lambdaResource, runTaskResource, withPlainCause } from '../../local/services.ts';
 import { compute } from './local-run.ts';
 import { readDefinition } from './state-machine.ts';
 
@@ -43,6 +44,8 @@ export interface ScriptedBatch {
   readonly answers: readonly Answer[];
   /** What lies at results/<batch>.json: an object, text, or nothing. */
   readonly record?: Json;
+  /** How often the batch is redriven after it failed. */
+  readonly redrives?: number;
 }
 
 export interface BatchRun {
@@ -66,7 +69,7 @@ interface RunTaskArguments {
 }
 
 /** Runs one batch (number 12) through the child machine and returns how the child ended. */
-export async function runBatch({ answers, record }: ScriptedBatch): Promise<BatchRun> {
+export async function runBatch({ answers, record, redrives = 0 }: ScriptedBatch): Promise<BatchRun> {
   const calls: Call[] = [];
   let reads = 0;
   let child: Outcome | undefined;
@@ -89,8 +92,9 @@ export async function runBatch({ answers, record }: ScriptedBatch): Promise<Batc
     lambda: (name) => Promise.resolve(name === 'Split' ? state : { ...state, status: 'DONE' }),
     runTask,
     getObject,
+    redrives,
     onItemEnded: (ended) => {
-      child = ended;
+      child = withPlainCause(ended);
     },
   });
   if (child === undefined) throw new Error('the child did not run');
@@ -102,13 +106,15 @@ export interface MachineRun {
   readonly lambda: (name: 'Split' | 'Reduce', payload: Json) => Promise<unknown>;
   readonly runTask?: TaskHandler;
   readonly getObject?: TaskHandler;
+  /** How often BatchFailed, having failed, is entered again, as redrive does. */
+  readonly redrives?: number;
   readonly items?: readonly Json[] | { readonly total: number; readonly items: Iterable<Json> };
   readonly onItemEnded?: (outcome: Outcome) => void;
   readonly onItemsStarted?: (total: number) => void;
 }
 
 /** Runs the whole definition; waits take no time. */
-export async function runMachine({ lambda, runTask, getObject, items = [{ batch: 12 }], onItemEnded, onItemsStarted }: MachineRun): Promise<Outcome> {
+export async function runMachine({ lambda, runTask, getObject, redrives = 0, items = [{ batch: 12 }], onItemEnded, onItemsStarted }: MachineRun): Promise<Outcome> {
   const refuse: TaskHandler = () => Promise.reject(new Error('not part of this test'));
   return await new LocalStepFunctionsEngine().execute(readDefinition(), { name: 'job' }, {
     name: 'run-1',
@@ -121,10 +127,32 @@ export async function runMachine({ lambda, runTask, getObject, items = [{ batch:
     tasks: {
       [lambdaResource]: async ({ arguments: args }) => {
         const { FunctionName, Payload } = args as { readonly FunctionName: string; readonly Payload: Json };
+        if (FunctionName === failBatchArn) return await failAndRedrive(Payload as FailBatchPayload, redrives);
         return { Payload: (await lambda(FunctionName === '#{SplitLambdaFunction.Arn}' ? 'Split' : 'Reduce', Payload)) as Json };
       },
       [runTaskResource]: runTask ?? refuse,
       [getObjectResource]: getObject ?? refuse,
     },
   });
+}
+
+const failBatchArn = '#{FailBatchLambdaFunction.Arn}';
+
+interface FailBatchPayload {
+  readonly redrives: number;
+  readonly [field: string]: Json;
+}
+
+/** Calls the function as Step Functions does, and once more for each redrive: a redriven task runs again with the same input. */
+async function failAndRedrive(payload: FailBatchPayload, redrives: number): Promise<Json> {
+  const call = lambdaHandler({ failBatch });
+  const signal = new AbortController().signal;
+  for (let count = payload.redrives; ; count++) {
+    const execution = { Name: 'run-1', Input: {}, ...(count === 0 ? {} : { RedriveCount: count }) };
+    try {
+      return await call({ state: 'BatchFailed', input: null, arguments: { FunctionName: 'failBatch', Payload: { ...payload, execution } }, signal });
+    } catch (error) {
+      if (count >= redrives) throw error;
+    }
+  }
 }
