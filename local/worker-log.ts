@@ -1,9 +1,12 @@
 /**
  * Where a worker's output goes: `logs/<batch>-<attempt>.log` under the run prefix. Files grow as the worker prints; for a run prefix in
- * S3 the last part is kept and written when the worker has ended.
+ * S3 the last part is kept and written when the worker has ended. A log that can't be written (the disk is full) is told once and given
+ * up: it must not fail a good batch, nor hide why a bad one failed.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { messageOf } from '../lib/base/errors.ts';
+import { createLogger } from '../lib/base/log.ts';
 import { joinHref, parseHref } from '../lib/store/href.ts';
 import type { Store } from '../lib/store/store.ts';
 
@@ -25,18 +28,37 @@ export interface WorkerLog {
 export function openWorkerLog(store: Store, run: string, batch: number, attempt: number): WorkerLog {
   const href = joinHref(run, 'logs', `${batch}-${attempt}.log`);
   const location = parseHref(href);
-  const sink = location.scheme === 'file' ? fileSink(location.path) : storeSink(store, href);
+  let sink: Sink | undefined;
+  const giveUp = (error: unknown): void => {
+    createLogger({ log: href }).warn({ reason: messageOf(error) }, 'WorkerLog:Unwritable');
+    sink = undefined;
+  };
+  try {
+    sink = location.scheme === 'file' ? fileSink(location.path) : storeSink(store, href);
+  } catch (error) {
+    giveUp(error);
+  }
   const last: string[] = [];
   return {
     href,
     add(line, stream) {
-      sink.write(`${line}\n`);
+      try {
+        sink?.write(`${line}\n`);
+      } catch (error) {
+        giveUp(error);
+      }
       if (stream === 'stdout' || line === '') return;
       last.push(line);
       if (last.length > tailLines) last.shift();
     },
     tail: () => last.join('\n').slice(-tailChars),
-    close: () => sink.close(),
+    async close() {
+      try {
+        await sink?.close();
+      } catch (error) {
+        giveUp(error);
+      }
+    },
   };
 }
 

@@ -54,6 +54,8 @@ export async function runWorker({ command, env, onLine, signal, graceMs }: Worke
   };
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const printed = Promise.all([readLines(child.stdout, 'stdout', onLine), readLines(child.stderr, 'stderr', onLine)]);
+  // Awaited below, after the worker's end; until then a failure of `onLine` must not count as unhandled.
+  printed.catch(() => undefined);
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
   try {

@@ -116,6 +116,19 @@ test('what a worker prints as events is passed on; other lines, broken ones and 
   });
 });
 
+test('a log that cannot be written does not fail the batch', async () => {
+  const level = process.env['TILEFAN_LOG_LEVEL'];
+  process.env['TILEFAN_LOG_LEVEL'] = 'silent';
+  try {
+    const { result, ran } = await runScripted({ files: { 'runs/run-1/logs': 'a file where the folder should be' }, script: { 0: [{ exit: 75, stderr: 'x' }, { exit: 0 }] } });
+    assert.equal(result.state, 'SUCCEEDED');
+    assert.deepEqual(ran, ['0-1', '0-2']);
+  } finally {
+    if (level === undefined) delete process.env['TILEFAN_LOG_LEVEL'];
+    else process.env['TILEFAN_LOG_LEVEL'] = level;
+  }
+});
+
 test('a worker that takes too long is ended and repeated once', async () => {
   const { result, ran, pids } = await runScripted({ compute: { timeoutSeconds: 1 }, script: { 0: [{ hang: true }, { exit: 0 }] } });
   assert.equal(result.state, 'SUCCEEDED');

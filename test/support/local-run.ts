@@ -1,7 +1,7 @@
 /** A local run with scripted workers: split writes a manifest of so many batches, reduce answers as it is told. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { addressOf } from '../../lib/job/events.ts';
 import type { ReduceResult, RunState } from '../../lib/job/events.ts';
@@ -32,6 +32,8 @@ export interface ScriptedRun {
   /** Steps by batch number, or `default`. */
   readonly script?: Readonly<Record<string, readonly Step[]>>;
   readonly tolerated?: number;
+  /** Files that are there before the run, by their path in its folder. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly compute?: Partial<RunState['compute']>;
   readonly split?: CreateHandler;
   readonly reduce?: CreateHandler;
@@ -78,6 +80,10 @@ export async function runScripted(run: ScriptedRun, use: (result: ScriptedResult
   const folder = mkdtempSync(join(tmpdir(), 'tilefan local ü '));
   const notes = join(folder, 'notes');
   mkdirSync(notes);
+  for (const [path, text] of Object.entries(run.files ?? {})) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
   const work = `${pathToFileURL(folder).href}/`;
   const events: RunEvent[] = [];
   try {
