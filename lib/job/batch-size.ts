@@ -1,5 +1,5 @@
 /** How many tiles one task works through. */
-import { floorPowerOfTwo, tileGrid, type Tiling } from './tiling.ts';
+import { batchCount, floorPowerOfTwo, tileGrid, type Tiling } from './tiling.ts';
 
 /** Start-up should be a small part of a task's life. */
 const workPerStartup = 5;
@@ -30,12 +30,11 @@ export function chooseBatch(
   const { across, down } = tileGrid({ ...tiling, batchColumns: 1, batchRows: 1 });
   const tiles = across * down;
   const wanted = wishes.tilesPerTask === 'auto' ? automatic(tiles, tiling.tileSize, wishes) : wishes.tilesPerTask;
-  const atLeast = Math.ceil(tiles / maxSegments);
   const area = floorPowerOfTwo(Math.max(1, Math.min(Math.max(wanted, 1), ceilPowerOfTwo(across) * ceilPowerOfTwo(down))));
   const sides = toSides(area, across, down);
-  // Whatever was asked, there may not be more batches than parts of an upload.
+  // Whatever was asked, there may not be more batches than parts of an upload; those at the edges may be small, and count all the same.
   let { batchColumns, batchRows } = sides;
-  while (batchColumns * batchRows < atLeast) {
+  while (batchCount({ ...tiling, batchColumns, batchRows }) > maxSegments) {
     if (batchColumns <= batchRows && batchColumns < across) batchColumns *= 2;
     else batchRows *= 2;
   }
