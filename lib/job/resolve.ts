@@ -24,7 +24,7 @@ export function resolveJob(job: JobSpec, { base, runId }: ResolveOptions, proble
   const resolve = (text: string, path: readonly string[]): string => {
     try {
       // A path in a job file names things beside it; one that climbs out could name anything.
-      if (!text.includes('://') && text.split('/').includes('..')) {
+      if (climbsOut(text)) {
         throw new JobError('HREF_CLIMBS_OUT', `${JSON.stringify(text)} climbs out with ".."; wanted an absolute path, an href, or a path below the job file's folder`);
       }
       return resolveHref(text, base);
@@ -52,6 +52,13 @@ export function resolveJob(job: JobSpec, { base, runId }: ResolveOptions, proble
   return { ...job, inputs, outputs };
 }
 
+/** Whether a path or a file URL has a segment `..`, percent-encoded or not; in the key of an object in S3 it has no meaning. */
+function climbsOut(text: string): boolean {
+  if (/^s3:\/\//i.test(text)) return false;
+  const path = /^file:/i.test(text) ? text.replaceAll(/%2e/gi, '.') : text;
+  return path.split('/').includes('..');
+}
+
 /** What `{…}` in an output's href may stand for. `key` and `stem` are those of the input that the grid is like. */
 function placeholders(name: string, run: string, reference: string): Readonly<Record<string, string>> {
   try {
@@ -66,7 +73,8 @@ function placeholders(name: string, run: string, reference: string): Readonly<Re
 
 function fill(text: string, values: Readonly<Record<string, string>>, path: string, problems: Problem[]): string {
   return text.replaceAll(/\{([^{}]*)\}/g, (whole, name: string) => {
-    const value = values[name];
+    // Of its own: every object has a `constructor`.
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value !== undefined) return value;
     const near = nearestName(name, Object.keys(values));
     problems.push({
