@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { JobError } from '../base/errors.ts';
 import { folderHref } from '../store/href.ts';
 import { fargateSizes, nextLargerSize, type TaskSize } from './task-size.ts';
-import type { JobSpec } from './spec.ts';
+import { durationPattern, memoryPattern, type JobSpec } from './spec.ts';
 import type { Problem } from './problems.ts';
 
 const environment = z.object({
@@ -12,9 +12,9 @@ const environment = z.object({
   TILEFAN_TASK_DEFINITION: z.string().min(1).default('local'),
   TILEFAN_CAPACITY: z.enum(['FARGATE', 'FARGATE_SPOT']).default('FARGATE_SPOT'),
   TILEFAN_CPU: z.coerce.number().positive().default(2),
-  TILEFAN_MEMORY: z.string().default('8 GiB'),
+  TILEFAN_MEMORY: z.string().regex(memoryPattern, 'wanted a number and a unit, for example "16 GiB"').default('8 GiB'),
   TILEFAN_MAX_CONCURRENCY: z.coerce.number().int().positive().default(100),
-  TILEFAN_TIMEOUT: z.string().default('1h'),
+  TILEFAN_TIMEOUT: z.string().regex(durationPattern, 'wanted a whole number and s, m or h, for example "1h"').default('1h'),
   /** How long a task takes to begin working: about a minute on Fargate. Decides how much work a batch should have. */
   TILEFAN_STARTUP_SECONDS: z.coerce.number().positive().default(60),
   /** Set for a run on this machine: threads of a worker. Tasks then have this machine's memory. */
@@ -85,11 +85,19 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
 function checkPair({ cpu, memoryMiB }: TaskSize, problems: Problem[]): void {
   const allowed = fargateSizes(cpu);
   if (allowed.includes(memoryMiB)) return;
-  const list = allowed.length === 0 ? 'no memory at all' : `${String((allowed[0] ?? 0) / 1024)} to ${String((allowed.at(-1) ?? 0) / 1024)} GiB`;
   problems.push({
     path: '$.compute',
-    message: `Fargate has no task of ${String(cpu)} vCPU with ${String(memoryMiB)} MiB; with ${String(cpu)} vCPU wanted ${list}, in steps of ${String(((allowed[1] ?? 0) - (allowed[0] ?? 0)) / 1024)} GiB`,
+    message: `Fargate has no task of ${String(cpu)} vCPU with ${String(memoryMiB)} MiB; ${describeSizes(cpu, allowed)}`,
   });
+}
+
+function describeSizes(cpu: number, allowed: readonly number[]): string {
+  const gib = allowed.map((memoryMiB) => String(memoryMiB / 1024));
+  const [first = '', second = ''] = gib;
+  const last = gib.at(-1) ?? '';
+  if (allowed.length === 0) return 'wanted 0.25, 0.5, 1, 2, 4, 8 or 16 vCPU';
+  const even = allowed.length > 3 ? `${first} to ${last} GiB, in steps of ${String(Number(second) - Number(first))} GiB` : `${gib.slice(0, -1).join(', ')} or ${last} GiB`;
+  return `with ${String(cpu)} vCPU wanted ${even}`;
 }
 
 /** What a laptop gives a worker when nobody says otherwise: a thread for each processor. */

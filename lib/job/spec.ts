@@ -94,9 +94,12 @@ const grid = z.strictObject({
   halo: z.literal(0).default(0).describe('Margin around a tile in pixels. Expressions look at one pixel at a time and need none.'),
 });
 
+export const memoryPattern = /^\d+(\.\d+)? ?(MiB|GiB|MB|GB)$/;
+export const durationPattern = /^0*[1-9]\d* ?[smh]$/;
+
 const memoryText = z
   .string()
-  .regex(/^\d+(\.\d+)? ?(MiB|GiB|MB|GB)$/, 'wanted a number and a unit, for example "16 GiB"')
+  .regex(memoryPattern, 'wanted a number and a unit, for example "16 GiB"')
   .describe('For example `"16 GiB"`.');
 
 const compute = z.strictObject({
@@ -118,7 +121,7 @@ const compute = z.strictObject({
     .describe('Tiles in a batch, at most; batches are rectangles whose sides are powers of two.'),
   timeout: z
     .string()
-    .regex(/^\d+ ?[smh]$/, 'wanted a whole number and s, m or h, for example "1h"')
+    .regex(durationPattern, 'wanted a whole number and s, m or h, for example "1h"')
     .optional()
     .describe('How long one task may take, for example `"1h"`.'),
 });
