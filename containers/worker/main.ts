@@ -25,6 +25,8 @@ process.on('SIGTERM', () => {
 process.on('SIGINT', () => {
   stop.abort();
 });
+// Progress that nobody reads any more (the parent was killed) is no reason to die before finished tiles are committed.
+process.stdout.on('error', () => undefined);
 if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
   // A local parent that dies closes our standard input; nobody is left to work for then.
   process.stdin.on('end', () => {
