@@ -36,9 +36,12 @@ export function mergeStatistics(a: Statistics, b: Statistics): Statistics {
   };
 }
 
+/** A sum of squares that shrinks so much when it is moved to the mean has lost three digits, and is taken anew. */
+const cancellation = 1e-3;
+
 /**
  * Statistics of a rectangle of a plane. Sums are taken of the differences from the first valid value, so that large means
- * with small spreads keep their digits.
+ * with small spreads keep their digits; where that value turns out to be far from the others, of those from the mean.
  * @param samples the plane, row by row
  * @param stride samples from one row to the next
  */
@@ -56,24 +59,45 @@ export function windowStatistics(
   // NaN never counts, so a nodata of NaN needs no comparison of its own.
   while (first < total && (at(first) === nodata || Number.isNaN(at(first)))) first++;
   if (first === total) return noStatistics;
-  const shift = at(first);
+  const row = Math.floor(first / columns);
+  const start = offset + row * stride;
+  const once = shiftedStatistics(samples, start, columns, rows - row, stride, nodata, at(first));
+  if (!(once.squares < once.shifted * cancellation)) return finished(once);
+  return finished(shiftedStatistics(samples, start, columns, rows - row, stride, nodata, once.mean));
+}
+
+type ShiftedStatistics = Statistics & { /** Sum of squared deviations from the shift. */ readonly shifted: number };
+
+function finished({ count, minimum, maximum, mean, squares }: ShiftedStatistics): Statistics {
+  return { count, minimum, maximum, mean, squares };
+}
+
+/** Statistics from sums of the differences from `shift`. */
+function shiftedStatistics(
+  samples: SampleArray,
+  offset: number,
+  columns: number,
+  rows: number,
+  stride: number,
+  nodata: number | undefined,
+  shift: number,
+): ShiftedStatistics {
   let count = 0;
   let sum = 0;
-  let squares = 0;
+  let shifted = 0;
   let minimum = Infinity;
   let maximum = -Infinity;
-  for (let row = Math.floor(first / columns); row < rows; row++) {
+  for (let row = 0; row < rows; row++) {
     for (let i = offset + row * stride, end = i + columns; i < end; i++) {
       const value = samples[i] as number;
       if (value === nodata || value !== value) continue;
       const difference = value - shift;
       count++;
       sum += difference;
-      squares += difference * difference;
+      shifted += difference * difference;
       if (value < minimum) minimum = value;
       if (value > maximum) maximum = value;
     }
   }
-  const mean = shift + sum / count;
-  return { count, minimum, maximum, mean, squares: Math.max(0, squares - (sum * sum) / count) };
+  return { count, minimum, maximum, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };
 }
