@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
+
 // Plain JavaScript, so that an old Node can at least say what is wrong: the rest is TypeScript, which Node runs from version 24 on.
 const wanted = 24;
 const found = Number(process.versions.node.split('.')[0]);
@@ -9,4 +11,7 @@ if (found < wanted) {
   );
   process.exit(69);
 }
+// Type stripping and parsing are done once for each version of a file; workers inherit the cache by the environment.
+const cache = enableCompileCache();
+if (cache.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
 await import('./main.ts');

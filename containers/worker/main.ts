@@ -18,6 +18,9 @@ import { ThreadPool } from './thread-pool.ts';
 // V8's mid-tier compiler inlines hot pixel loops and then keeps them; without that they reach the top tier (docs/performance.md).
 setFlagsFromString('--no-maglev-inlining');
 
+/** Node's timers end at 2^31 milliseconds, 25 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 const stop = new AbortController();
 process.on('SIGTERM', () => {
   stop.abort();
@@ -37,6 +40,10 @@ if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
   });
   process.stdin.resume();
 }
+
+// The state machine gives a task up after this time, but nothing promises that ECS stops it then; what is finished is committed before.
+const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
+if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
 
 const { run, line } = readEnvironment();
 const log = createLogger({ run, batch: line.batch });

@@ -24,7 +24,8 @@ export class ThreadPool implements TileRunner {
 
   /** @param signal when it aborts, tiles that no thread has begun are given up */
   constructor(setup: TileSetup, threads: number, signal: AbortSignal) {
-    this.inFlight = 2 * threads;
+    // One tile that is read and waits is enough for all threads: whichever is ready first takes it.
+    this.inFlight = threads + 1;
     this.#threads = Array.from({ length: threads }, () => this.#startThread(setup));
     signal.addEventListener('abort', () => {
       for (const { reject } of this.#queue.splice(0)) reject(new TryAgainError('WORKER_STOPPED', 'the worker was stopped'));

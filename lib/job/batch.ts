@@ -116,7 +116,9 @@ class BatchRun {
   async #compute({ column, row }: { column: number; row: number }): Promise<void> {
     const { plan, inputs, runner, onTile } = this.#environment;
     const task = await inputs.read(column, row, tileWindow(tilingOf(plan), column, row));
-    const result = await runner.run(task);
+    const result = await runner.run(task).finally(() => {
+      inputs.release(task);
+    });
     for (const [i, output] of this.#outputs.entries()) output.add(result, result.outputs[i] as TileOutputResult);
     this.computed++;
     onTile({ column, row, reused: false });

@@ -19,8 +19,8 @@ import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 import { toTaskSize } from './task-size.ts';
 
-/** A segment is at least so large; S3 wants parts of 5 MiB, and fewer, larger segments are cheaper to merge. */
-const smallestSegmentBytes = 16 * 2 ** 20;
+/** A segment is at least so large: above S3's smallest part of 5 MiB, and little enough to lose with a machine. */
+const smallestSegmentBytes = 8 * 2 ** 20;
 
 /** An input whose header could be read. */
 interface OpenInput {

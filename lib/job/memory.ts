@@ -5,13 +5,14 @@ import { encoderBytes } from '../tiff/block-encoder.ts';
 import { blockBytes, blockCount } from '../tiff/layout.ts';
 import type { Tiff } from '../tiff/open.ts';
 import { encodingOf, type MemoryProjection, type PlanOutput } from './plan.ts';
+import { stripRows } from './tile.ts';
 
 /** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
 const processBytes = 120 * 2 ** 20;
 /** A worker thread before its buffers. */
 const threadBytes = 30 * 2 ** 20;
-/** Tiles read ahead for each thread: the one it computes, and the next. */
-const tilesPerThread = 2;
+/** Tiles whose bytes are held beside those of the threads: the one that is read ahead. */
+const tilesAhead = 1;
 
 /** What the projection is made from. */
 export interface MemoryFacts {
@@ -27,7 +28,7 @@ export interface MemoryFacts {
   readonly limit: number;
 }
 
-/** Bytes for one output on one thread: its pixels, the levels above them, the encoder's buffers, and the encoded tile (twice: made and handed over). */
+/** Bytes for one output on one thread: its pixels, the levels above them, the encoder's buffers, and the encoded tile (twice: one is made while the last one waits for its segment). */
 export function outputBytes(output: PlanOutput, pixels: number): number {
   const samples = pixels * output.bands * bytesPerSample(output.dtype);
   const levels = output.overviews === 'none' ? 0 : samples * (1 / 4 + 1 / 16);
@@ -42,7 +43,8 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   const tileRows = Math.min(tileSize, rows);
   // Buffers are made for whole tiles, also where the grid is smaller.
   const pixels = tileSize ** 2;
-  const sources = program.sources.reduce((sum, { dtype, masked }) => sum + pixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
+  const stripPixels = tileSize * stripRows(tileSize, files.flatMap(({ main }) => [main.layout.blockHeight, ...(main.mask === null ? [] : [main.mask.layout.blockHeight])]));
+  const sources = program.sources.reduce((sum, { dtype, masked }) => sum + stripPixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
   const targets = outputs.reduce((sum, output) => sum + outputBytes(output, pixels), 0);
   const decoding = files.reduce((sum, { main }) => sum + 2 * blockBytes(main.layout), 0);
   const readAhead = files.reduce((sum, file) => sum + compressedTileBytes(file, tileColumns, tileRows), 0);
@@ -50,7 +52,7 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   const parts = {
     process: processBytes,
     threads: threads * (threadBytes + sources + targets + decoding),
-    readAhead: threads * tilesPerThread * readAhead,
+    readAhead: (threads + tilesAhead) * readAhead,
     // One segment is gathered while another is written.
     segments: 2 * segmentBytes * outputs.length,
     overviews,

@@ -25,9 +25,6 @@ export interface ReduceEnvironment {
 
 /** Time kept for handing over: the longest single step is the copy of one large part. */
 const handOverMs = 60_000;
-/** Parts and segment indexes under way at a time. */
-const concurrency = 8;
-
 const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 
 /** What is kept of a merge between calls. */
@@ -78,7 +75,7 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   };
   await write(null);
   const stored = await assembly.stored();
-  const limit = pLimit(concurrency);
+  const limit = pLimit(assembly.parallelParts);
   let late = false;
   await Promise.all(
     parts

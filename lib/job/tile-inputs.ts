@@ -23,10 +23,15 @@ interface WantedBlock {
   readonly index: number;
 }
 
+/** Tiles differ a little in what they take; a buffer with some room serves the next one too. */
+const spare = 1.1;
+
 /** The inputs of a run, opened for reading tiles. */
 export class TileInputs {
   readonly #reader: ObjectReader;
   readonly #images: readonly OpenImage[];
+  /** Buffers of tiles that are done. Without them every tile would leave megabytes for the garbage collector, which is in no hurry. */
+  readonly #free: SharedArrayBuffer[] = [];
 
   private constructor(reader: ObjectReader, images: readonly OpenImage[]) {
     this.#reader = reader;
@@ -53,7 +58,7 @@ export class TileInputs {
     );
     const requests = located.map(({ file, blocks, ranges }) => ({ file, blocks, requests: planRanges(ranges) }));
     const total = requests.flatMap((each) => each.requests).reduce((sum, { length }) => sum + length, 0);
-    const bytes = new Uint8Array(new SharedArrayBuffer(total));
+    const bytes = this.#allocate(total);
     const found = new Map<WantedBlock, { offset: number; length: number }>();
     const reads: Promise<void>[] = [];
     let start = 0;
@@ -69,6 +74,19 @@ export class TileInputs {
     await Promise.all(reads);
     const blocks = wanted.map((block): TileBlock => ({ ...block, ...(found.get(block) ?? { offset: 0, length: 0 }) }));
     return { column, row, window, blocks, bytes };
+  }
+
+  /** Takes back the bytes of a task that nobody reads any more. */
+  release({ bytes }: TileTask): void {
+    this.#free.push(bytes.buffer as SharedArrayBuffer);
+  }
+
+  #allocate(length: number): Uint8Array {
+    const fitting = this.#free.findIndex(({ byteLength }) => byteLength >= length);
+    // None fits: the first is given up for a larger one, so that there are never more than tiles under way.
+    const [buffer] = this.#free.splice(Math.max(fitting, 0), 1);
+    const large = buffer !== undefined && buffer.byteLength >= length ? buffer : new SharedArrayBuffer(Math.ceil(length * spare));
+    return new Uint8Array(large, 0, length);
   }
 
   /** Where blocks of one file (of its image and its mask) lie. */

@@ -83,9 +83,28 @@ export interface TileResult {
   readonly outputs: readonly TileOutputResult[];
 }
 
+/** Rows that are computed together, at least: fewer would make the steps of a program too short to be worth their calls. */
+const leastStripRows = 256;
+
+/**
+ * Rows of a tile that are read and computed together. The planes of the inputs then hold a strip instead of a tile. No block may lie in two strips, or
+ * it would be decoded twice; where the blocks of the inputs don't allow that, the strip is the whole tile.
+ */
+export function stripRows(tileSize: number, blockHeights: readonly number[]): number {
+  const together = blockHeights.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
+  const strip = together * Math.ceil(leastStripRows / together);
+  return strip < tileSize && tileSize % strip === 0 ? strip : tileSize;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
 /** Computes tiles one after another; buffers are allocated once, for the largest tile. */
 export class TileProcessor {
   readonly #setup: TileSetup;
+  readonly #discard: () => void;
+  readonly #stripRows: number;
   readonly #readers: readonly BlockReader[];
   readonly #sources: readonly SampleArray[];
   readonly #validity: readonly (Uint8Array | undefined)[];
@@ -93,14 +112,18 @@ export class TileProcessor {
   readonly #evaluator: Evaluator;
   readonly #writers: readonly OutputWriter[];
 
-  constructor(setup: TileSetup) {
+  /** @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers */
+  constructor(setup: TileSetup, discard: () => void = () => undefined) {
     const { images, program, outputs, tileSize } = setup;
     const pixels = tileSize ** 2;
+    this.#stripRows = stripRows(tileSize, images.map(({ layout }) => layout.blockHeight));
+    const stripPixels = tileSize * this.#stripRows;
     this.#setup = setup;
+    this.#discard = discard;
     this.#readers = images.map(({ layout }) => new BlockReader(layout));
-    this.#sources = program.sources.map(({ dtype }) => allocateSamples(dtype, pixels));
+    this.#sources = program.sources.map(({ dtype }) => allocateSamples(dtype, stripPixels));
     const masked = new Set(images.flatMap(({ masks }) => masks));
-    this.#validity = program.sources.map((_, source) => (masked.has(source) ? new Uint8Array(pixels) : undefined));
+    this.#validity = program.sources.map((_, source) => (masked.has(source) ? new Uint8Array(stripPixels) : undefined));
     this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, pixels));
     this.#evaluator = new Evaluator(program);
     let first = 0;
@@ -117,43 +140,63 @@ export class TileProcessor {
   async process(task: TileTask): Promise<TileResult> {
     const { column, row, window } = task;
     try {
-      for (const block of task.blocks) {
-        const unpacking = this.#unpack(task, block);
-        // Most codecs are synchronous, and a turn of the event loop for each block would be a waste.
-        if (unpacking !== undefined) await unpacking;
+      const byStrip = Map.groupBy(task.blocks, (block) => this.#stripOf(block, window));
+      for (let strip = 0; strip * this.#stripRows < window.rows; strip++) {
+        await this.#computeStrip(task, strip * this.#stripRows, byStrip.get(strip) ?? []);
       }
-      this.#evaluator.run(
-        this.#sources.map((samples, i) => ({ array: samples, validity: this.#validity[i] })),
-        this.#targets,
-        window.columns * window.rows,
-      );
-      return { column, row, outputs: this.#writers.map((writer) => writer.write(task)) };
+      this.#discard();
+      const outputs = this.#writers.map((writer) => writer.write(task));
+      this.#discard();
+      return { column, row, outputs };
     } catch (error) {
       throw inTile(error, task);
     }
   }
 
-  /** Decodes a block and copies what the tile needs of it into the planes. */
-  #unpack(task: TileTask, { image, index, offset, length }: TileBlock): Promise<void> | undefined {
+  /** The strip that a block lies in. One that begins above the tile, as a tall block may, belongs to the first. */
+  #stripOf({ image, index }: TileBlock, window: Window): number {
+    const { layout } = this.#setup.images[image] as TileImage;
+    return Math.max(0, Math.floor((blockWindow(layout, index).row - window.row) / this.#stripRows));
+  }
+
+  /** Fills the source planes for one strip, and computes its part of the targets. */
+  async #computeStrip({ window, bytes }: TileTask, top: number, blocks: readonly TileBlock[]): Promise<void> {
+    const strip = { ...window, row: window.row + top, rows: Math.min(this.#stripRows, window.rows - top) };
+    for (const block of blocks) {
+      const unpacking = this.#unpack(strip, bytes, block);
+      // Most codecs are synchronous, and a turn of the event loop for each block would be a waste.
+      if (unpacking !== undefined) await unpacking;
+    }
+    const first = top * window.columns;
+    const pixels = strip.rows * window.columns;
+    this.#evaluator.run(
+      this.#sources.map((samples, i) => ({ array: samples, validity: this.#validity[i] })),
+      this.#targets.map((target) => target.subarray(first, first + pixels)),
+      pixels,
+    );
+  }
+
+  /** Decodes a block and copies what the strip needs of it into the planes. */
+  #unpack(strip: Window, bytes: Uint8Array, { image, index, offset, length }: TileBlock): Promise<void> | undefined {
     const reader = this.#readers[image] as BlockReader;
     if (length === 0) {
-      this.#fillBlock(task, image, index);
+      this.#fillBlock(strip, image, index);
       return undefined;
     }
-    const raw = reader.decode(task.bytes.subarray(offset, offset + length), index);
+    const raw = reader.decode(bytes.subarray(offset, offset + length), index);
     if (raw instanceof Uint8Array) {
-      this.#extract(task, image, index, raw);
+      this.#extract(strip, image, index, raw);
       return undefined;
     }
     return raw.then((decoded) => {
-      this.#extract(task, image, index, decoded);
+      this.#extract(strip, image, index, decoded);
     });
   }
 
-  #extract({ window }: TileTask, image: number, index: number, raw: Uint8Array): void {
+  #extract(strip: Window, image: number, index: number, raw: Uint8Array): void {
     const reader = this.#readers[image] as BlockReader;
     const { layout, sources, masks } = this.#setup.images[image] as TileImage;
-    const place = blockPlace(layout, index, window);
+    const place = blockPlace(layout, index, strip);
     const planeBand = bandOfBlock(layout, index);
     for (const { source, band } of sources) {
       if (planeBand !== undefined && planeBand !== band) continue;
@@ -166,9 +209,9 @@ export class TileProcessor {
     for (const other of rest) copyWindow(validity, this.#validity[other] as Uint8Array, place);
   }
 
-  #fillBlock({ window }: TileTask, image: number, index: number): void {
+  #fillBlock(strip: Window, image: number, index: number): void {
     const { layout, sources, masks, fill } = this.#setup.images[image] as TileImage;
-    const place = blockPlace(layout, index, window);
+    const place = blockPlace(layout, index, strip);
     const planeBand = bandOfBlock(layout, index);
     for (const { source, band } of sources) {
       if (planeBand === undefined || planeBand === band) fillWindow(this.#sources[source] as SampleArray, fill, place);
@@ -183,19 +226,19 @@ function bandOfBlock(layout: BlockLayout, index: number): number | undefined {
 }
 
 interface Place {
-  /** The part of the block that the tile needs, from the block's corner. */
+  /** The part of the block that the strip needs, from the block's corner. */
   readonly window: Window;
   readonly targetOffset: number;
   readonly targetStride: number;
 }
 
-function blockPlace(layout: BlockLayout, index: number, tile: Window): Place {
+function blockPlace(layout: BlockLayout, index: number, strip: Window): Place {
   const block = blockWindow(layout, index);
-  const shared = intersect(block, tile);
+  const shared = intersect(block, strip);
   return {
     window: { ...shared, column: shared.column - block.column, row: shared.row - block.row },
-    targetOffset: (shared.row - tile.row) * tile.columns + (shared.column - tile.column),
-    targetStride: tile.columns,
+    targetOffset: (shared.row - strip.row) * strip.columns + (shared.column - strip.column),
+    targetStride: strip.columns,
   };
 }
 
@@ -237,7 +280,6 @@ class OutputWriter {
     const { encoding, resampling, tileLevel, remainder, statistics } = this.#output;
     const { blockSize, dtype, nodata } = encoding;
     const blocks: EncodedBlock[] = [];
-    this.#bytes.clear();
     let planes: readonly Plane[] = this.#targets.map((samples) => ({ samples, columns: window.columns, rows: window.rows }));
     const tileStatistics = statistics ? planes.map((plane) => planeStatistics(plane, blockSize, nodata)) : [];
     this.#encodeLevel(planes, 0, window, blocks);
@@ -246,7 +288,7 @@ class OutputWriter {
       planes = planes.map((plane, band) => halve(plane, resampling, dtype, nodata, targets[band] as SampleArray));
       if (level <= tileLevel) this.#encodeLevel(planes, level, window, blocks);
     }
-    return { bytes: this.#bytes.copy(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
+    return { bytes: this.#bytes.take(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
   }
 
   #encodeLevel(planes: readonly Plane[], level: number, window: Window, blocks: EncodedBlock[]): void {
@@ -288,31 +330,35 @@ function copyPlane({ samples, columns, rows }: Plane): Plane {
   return { samples: samples.slice(0, columns * rows), columns, rows };
 }
 
-/** Bytes appended one piece after another; the memory is kept from one tile to the next. */
+/**
+ * Bytes appended one piece after another, and handed over without a copy: the buffer is resized in place (ArrayBuffer.transfer), and the next
+ * tile begins with as much room as the last one took.
+ */
 class GrowingBytes {
-  #bytes = new Uint8Array(1 << 20);
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #length = 0;
-
-  clear(): void {
-    this.#length = 0;
-  }
+  #lastLength = 1 << 20;
 
   /** @returns where the piece begins */
   append(piece: Uint8Array): number {
     const start = this.#length;
     const end = start + piece.length;
     if (end > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
-      larger.set(this.#bytes.subarray(0, start));
-      this.#bytes = larger;
+      const room = Math.max(Math.ceil(end * 1.25), this.#bytes.length === 0 ? Math.ceil(this.#lastLength * 1.1) : 0);
+      this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(room));
     }
     this.#bytes.set(piece, start);
     this.#length = end;
     return start;
   }
 
-  copy(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+  /** Everything since the last call. */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = new Uint8Array(this.#bytes.buffer.transfer(this.#length));
+    this.#bytes = new Uint8Array(0);
+    this.#lastLength = this.#length;
+    this.#length = 0;
+    return taken;
   }
 }
 

@@ -33,6 +33,7 @@ export async function createAssembly(path: string, token: string): Promise<void>
 
 export class FileAssembly implements Assembly {
   readonly token: string;
+  readonly parallelParts = 1;
   readonly #href: string;
   readonly #path: string;
   readonly #partPath: string;

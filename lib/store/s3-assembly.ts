@@ -34,6 +34,7 @@ interface StoredPart {
 
 export class S3Assembly implements Assembly {
   readonly token: string;
+  readonly parallelParts = 8;
   readonly #context: S3AssemblyContext;
   readonly #upload: { readonly Bucket: string; readonly Key: string; readonly UploadId: string };
 

@@ -115,6 +115,8 @@ export const maxParts = 10_000;
 export interface Assembly {
   /** Names this assembly, so that another process can go on with it. */
   readonly token: string;
+  /** How many parts should be put at a time: several requests to S3 overlap, while copies on one disk only get in each other's way. */
+  readonly parallelParts: number;
   /** Numbers of the parts that are stored already. */
   stored(): Promise<ReadonlySet<number>>;
   /** Stores one part; doing it again is harmless. */

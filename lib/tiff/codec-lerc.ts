@@ -5,7 +5,7 @@
  * or, with uint8 and alpha, one band less, with alpha in the mask. Masked floating point samples are NaN.
  */
 
-import { type LercData } from 'lerc';
+import type { LercData } from 'lerc';
 import { type SampleArray, viewSamples } from '../raster/dtype.ts';
 import { blockError, checkLength, type DecodedSize, guarded, inflateBlock, unzstdBlock } from './codec-bytes.ts';
 import { decodedRows, type BlockLayout, samplesPerBlockPixel } from './layout.ts';

@@ -50,7 +50,9 @@ const sampleFormatTag = { uint: 1, int: 2, float: 3 } as const;
  * GDAL's note to readers (COG driver, "header ghost area"): directories come before data. Nothing is claimed about the order of blocks
  * within a level, because segments follow each other as they were written.
  */
-const structuralMetadata = 'LAYOUT=IFDS_BEFORE_DATA\nKNOWN_INCOMPATIBLE_EDITION=NO\n ';
+const structuralMetadata = 'LAYOUT=IFDS_BEFORE_DATA\nKNOWN_INCOMPATIBLE_EDITION=NO\n '
+  // The first directory follows at once, and 8-byte values in it should be aligned.
+  .padEnd(61);
 
 function ghostArea(): Uint8Array {
   const size = String(structuralMetadata.length).padStart(6, '0');
