@@ -71,18 +71,18 @@ function objectIn(field: Schema): Schema | undefined {
   if (field.properties !== undefined) return field;
   const inside = [...(field.anyOf ?? []), ...(typeof field.additionalProperties === 'object' ? [field.additionalProperties] : [])];
   for (const each of inside) {
-    const object = objectIn(each as Schema);
+    const object = objectIn(each);
     if (object !== undefined) return object;
   }
   return undefined;
 }
 
 function typeText(field: Schema): string {
-  if (field.anyOf !== undefined) return field.anyOf.map((each) => typeText(each as Schema)).join(' or ');
+  if (field.anyOf !== undefined) return field.anyOf.map((each) => typeText(each)).join(' or ');
   if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ');
   if (field.type === 'array') return `list of ${typeText(field.items as Schema)}`;
-  if (field.type === 'object' && typeof field.additionalProperties === 'object') return `NAME: ${typeText(field.additionalProperties as Schema)}`;
+  if (field.type === 'object' && typeof field.additionalProperties === 'object') return `NAME: ${typeText(field.additionalProperties)}`;
   if (field.type === 'string' && field.pattern !== undefined) return `text like \`${cell(field.pattern)}\``;
   const bounds = [field.minimum === undefined ? '' : `from ${String(field.minimum)}`, field.maximum === undefined ? '' : `to ${String(field.maximum)}`].filter((text) => text !== '');
   const name = { string: 'text', integer: 'whole number', number: 'number', boolean: '`true`, `false`', object: 'object', null: '`null`' }[String(field.type)] ?? String(field.type);

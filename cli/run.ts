@@ -92,11 +92,11 @@ function aborted(runId: string, prefix: string, file: string, options: RunOption
 async function failed(store: Store, runId: string, prefix: string, result: LocalRunResult & { readonly state: 'FAILED' }, options: RunOptions): Promise<number> {
   const causes = result.failedBatches.length > 0 ? result.failedBatches.map(({ batch, cause }) => `batch ${String(batch)}: ${cause}`) : [result.cause];
   process.stderr.write(`tilefan: run ${runId} failed [${result.error}]\n${causes.map((cause) => `  ${cause.replaceAll('\n', '\n  ')}\n`).join('')}`);
-  if (result.failedBatches.length > 0) process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; --run ${runId} continues it\n`);
   const record = { run: runId, state: 'FAILED', prefix, error: result.error, cause: result.cause, failedBatches: result.failedBatches };
   if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
-  // A run that had no plan has left nothing, and gets no folder for its failure.
-  const planned = await readPlan(store, prefix).then(() => true, () => false);
+  // A run that had no plan has left nothing, and gets no folder for its failure. A refused job has none, and what lies there is another's.
+  const planned = result.error !== 'JobError' && (await readPlan(store, prefix).then(() => true, () => false));
+  if (planned) process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; --run ${runId} continues it\n`);
   if (planned) await store.put(`${prefix}failure.json`, encodeDocument(record), { createFolders: true }).catch(() => undefined);
   return exitCodeOf(result);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 
 // Plain JavaScript, so that an old Node can at least say what is wrong: the rest is TypeScript, which Node runs from version 24 on.
 const wanted = 24;
@@ -12,6 +12,6 @@ if (found < wanted) {
   process.exit(69);
 }
 // Type stripping and parsing are done once for each version of a file; workers inherit the cache by the environment.
-const cache = enableCompileCache();
+const cache = module.enableCompileCache();
 if (cache.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
 await import('./main.ts');

@@ -55,7 +55,7 @@ async function runMachine(library: Library, execution: Execution, handlers: Hand
   // The definition is validated by a test; the interpreter's own validation would cost 100 ms and change the definition.
   const options = { validationOptions: { noValidate: true } };
   const interpreter = new library.StateMachine(machine.machine as never, options);
-  const running = interpreter.run(input as never, { overrides: { taskResourceLocalHandlers: handlers }, context: context as never });
+  const running = interpreter.run(input as never, { overrides: { taskResourceLocalHandlers: handlers }, context: context });
   const abort = (): void => {
     running.abort();
   };

@@ -12,7 +12,7 @@ const port = parentPort;
  * Decoded and encoded blocks are young garbage outside of the heap, which V8 lets grow to 64 MB a thread. A minor collection takes a
  * millisecond. It is there when Node was started with --expose-gc.
  */
-const processor = new TileProcessor(workerData as TileSetup, () => void globalThis.gc?.({ type: 'minor', execution: 'sync' }));
+const processor = new TileProcessor(workerData as TileSetup, () =>  globalThis.gc?.({ type: 'minor', execution: 'sync' }));
 
 /** Buffers that go to the main thread for good, so that nothing is copied. */
 function buffersOf({ outputs }: TileResult): ArrayBuffer[] {

@@ -123,10 +123,11 @@ async function openAssembly(store: Store, output: PlanOutput, token: string | un
 const namedTiles = 5;
 
 /** Every tile must be there, unless the job tolerates failures. */
-function checkComplete(plan: Plan, output: PlanOutput, { tilesDone, missingTiles }: Collected): void {
+function checkComplete(plan: Plan, output: PlanOutput, collected: Collected): void {
+  const { tilesDone } = collected;
   const total = tileCount(tilingOf(plan));
   if (tilesDone === total || plan.job.tolerateFailures.percentage > 0) return;
-  const named = [...missingTiles(namedTiles)].map(({ column, row }) => `${String(column)},${String(row)}`).join(' ');
+  const named = [...collected.missingTiles(namedTiles)].map(({ column, row }) => `${String(column)},${String(row)}`).join(' ');
   throw new OperationError(
     'RUN_INCOMPLETE',
     `output ${output.name} (${displayHref(output.href)}): ${String(total - tilesDone)} of ${String(total)} tiles are not there, the first are ${named}; run the job again with the same run id to compute them`,

@@ -1,6 +1,6 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
 import { isDeepStrictEqual } from 'node:util';
-import { DataError, JobError, messageOf, TilefanError } from '../base/errors.ts';
+import { JobError, messageOf, TilefanError } from '../base/errors.ts';
 import { displayHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
 import type { SplitEvent, SplitResult } from './events.ts';
@@ -102,7 +102,7 @@ async function writePlan(store: Store, plan: Plan): Promise<void> {
   // Two executions with one id at once: whoever came first has decided, unless they are the same.
   const other = await readDocument(store, `${href}${runFiles.plan}`, planSchema);
   if (other === undefined || !isDeepStrictEqual(other.job, plan.job)) {
-    throw new DataError('RUN_EXISTS', `run ${plan.state.run.id} was started with another job at the same moment`);
+    throw new JobError('RUN_EXISTS', `run ${plan.state.run.id} was started with another job at the same moment`);
   }
 }
 

@@ -140,12 +140,12 @@ function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {
 
 /** Names of the fields that the schema knows at `path`, whichever branch of a union they belong to. */
 function knownFields(schema: JsonSchema, path: readonly PropertyKey[]): string[] {
-  const branches = (node: JsonSchema): JsonSchema[] => [node, ...(node.anyOf ?? []).flatMap((inner) => branches(inner as JsonSchema))];
+  const branches = (node: JsonSchema): JsonSchema[] => [node, ...(node.anyOf ?? []).flatMap((inner) => branches(inner))];
   let nodes = branches(schema);
   for (const segment of path) {
     nodes = nodes.flatMap((node) => {
       const inner = node.properties?.[String(segment)] ?? node.additionalProperties;
-      return typeof inner === 'object' ? branches(inner as JsonSchema) : [];
+      return typeof inner === 'object' ? branches(inner) : [];
     });
   }
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];

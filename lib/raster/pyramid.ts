@@ -5,8 +5,9 @@
  *
  * Where both sides are even the values equal those of GDAL's NEAREST, AVERAGE and MODE: integers are rounded half away from zero, an
  * average that happens to equal the nodata value is moved to the neighbouring value, and of equally frequent values the mode is the
- * one that reaches its count first in row order (gdal/gcore/overview.cpp; observed with GDAL 3.6). GDAL 3.6 averages 32-bit integers
- * and float64 in float32; here the arithmetic is float64 throughout, so those differ from it in the last digits.
+ * one that reaches its count first in row order (gdal/gcore/overview.cpp; observed with GDAL 3.6). There are three differences, all in
+ * averages: GDAL 3.6 takes those of 32-bit integers, of float64, and of float32 without a nodata value in float32, here the arithmetic is float64
+ * throughout, so the last digits differ; and GDAL compares int16 with nodata before rounding, so that valid pixels can become nodata.
  */
 import { dtypeFacts, isFloat, type Dtype, type SampleArray } from './dtype.ts';
 
@@ -62,11 +63,18 @@ export function halve(
   return plane;
 }
 
-/** The value that stands for a valid average which happens to equal nodata, so that the pixel stays valid. */
+/**
+ * The value that stands for a valid average which happens to equal nodata, so that the pixel stays valid. For float32 it is GDAL's: a
+ * ten-millionth further from 0, or the smallest normal number beside 0.
+ */
 function besideNodata(nodata: number, dtype: Dtype): number {
-  if (dtype === 'float64') return nodata === 0 ? 2 ** -1022 : nodata + Math.abs(nodata) * 2 ** -52;
-  if (dtype === 'float32') return nodata === 0 ? 2 ** -126 : Math.fround(nodata + Math.abs(nodata) * 2 ** -23);
-  return nodata === dtypeFacts(dtype).max ? nodata - 1 : nodata + 1;
+  if (!isFloat(dtype)) return nodata === dtypeFacts(dtype).max ? nodata - 1 : nodata + 1;
+  const [round, step, least, smallest] = dtype === 'float32' ? [Math.fround, 1e-7, 2 ** -126, 2 ** -149] : [(value: number): number => value, 2 ** -52, 2 ** -1022, 2 ** -1074];
+  if (nodata === 0) return least;
+  const further = round(nodata * (1 + step));
+  // At the ends of the range there is nothing further, and among the subnormal numbers the step is too small.
+  if (!Number.isFinite(further)) return round(nodata * (1 - step));
+  return further === nodata ? nodata + smallest : further;
 }
 
 function halveByNearest(source: Plane, target: Plane): void {
@@ -103,7 +111,7 @@ function halveFloatByAverage(source: Plane, target: Plane, nodata: number | unde
       if (nanIsNodata ? sum === sum : a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
         to[rowStart + column] = sum * 0.25;
       } else {
-        to[rowStart + column] = averageOfValid([a, b, c, d], nodata as number);
+        to[rowStart + column] = averageOfValid([a, b, c, d], nodata);
       }
     }
     for (let column = whole; column < target.columns; column++) {

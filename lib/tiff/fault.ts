@@ -1,6 +1,7 @@
 /** How a broken or unreadable TIFF is reported: always a DataError with a code TIFF_*, naming file, tag, wanted and found. */
 
 import { DataError } from '../base/errors.ts';
+import { displayHref } from '../store/href.ts';
 import { tagName } from './tags.ts';
 
 export type TiffErrorCode =
@@ -30,7 +31,7 @@ export function tiffError(
   cause?: unknown,
 ): DataError {
   const details = { where: { href, ...where } };
-  return new DataError(code, `${href}: ${message}`, cause === undefined ? details : { ...details, cause });
+  return new DataError(code, `${displayHref(href)}: ${message}`, cause === undefined ? details : { ...details, cause });
 }
 
 /** A DataError about the value of one tag. */

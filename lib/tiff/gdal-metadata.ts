@@ -13,8 +13,9 @@ export interface BandMetadata {
 export function gdalMetadataXml(bands: readonly BandMetadata[], pixels: number): string {
   const items: string[] = [];
   for (const [sample, { description, statistics }] of bands.entries()) {
+    // GDAL escapes the text and then the document, and undoes both when it reads.
     const item = (name: string, value: string, role = ''): void => {
-      items.push(`  <Item name="${name}" sample="${String(sample)}"${role}>${escapeXml(value)}</Item>`);
+      items.push(`  <Item name="${name}" sample="${String(sample)}"${role}>${escapeXml(escapeXml(value))}</Item>`);
     };
     if (statistics !== undefined) {
       // GDAL has no minimum or mean for a band without valid pixels; only the count is true then.

@@ -49,7 +49,7 @@ function normalised(template: Template): Json {
   const text = JSON.stringify(template).replace(/serverless\/[^"]*\/(\w+\.zip)/g, 'serverless/<when>/$1');
   const copy = JSON.parse(text) as { Resources: { Pipeline: { Properties: Record<string, Json> } } };
   copy.Resources.Pipeline.Properties['DefinitionString'] = '<statemachines/tile-pipeline.asl.json>';
-  return copy as unknown as Json;
+  return copy;
 }
 
 for (const { name, params } of variants) {
@@ -103,7 +103,7 @@ for (const { name, params } of variants) {
         const { Type, Properties } = stack.template.Resources[name] ?? assert.fail(name);
         assert.equal(Type, 'AWS::SSM::Parameter');
         const value = Properties['Value'];
-        assert.ok(isObject(value as Json) ? Array.isArray((value as JsonObject)['Fn::Join']) : typeof value === 'string' && value !== '', name);
+        assert.ok(isObject(value) ? Array.isArray((value as JsonObject)['Fn::Join']) : typeof value === 'string' && value !== '', name);
       }
       assert.deepEqual(stack.template.Parameters?.['WorkerPublicIp']?.['Default'], name === 'own-network' ? 'ENABLED' : 'DISABLED');
     });
@@ -138,7 +138,7 @@ for (const { name, params } of variants) {
       const policies = ofType(stack.template, 'AWS::S3::BucketPolicy');
       for (const [bucket, { Properties }] of ofType(stack.template, 'AWS::S3::Bucket')) {
         assert.deepEqual(Properties['PublicAccessBlockConfiguration'], { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true }, bucket);
-        assert.ok(isObject(Properties['BucketEncryption'] as Json), bucket);
+        assert.ok(isObject(Properties['BucketEncryption']), bucket);
         const policy = JSON.stringify(policies.find(([, { Properties: { Bucket } }]) => isObject(Bucket as Json) && (Bucket as JsonObject)['Ref'] === bucket));
         assert.match(policy, /"Effect":"Deny".*"aws:SecureTransport":(false|"false")/, bucket);
       }
