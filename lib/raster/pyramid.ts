@@ -7,7 +7,8 @@
  * average that happens to equal the nodata value is moved to the neighbouring value, and of equally frequent values the mode is the
  * one that reaches its count first in row order (gdal/gcore/overview.cpp; observed with GDAL 3.6). There are three differences, all in
  * averages: GDAL 3.6 takes those of 32-bit integers, of float64, and of float32 without a nodata value in float32, here the arithmetic is float64
- * throughout, so the last digits differ; and GDAL compares int16 with nodata before rounding, so that valid pixels can become nodata.
+ * throughout, so the last digits differ; and GDAL compares those of int16 and float32 with nodata before rounding them, so that valid pixels
+ * can become nodata.
  */
 import { dtypeFacts, isFloat, type Dtype, type SampleArray } from './dtype.ts';
 
