@@ -10,7 +10,7 @@ import { QuarterReader, type StoredBlock } from './quarters.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { readSegmentIndex, segmentName, segmentPrefix } from './segment.ts';
 import type { TileInputs } from './tile-inputs.ts';
-import type { TileOutputResult, TileResult, TileTask } from './tile.ts';
+import { inTile, type TileOutputResult, type TileResult, type TileTask } from './tile.ts';
 import { tileWindow, zOrder } from './tiling.ts';
 import { UpperLevels, type Quarter } from './upper-levels.ts';
 
@@ -115,7 +115,10 @@ class BatchRun {
 
   async #compute({ column, row }: { column: number; row: number }): Promise<void> {
     const { plan, inputs, runner, onTile } = this.#environment;
-    const task = await inputs.read(column, row, tileWindow(tilingOf(plan), column, row));
+    const window = tileWindow(tilingOf(plan), column, row);
+    const task = await inputs.read(column, row, window).catch((error: unknown) => {
+      throw inTile(error, { column, row, window });
+    });
     const result = await runner.run(task).finally(() => {
       inputs.release(task);
     });

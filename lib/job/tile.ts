@@ -2,7 +2,7 @@
  * One tile, from the bytes of its input blocks to the encoded blocks of its outputs. This is what a compute thread does; no input or
  * output happens here.
  */
-import { DataError, OperationError, TilefanError } from '../base/errors.ts';
+import { DataError, InputUnavailableError, OperationError, TilefanError } from '../base/errors.ts';
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
@@ -363,10 +363,12 @@ class GrowingBytes {
 }
 
 /** The same error with the tile named in message and data. */
-function inTile(error: unknown, { column, row, window }: TileTask): Error {
+export function inTile(error: unknown, { column, row, window }: Pick<TileTask, 'column' | 'row' | 'window'>): Error {
   const place = `tile ${String(column)},${String(row)} (columns ${String(window.column)} to ${String(window.column + window.columns - 1)}, rows ${String(window.row)} to ${String(window.row + window.rows - 1)})`;
   const where = { tile: [column, row], window };
-  if (error instanceof DataError) return new DataError(error.code, `${place}: ${error.message}`, { cause: error, where: { ...error.where, ...where } });
+  for (const Class of [DataError, InputUnavailableError]) {
+    if (error instanceof Class) return new Class(error.code, `${place}: ${error.message}`, { cause: error, where: { ...error.where, ...where } });
+  }
   if (error instanceof TilefanError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new OperationError('OPERATION_FAILED', `${place}: ${message}`, { cause: error, where });
