@@ -45,6 +45,8 @@ export interface SegmentIndex {
 
 const magic = new TextEncoder().encode('TFSEG01\n');
 export const footerBytes = magic.length + 3 * 8;
+/** Of an index without tiles and blocks. */
+const minIndexBytes = 4 * 8;
 
 /** What has to be put after the blocks. */
 export function encodeIndex({ complete, tiles, blocks, dataBytes }: SegmentIndex): Uint8Array {
@@ -96,6 +98,10 @@ export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): 
   const view = new DataView(footer.buffer, footer.byteOffset + magic.length);
   const dataBytes = view.getFloat64(0, true);
   const indexBytes = view.getFloat64(8, true);
+  // The footer has no checksum of its own: nothing is allocated or read by what it says before that fits.
+  if (!Number.isSafeInteger(dataBytes) || dataBytes < 0 || !Number.isSafeInteger(indexBytes) || indexBytes < minIndexBytes || indexBytes % 8 !== 0) {
+    throw broken(`its footer says ${String(dataBytes)} bytes of blocks and ${String(indexBytes)} of index`);
+  }
   if (dataBytes + indexBytes + footerBytes !== stat.size) throw broken(`its parts have ${String(dataBytes + indexBytes + footerBytes)} bytes, it has ${String(stat.size)}`);
   const index = new Uint8Array(indexBytes);
   if (indexBytes + footerBytes <= tail.length) index.set(tail.subarray(tail.length - footerBytes - indexBytes, tail.length - footerBytes));
