@@ -183,7 +183,7 @@ interface Ajv {
 }
 
 /** A validator of JSON Schema that other packages bring along; tests that need it say so where it is missing. */
-const ajv = await (import('ajv/dist/2020.js' as string) as Promise<{ Ajv2020: new (options: object) => Ajv }>).then(
+const ajv = await (import('ajv/dist/2020.js') as Promise<{ Ajv2020: new (options: object) => Ajv }>).then(
   ({ Ajv2020 }) => new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: false }),
   () => undefined,
 );
