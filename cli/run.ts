@@ -1,6 +1,8 @@
 /** `tilefan run`: a job on this machine, through the state machine, the functions and the worker that AWS runs. */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { fromJsonNumber } from '../lib/base/json-number.ts';
+import { finishedRecord } from '../lib/job/merge-state.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
@@ -46,10 +48,15 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
   const started = performance.now();
   const work = userFolderHref(options.work);
   const prefix = `${work}runs/${runId}/`;
+  // The job as it stands after defaults and overrides; undefined fields are gone, as on the way to AWS.
+  const document = JSON.parse(JSON.stringify(job)) as Json;
+  if (options.run !== undefined) {
+    const finished = await finishedBefore(store, prefix, document);
+    if (finished !== undefined) return print(finished, options, (performance.now() - started) / 1000);
+  }
   const progress = new Progress(runId);
   const result = await runLocally({
-    // The job as it stands after defaults and overrides; undefined fields are gone, as on the way to AWS.
-    input: { job: JSON.parse(JSON.stringify(job)) as Json, run: runId },
+    input: { job: document, run: runId },
     runId,
     workers: options.workers,
     work,
@@ -67,9 +74,25 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
       return await succeeded(store, prefix, options, seconds);
     case 'ABORTED':
       return aborted(runId, prefix, file, options);
-    case 'FAILED':
+    case 'FAILED': {
+      // Another process may have finished the same run meanwhile, and taken away what this one was about to read.
+      const finished = await finishedBefore(store, prefix, document);
+      if (finished !== undefined) return print(finished, options, seconds);
       return await failed(store, runId, prefix, result, options);
+    }
   }
+}
+
+/** The record of this run if it has nothing left to do. */
+async function finishedBefore(store: Store, prefix: string, job: Json): Promise<RunRecord | undefined> {
+  const plan = await readPlan(store, prefix).catch(() => undefined);
+  if (plan === undefined || !isDeepStrictEqual(JSON.parse(JSON.stringify(plan.job)), job)) return undefined;
+  return await finishedRecord(store, plan);
+}
+
+function print(record: RunRecord, options: RunOptions, seconds: number): number {
+  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : describe(record, seconds));
+  return 0;
 }
 
 async function succeeded(store: Store, prefix: string, options: RunOptions, seconds: number): Promise<number> {
@@ -78,8 +101,7 @@ async function succeeded(store: Store, prefix: string, options: RunOptions, seco
   if (options.keep !== true) {
     for (const folder of ['segments/', 'pyramids/']) await store.removePrefix(`${prefix}${folder}`);
   }
-  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : describe(record, seconds));
-  return 0;
+  return print(record, options, seconds);
 }
 
 function aborted(runId: string, prefix: string, file: string, options: RunOptions): number {

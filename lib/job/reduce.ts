@@ -3,15 +3,15 @@
  * done is found done, and an assembly under way is gone on with.
  */
 import pLimit from 'p-limit';
-import * as z from 'zod';
 import { OperationError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
-import type { Assembly, ObjectStat, Store } from '../store/store.ts';
+import type { Assembly, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import type { ReduceResult, RunState } from './events.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { MergeLayout, planParts } from './merge-layout.ts';
 import { cogImageOf, levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
+import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
 import { makePyramid } from './pyramid-pass.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
@@ -27,22 +27,12 @@ export interface ReduceEnvironment {
 const handOverMs = 60_000;
 const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 
-/** What is kept of a merge between calls. */
-const mergeState = z.object({
-  /** Of the assembly. */
-  token: z.string(),
-  /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
-  segments: z.array(z.string()),
-  /** The finished file; null while it is in the making. */
-  done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
-});
-type MergeState = z.infer<typeof mergeState>;
-
 /**
  * @throws OperationError RUN_INCOMPLETE that names missing tiles; DataError SEGMENT_BROKEN; whatever the store throws
  */
 export async function reduce(state: RunState, { store, deadline = () => Infinity }: ReduceEnvironment): Promise<ReduceResult> {
   const plan = await readPlan(store, state.run.href);
+  if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];
   for (const output of plan.outputs) {
     const result = await mergeOutput(store, plan, output, deadline);
@@ -57,10 +47,12 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
 async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadline: () => number): Promise<MergedOutput | undefined> {
   const stateHref = `${plan.state.run.href}${runFiles.merge(output.name)}`;
   const earlier = await readDocument(store, stateHref, mergeState);
-  const collected = await collectSegments(store, plan, output, earlier?.segments);
+  const finished = earlier !== undefined && (await isThere(store, output.href, earlier)) ? earlier.done : null;
+  // A merge under way goes on with the segments it began with. One whose file has been taken away begins anew, perhaps with other segments.
+  const collected = await collectSegments(store, plan, output, finished !== null || earlier?.done === null ? earlier?.segments : undefined);
   checkComplete(plan, output, collected);
   const { statistics, tilesDone } = collected;
-  if (earlier?.done != null && (await isThere(store, output.href, earlier.done))) return { output, ...earlier.done, statistics, tilesDone };
+  if (finished !== null) return { output, ...finished, statistics, tilesDone };
 
   const pyramid = await makePyramid(store, plan, output, collected);
   const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
@@ -91,18 +83,6 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   const stat = await assembly.complete(parts);
   await write({ bytes: stat.size, version: stat.version, bigTiff });
   return { output, bytes, bigTiff, statistics, tilesDone };
-}
-
-/** Whether the file that an earlier call has finished is still there. */
-async function isThere(store: Store, href: string, done: NonNullable<MergeState['done']>): Promise<boolean> {
-  let stat: ObjectStat;
-  try {
-    stat = await store.stat(href);
-  } catch (error) {
-    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
-    throw error;
-  }
-  return stat.size === done.bytes && stat.version === done.version;
 }
 
 /** The assembly that an earlier call began, if it still exists; else a new one. */

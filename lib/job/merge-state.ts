@@ -1,0 +1,44 @@
+/** What is kept of a merge between calls of the reducer, and how to tell from it that a run is finished. */
+import * as z from 'zod';
+import { TilefanError } from '../base/errors.ts';
+import type { ObjectStat, Store } from '../store/store.ts';
+import { runFiles, type Plan } from './plan.ts';
+import { readDocument, runRecord, type RunRecord } from './records.ts';
+
+export const mergeState = z.object({
+  /** Of the assembly. */
+  token: z.string(),
+  /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
+  segments: z.array(z.string()),
+  /** The finished file; null while it is in the making. */
+  done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
+});
+export type MergeState = z.infer<typeof mergeState>;
+
+/** Whether the file that an earlier call has finished is still there. */
+export async function isThere(store: Store, href: string, { done }: MergeState): Promise<boolean> {
+  if (done === null) return false;
+  let stat: ObjectStat;
+  try {
+    stat = await store.stat(href);
+  } catch (error) {
+    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
+    throw error;
+  }
+  return stat.size === done.bytes && stat.version === done.version;
+}
+
+/**
+ * The record of a run that has nothing left to do: every batch succeeded, and every output lies where this run has put it. Undefined for any
+ * other. The segments of such a run may be gone.
+ */
+export async function finishedRecord(store: Store, plan: Plan): Promise<RunRecord | undefined> {
+  const { href } = plan.state.run;
+  const record = await readDocument(store, `${href}${runFiles.record}`, runRecord);
+  if (record === undefined || record.batches.failed.length > 0) return undefined;
+  for (const output of plan.outputs) {
+    const merge = await readDocument(store, `${href}${runFiles.merge(output.name)}`, mergeState);
+    if (merge === undefined || !(await isThere(store, output.href, merge))) return undefined;
+  }
+  return record;
+}
