@@ -103,7 +103,7 @@ for (const { name, params } of variants) {
         const { Type, Properties } = stack.template.Resources[name] ?? assert.fail(name);
         assert.equal(Type, 'AWS::SSM::Parameter');
         const value = Properties['Value'];
-        assert.ok(isObject(value) ? Array.isArray((value as JsonObject)['Fn::Join']) : typeof value === 'string' && value !== '', name);
+        assert.ok(isObject(value) ? Array.isArray((value)['Fn::Join']) : typeof value === 'string' && value !== '', name);
       }
       assert.deepEqual(stack.template.Parameters?.['WorkerPublicIp']?.['Default'], name === 'own-network' ? 'ENABLED' : 'DISABLED');
     });
