@@ -1,7 +1,6 @@
 /** Runs whole programs in turn and measures each: wall time, processor time, and the peak memory of all its processes together. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Contestant {
   readonly name: string;
@@ -50,24 +49,17 @@ export async function measure({ name, command, env }: Contestant): Promise<Measu
   let printed = '';
   child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
   child.stderr.on('data', (data: Buffer) => (printed += data.toString()));
-  let exitCode: number | null | undefined;
-  const ended = new Promise<void>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      exitCode = code;
-      resolve();
-    });
-  });
   let peak = 0;
-  const sampling = (async () => {
-    while (exitCode === undefined && child.pid !== undefined) {
-      peak = Math.max(peak, processTree(child.pid).reduce((sum, pid) => sum + residentBytes(pid), 0));
-      await sleep(samplingMs);
-    }
-  })();
-  await ended;
+  const sampling = setInterval(() => {
+    if (child.pid !== undefined) peak = Math.max(peak, processTree(child.pid).reduce((sum, pid) => sum + residentBytes(pid), 0));
+  }, samplingMs);
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  }).finally(() => {
+    clearInterval(sampling);
+  });
   const wallSeconds = (performance.now() - started) / 1000;
-  await sampling;
   if (exitCode !== 0) throw new Error(`${name} has ended with ${String(exitCode)}:\n${printed.slice(-2000)}`);
   return { wallSeconds, cpuSeconds: childrenSeconds() - before, peakMegabytes: peak / 1e6 };
 }
