@@ -110,7 +110,7 @@ answer(check_header(path, source, 1, 'float64', np.nan, 128) + check_levels(path
     const bad = async (args: readonly string[], exitCode: number, says: readonly (string | RegExp)[], env: Readonly<Record<string, string>> = {}): Promise<void> => {
       const result = await runCli(['run', job('bad'), '--run', 'bad', ...args], { env: { ...server.env, ...env } });
       assert.equal(result.exitCode, exitCode, result.stderr);
-      for (const part of says) assert.match(result.stderr, typeof part === 'string' ? new RegExp(RegExp.escape(part)) : part);
+      for (const part of says) assert.ok(typeof part === 'string' ? result.stderr.includes(part) : part.test(result.stderr), `wanted ${String(part)} in: ${result.stderr}`);
       assert.doesNotMatch(result.stderr, /\n\s+at /, 'a stack trace is nothing for users');
       assert.ok(!result.stderr.includes(server.credentials.secretAccessKey), 'no secret in a message');
     };

@@ -1,0 +1,86 @@
+/** A whole run in this process: split, the batches on inline runners, reduce. For properties, where a process a batch would be too slow. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { TilefanError } from '../../lib/base/errors.ts';
+import { batchLine, runBatch, type BatchLine, type TileRunner } from '../../lib/job/batch.ts';
+import { programOf } from '../../lib/job/operation.ts';
+import { readPlan, type Plan } from '../../lib/job/plan.ts';
+import { runRecord, type RunRecord } from '../../lib/job/records.ts';
+import { reduce } from '../../lib/job/reduce.ts';
+import { split } from '../../lib/job/split.ts';
+import { TileInputs } from '../../lib/job/tile-inputs.ts';
+import { tileSetupOf } from '../../lib/job/tile-setup.ts';
+import { TileProcessor } from '../../lib/job/tile.ts';
+import { fileHref } from '../../lib/store/href.ts';
+import type { Store } from '../../lib/store/store.ts';
+
+export interface InProcessOptions {
+  readonly store: Store;
+  /** A folder that is there. */
+  readonly work: string;
+  readonly job: Readonly<Record<string, unknown>>;
+  /** Tiles that may be under way at a time. */
+  readonly inFlight?: number;
+  /** Size at which segments are closed, in place of the plan's own: small ones make many. */
+  readonly segmentBytes?: number;
+  /** Each batch is first stopped after so many tiles, as by SIGTERM, and then done again. */
+  readonly stopAfter?: number;
+  /** Reorders the batches. */
+  readonly order?: (lines: readonly BatchLine[]) => readonly BatchLine[];
+}
+
+export interface InProcessResult {
+  readonly record: RunRecord;
+  readonly plan: Plan;
+  /** Tiles that were computed, and tiles found committed, over all attempts. */
+  readonly computed: number;
+  readonly reused: number;
+}
+
+export async function runInProcess(options: InProcessOptions): Promise<InProcessResult> {
+  const { store, work, job, segmentBytes, stopAfter, order = (lines) => lines } = options;
+  const env = { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', TILEFAN_MAX_CONCURRENCY: '2' };
+  const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env });
+  const read = await readPlan(store, state.run.href);
+  const plan = segmentBytes === undefined ? read : { ...read, segmentBytes };
+  const manifest = await readFile(state.manifest.key, 'utf8');
+  const lines = manifest.trim().split('\n').map((line) => batchLine.parse(JSON.parse(line)));
+  let computed = 0;
+  let reused = 0;
+  for (const line of order(lines)) {
+    for (const stop of stopAfter === undefined ? [Infinity] : [stopAfter, Infinity]) {
+      const summary = await runOnce(line, plan, options, stop);
+      computed += summary.computed;
+      reused += summary.reused;
+    }
+  }
+  const { status } = await reduce(state, { store });
+  if (status !== 'DONE') throw new Error(`reduce said ${status}`);
+  const record = runRecord.parse(JSON.parse(await readFile(fileURLToPath(`${state.run.href}run.json`), 'utf8')));
+  return { record, plan, computed, reused };
+}
+
+/** One attempt at a batch; being stopped is no error here. */
+async function runOnce(line: BatchLine, plan: Plan, { store, inFlight = 1 }: InProcessOptions, stopAfter: number): Promise<{ computed: number; reused: number }> {
+  const program = programOf(plan);
+  const inputs = await TileInputs.open(store, plan, program);
+  const processor = new TileProcessor(tileSetupOf(plan, program, inputs.images));
+  // A processor has one set of buffers, so it takes one tile at a time, as a thread does.
+  const limit = pLimit(1);
+  const runner: TileRunner = { inFlight, run: (task) => limit(() => processor.process(task)) };
+  const stop = new AbortController();
+  const count = { computed: 0, reused: 0 };
+  const onTile = ({ reused }: { reused: boolean }): void => {
+    if (reused) count.reused++;
+    else count.computed++;
+    if (count.computed >= stopAfter) stop.abort();
+  };
+  try {
+    const summary = await runBatch(line, { plan, store, inputs, runner, signal: stop.signal, onTile });
+    return summary;
+  } catch (error) {
+    if (error instanceof TilefanError && error.code === 'WORKER_STOPPED') return count;
+    throw error;
+  }
+}
