@@ -5,6 +5,7 @@ import { allocateSamples, dtypeFacts, dtypes, isFloat, type Dtype, type SampleAr
 import { halve, pyramidLevels, type Resampling } from '../../lib/raster/pyramid.ts';
 import { bitsOf, runWithArrays, seededRandom, type NumpyArray } from '../support/arrays.ts';
 import { withoutGdal } from '../support/gdal.ts';
+import { strictPyramid } from '../support/strict-pyramid.ts';
 
 const methods: readonly Resampling[] = ['nearest', 'average', 'mode'];
 
@@ -64,49 +65,7 @@ function nodataFacts(cases: readonly Case[]): (number | string | null)[] {
   return cases.map(({ nodata }) => (nodata === undefined ? null : Number.isNaN(nodata) ? 'nan' : nodata));
 }
 
-/** The definition at the head of lib/raster/pyramid.ts, in numpy. */
-const strict = `
-def cells_of(a):
-    h, w = a.shape
-    p = np.zeros((h + h % 2, w + w % 2), a.dtype); p[:h, :w] = a
-    e = np.zeros(p.shape, bool); e[:h, :w] = True
-    four = lambda x: np.stack([x[0::2, 0::2], x[0::2, 1::2], x[1::2, 0::2], x[1::2, 1::2]])
-    return four(p), four(e)
-
-def beside(nodata, dt):
-    if dt.kind == 'f':
-        if nodata == 0: return np.finfo(dt).tiny
-        step = 1e-7 if dt == np.float32 else 2.0 ** -52
-        r = dt.type(nodata * (1 + step))
-        return r if np.isfinite(r) else dt.type(nodata * (1 - step))
-    return nodata - 1 if nodata == np.iinfo(dt).max else nodata + 1
-
-def strict(a, method, nodata):
-    c, ok = cells_of(a)
-    if method == 'nearest': return c[0]
-    if nodata is not None: ok = ok & (~np.isnan(c) if nodata != nodata else c != a.dtype.type(nodata))
-    n = ok.sum(axis=0)
-    fill = a.dtype.type(nodata) if nodata is not None else a.dtype.type(0)
-    if method == 'average':
-        s = np.zeros(n.shape, np.float64)
-        for i in range(4): s = np.where(ok[i], s + np.where(ok[i], c[i], 0).astype(np.float64), s)
-        m = s / np.maximum(n, 1)
-        if a.dtype.kind != 'f': m = np.sign(m) * np.floor(np.abs(m) + 0.5)
-        r = m.astype(a.dtype)
-        if nodata is not None and nodata == nodata: r = np.where((r == a.dtype.type(nodata)), a.dtype.type(beside(nodata, a.dtype)), r)
-        return np.where(n > 0, r, fill).astype(a.dtype)
-    r = np.full(n.shape, fill, a.dtype)
-    for y in range(n.shape[0]):
-        for x in range(n.shape[1]):
-            seen, most = [], 0
-            for i in range(4):
-                if not ok[i, y, x]: continue
-                v = c[i, y, x]; seen.append(v)
-                count = sum(1 for u in seen if u == v or (u != u and v != v))
-                # Of values that compare equal (0 and -0) the one that came last stands for them.
-                if count > most: most = count; r[y, x] = v
-    return r
-
+const strict = `${strictPyramid}
 for name, a in arrays.items():
     nodata = facts[int(name)]
     nodata = None if nodata is None else float(nodata) if a.dtype.kind == 'f' else int(nodata)
