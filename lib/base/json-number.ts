@@ -1,16 +1,17 @@
-/** Numbers in JSON documents, where NaN and the infinities have no notation of their own. */
+/** Numbers in JSON documents, where NaN, the infinities and negative zero have no notation of their own. */
 import * as z from 'zod';
 
-export const jsonNumber = z.union([z.number(), z.enum(['nan', 'inf', '-inf'])]);
+export const jsonNumber = z.union([z.number(), z.enum(['nan', 'inf', '-inf', '-0'])]);
 export type JsonNumber = z.infer<typeof jsonNumber>;
 
 export function toJsonNumber(value: number): JsonNumber {
   if (Number.isNaN(value)) return 'nan';
+  if (Object.is(value, -0)) return '-0';
   if (Number.isFinite(value)) return value;
   return value > 0 ? 'inf' : '-inf';
 }
 
 export function fromJsonNumber(value: JsonNumber): number {
   if (typeof value === 'number') return value;
-  return { nan: NaN, inf: Infinity, '-inf': -Infinity }[value];
+  return { nan: NaN, inf: Infinity, '-inf': -Infinity, '-0': -0 }[value];
 }

@@ -1,8 +1,9 @@
 /** Checked expressions to a program: the graph is put in order and its nodes are given registers. */
+import { toJsonNumber } from '../../base/json-number.ts';
 import { type Dtype, fitsDtype, isFloat } from '../dtype.ts';
 import type { CheckedExpression } from './check.ts';
 import { Graph, type Lowered, type SourceFacts } from './graph.ts';
-import { type ExpressionProgram, type ProgramTarget, toJsonNumber } from './program.ts';
+import type { ExpressionProgram, ProgramTarget } from './program.ts';
 import { allocateRegisters } from './registers.ts';
 import { Schedule } from './schedule.ts';
 

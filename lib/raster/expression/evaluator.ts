@@ -1,9 +1,10 @@
 /** Runs a compiled program over planes of pixels. */
+import { fromJsonNumber } from '../../base/json-number.ts';
 import { OperationError } from '../../base/errors.ts';
 import { allocateSamples, type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray } from '../dtype.ts';
 import { binaryKernels } from './binaryKernels.ts';
 import { chunkPixels } from './chunk.ts';
-import { type ExpressionProgram, fromJsonNumber, type ProgramSource, type ProgramTarget, type Step } from './program.ts';
+import type { ExpressionProgram, ProgramSource, ProgramTarget, Step } from './program.ts';
 import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './selectKernels.ts';
 import { quantize, roundWithin, store } from './storeKernels.ts';
 import { unaryKernels } from './unaryKernels.ts';

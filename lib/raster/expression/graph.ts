@@ -5,10 +5,11 @@
  * Validity is kept apart from value, as a conjunction: the set of conditions that must all hold for a pixel to have data. Most
  * expressions have one condition a band, and so the same set everywhere, which costs one step however long the expression is.
  */
+import { toJsonNumber } from '../../base/json-number.ts';
 import type { Dtype } from '../dtype.ts';
 import type { CheckedNode } from './check.ts';
 import { type BinaryOperation, binaryOperations, type UnaryOperation, unaryOperations } from './operations.ts';
-import { type ProgramSource, toJsonNumber } from './program.ts';
+import type { ProgramSource } from './program.ts';
 import { binaryRange, containsZero, type Range, rangeOfDtype, rangeOfNumber, squareRange, unaryRange, union } from './range.ts';
 
 /** Ids of conditions in ascending order; empty means always valid. */

@@ -3,27 +3,13 @@
  * to worker threads.
  */
 import * as z from 'zod';
+import { jsonNumber } from '../../base/json-number.ts';
 import { dtypes } from '../dtype.ts';
 import { type BinaryOperation, binaryOperations, type UnaryOperation, unaryOperations } from './operations.ts';
 
 const index = z.int().min(0);
 const unaryOperation = z.enum(Object.keys(unaryOperations) as UnaryOperation[]);
 const binaryOperation = z.enum(Object.keys(binaryOperations) as BinaryOperation[]);
-
-/** JSON has no words for four numbers that matter here. */
-const jsonNumber = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity', '-0'])]);
-export type JsonNumber = z.infer<typeof jsonNumber>;
-
-export function toJsonNumber(value: number): JsonNumber {
-  if (value !== value) return 'NaN';
-  if (value === Infinity) return 'Infinity';
-  if (value === -Infinity) return '-Infinity';
-  return Object.is(value, -0) ? '-0' : value;
-}
-
-export function fromJsonNumber(value: JsonNumber): number {
-  return Number(value);
-}
 
 /**
  * One step, done over a chunk of pixels. `out`, `a`, `b`, `c` and `value` number float64 registers, the first of which are the

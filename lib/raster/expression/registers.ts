@@ -1,5 +1,6 @@
 /** Linear-scan register allocation: a register is free again after the last step that reads it, so that few stay in the cache. */
-import type { ExpressionProgram, JsonNumber, Step } from './program.ts';
+import type { JsonNumber } from '../../base/json-number.ts';
+import type { ExpressionProgram, Step } from './program.ts';
 import { alwaysValid, firstValue } from './schedule.ts';
 
 const valueReads = ['a', 'b', 'c', 'value'] as const;
