@@ -111,32 +111,20 @@ function halveFloatByAverage(source: Plane, target: Plane, nodata: number | unde
       // A sum that is a number means that no cell is NaN.
       if (nanIsNodata ? sum === sum : a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
         to[rowStart + column] = sum * 0.25;
+        // The stored value counts: in float32 an average can round to nodata.
+        if (to[rowStart + column] === nodata) to[rowStart + column] = replacement;
       } else {
-        to[rowStart + column] = averageOfValid([a, b, c, d], nodata);
+        storeAverage(to, rowStart + column, [a, b, c, d], nodata, replacement);
       }
     }
     for (let column = whole; column < target.columns; column++) {
-      const cells = existingCells(source, above, below, row, column);
-      to[rowStart + column] = averageOfValid(cells, nodata);
+      storeAverage(to, rowStart + column, existingCells(source, above, below, row, column), nodata, replacement);
     }
-    // The stored value counts: in float32 an average can round to nodata.
-    if (nodata !== undefined && !nanIsNodata) keepValid(source, target, row, nodata, replacement);
   }
 }
 
-/** Second look at a row of averages: those that equal nodata though a cell was valid get the neighbouring value. */
-function keepValid(source: Plane, target: Plane, row: number, nodata: number, replacement: number): void {
-  const to = target.samples;
-  const above = 2 * row * source.columns;
-  for (let column = 0; column < target.columns; column++) {
-    const t = row * target.columns + column;
-    if (to[t] !== nodata) continue;
-    const cells = existingCells(source, above, above + source.columns, row, column);
-    if (cells.some((cell) => isValid(cell, nodata))) to[t] = replacement;
-  }
-}
-
-function averageOfValid(cells: readonly number[], nodata: number | undefined): number {
+/** Stores the average of the valid cells; nodata when there is none, and only then. */
+function storeAverage(to: SampleArray, at: number, cells: readonly number[], nodata: number | undefined, replacement: number): void {
   let sum = 0;
   let count = 0;
   for (const cell of cells) {
@@ -144,7 +132,13 @@ function averageOfValid(cells: readonly number[], nodata: number | undefined): n
     sum += cell;
     count++;
   }
-  return count === 0 ? (nodata as number) : sum / count;
+  if (count === 0) {
+    // Without a nodata value every cell is valid.
+    to[at] = nodata ?? 0;
+    return;
+  }
+  to[at] = sum / count;
+  if (to[at] === nodata) to[at] = replacement;
 }
 
 /** The cells under target cell (row, column), in row order. */
