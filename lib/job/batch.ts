@@ -104,7 +104,8 @@ class BatchRun {
   /** Starts a tile; waits while enough are under way. */
   async start(tile: { column: number; row: number }): Promise<void> {
     while (this.#underWay.size >= this.#environment.runner.inFlight) await Promise.race(this.#underWay);
-    if (this.#error !== undefined) return;
+    // While this waited, the batch may have failed or been stopped.
+    if (this.#error !== undefined || this.#environment.signal.aborted) return;
     const work: Promise<void> = this.#compute(tile)
       .catch((cause: unknown) => {
         this.#error ??= { cause };

@@ -49,10 +49,13 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   const earlier = await readDocument(store, stateHref, mergeState);
   const finished = earlier !== undefined && (await isThere(store, output.href, earlier)) ? earlier.done : null;
   // A merge under way goes on with the segments it began with. One whose file has been taken away begins anew, perhaps with other segments.
-  const collected = await collectSegments(store, plan, output, finished !== null || earlier?.done === null ? earlier?.segments : undefined);
+  const goesOn = finished !== null || earlier?.done === null;
+  const chosen = await collectSegments(store, plan, output, goesOn ? earlier?.segments : undefined);
+  const collected = goesOn ? await withLaterTiles(store, plan, output, chosen) : chosen;
+  const anew = collected !== chosen;
   checkComplete(plan, output, collected);
   const { statistics, tilesDone } = collected;
-  if (finished !== null) return { output, ...finished, statistics, tilesDone };
+  if (finished !== null && !anew) return { output, ...finished, statistics, tilesDone };
 
   const pyramid = await makePyramid(store, plan, output, collected);
   const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
@@ -60,7 +63,7 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   for await (const { stat, index } of collected.indexes()) layout.add(stat.href, index.dataBytes, index.blocks);
   const { pieces, bytes, bigTiff } = layout.finish();
   const parts = planParts(pieces);
-  const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined);
+  const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined, anew);
   const write = async (done: MergeState['done']): Promise<void> => {
     const document: MergeState = { token: assembly.token, segments: collected.segments, done };
     await store.put(stateHref, encodeDocument(document), { contentType: 'application/json', createFolders: true });
@@ -85,13 +88,21 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   return { output, bytes, bigTiff, statistics, tilesDone };
 }
 
-/** The assembly that an earlier call began, if it still exists; else a new one. */
-async function openAssembly(store: Store, output: PlanOutput, token: string | undefined): Promise<Assembly> {
+/** What was collected, or, where failures were tolerated and a continued run has computed such tiles since, everything there is now. */
+async function withLaterTiles(store: Store, plan: Plan, output: PlanOutput, collected: Collected): Promise<Collected> {
+  if (collected.tilesDone === tileCount(tilingOf(plan))) return collected;
+  const now = await collectSegments(store, plan, output, undefined);
+  return now.tilesDone > collected.tilesDone ? now : collected;
+}
+
+/** The assembly that an earlier call began, if it still exists and is not to begin `anew`; else a new one. */
+async function openAssembly(store: Store, output: PlanOutput, token: string | undefined, anew: boolean): Promise<Assembly> {
   if (token !== undefined) {
     try {
       const assembly = await store.assemble(output.href, { contentType, token });
       await assembly.stored();
-      return assembly;
+      if (!anew) return assembly;
+      await assembly.abort();
     } catch (error) {
       if (!(error instanceof TilefanError) || error.code !== 'STORE_ASSEMBLY_GONE') throw error;
     }
