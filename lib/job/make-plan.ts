@@ -184,6 +184,9 @@ function planOutput(
     const { min, max } = dtypeFacts(dtype);
     problems.push({ path: at('nodata'), message: `${dtype} can't hold ${String(nodata)}; wanted a whole number from ${String(min)} to ${String(max)}` });
   }
+  if (dtype === 'float32' && typeof nodata === 'number' && !Number.isFinite(Math.fround(nodata))) {
+    problems.push({ path: at('nodata'), message: `float32 can't hold ${String(nodata)}; wanted a number up to ${String(dtypeFacts(dtype).max)}, or float64` });
+  }
   if (nodata === 'nan' && !isFloat(dtype)) problems.push({ path: at('nodata'), message: `${dtype} has no NaN` });
   return {
     name,
