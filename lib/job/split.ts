@@ -58,12 +58,16 @@ async function readJob(
   }
 }
 
+/** Whether two jobs, or parts of them, are written alike: a plan was JSON in between, which makes 0 of -0. */
+function sameJob(a: unknown, b: unknown): boolean {
+  const written = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
+  return isDeepStrictEqual(written(a), written(b));
+}
+
 /** A run that has a plan goes on with it, so that its tiles and batches are the ones that are committed already. */
 function continueRun(plan: Plan, job: JobSpec): SplitResult {
-  if (isDeepStrictEqual(plan.job, job)) return plan.state;
-  const changed = Object.keys({ ...plan.job, ...job }).filter(
-    (key) => !isDeepStrictEqual(plan.job[key as keyof JobSpec], job[key as keyof JobSpec]),
-  );
+  if (sameJob(plan.job, job)) return plan.state;
+  const changed = Object.keys({ ...plan.job, ...job }).filter((key) => !sameJob(plan.job[key as keyof JobSpec], job[key as keyof JobSpec]));
   throw new JobError(
     'RUN_EXISTS',
     `run ${plan.state.run.id} has been started with another job (${changed.join(', ')} ${changed.length === 1 ? 'differs' : 'differ'}): take another run id, or the same job`,
@@ -101,7 +105,7 @@ async function writePlan(store: Store, plan: Plan): Promise<void> {
   if (written === 'written') return;
   // Two executions with one id at once: whoever came first has decided, unless they are the same.
   const other = await readDocument(store, `${href}${runFiles.plan}`, planSchema);
-  if (other === undefined || !isDeepStrictEqual(other.job, plan.job)) {
+  if (other === undefined || !sameJob(other.job, plan.job)) {
     throw new JobError('RUN_EXISTS', `run ${plan.state.run.id} was started with another job at the same moment`);
   }
 }
