@@ -98,7 +98,8 @@ function print(record: RunRecord, options: RunOptions, seconds: number): number 
 async function succeeded(store: Store, prefix: string, options: RunOptions, seconds: number): Promise<number> {
   const record = await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
   if (record === undefined) throw new Error(`the run has ended well, but ${prefix}${runFiles.record} is not there`);
-  if (options.keep !== true) {
+  // A run whose failures were tolerated can be continued, and then needs only what failed.
+  if (options.keep !== true && record.batches.failed.length === 0) {
     for (const folder of ['segments/', 'pyramids/']) await store.removePrefix(`${prefix}${folder}`);
   }
   return print(record, options, seconds);

@@ -1,7 +1,7 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
 import { isDeepStrictEqual } from 'node:util';
 import { JobError, messageOf, TilefanError } from '../base/errors.ts';
-import { displayHref, parentHref, resolveHref } from '../store/href.ts';
+import { displayHref, parentHref, parseHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
 import type { SplitEvent, SplitResult } from './events.ts';
 import { makePlan } from './make-plan.ts';
@@ -79,17 +79,32 @@ function continueRun(plan: Plan, job: JobSpec): SplitResult {
 async function checkOutputs(store: Store, plan: Plan): Promise<void> {
   const problems = await Promise.all(
     plan.outputs.map(async ({ name, href }): Promise<Problem | undefined> => {
+      const path = jsonPath(['outputs', name, 'href']);
       try {
+        const input = await inputAt(store, plan, href);
+        if (input !== undefined) return { path, message: `${displayHref(href)} is the same file as input ${input}, by another path; a run doesn't overwrite what it reads` };
         const assembly = await store.assemble(href);
         await assembly.abort();
         return undefined;
       } catch (error) {
         if (!(error instanceof TilefanError) || error.retryable) throw error;
-        return { path: jsonPath(['outputs', name, 'href']), message: error.message, code: error.code };
+        return { path, message: error.message, code: error.code };
       }
     }),
   );
   throwProblems('PLAN_REFUSED', "the job can't run", problems.filter((problem) => problem !== undefined));
+}
+
+/** The input that lies at an output's path: a link can give one file two names. An object of S3 has one, which was compared before. */
+async function inputAt(store: Store, plan: Plan, href: string): Promise<string | undefined> {
+  if (parseHref(href).scheme !== 'file') return undefined;
+  try {
+    const { version } = await store.stat(href);
+    return plan.inputs.find((input) => parseHref(input.href).scheme === 'file' && input.version === version)?.name;
+  } catch {
+    // There is no file yet, or one that can't be read: whether it can be written is seen next.
+    return undefined;
+  }
 }
 
 /** Bytes of manifest lines that are gathered before they are encoded. */

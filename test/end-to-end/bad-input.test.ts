@@ -1,11 +1,11 @@
 /** Everything that can be wrong with what a user gives: each case ends with an exit code and the words that help. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { hasProgram, runCli, runJob, type CliOptions, type CliResult } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
-import { makeFiles } from '../support/raster-oracle.ts';
+import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
 const space = createWorkspace('bad ü');
@@ -145,6 +145,27 @@ write('corrupt', data[:at + 20] + bytes(range(255, 155, -1)) + data[at + 120:])`
     const record = await runJob([path, '--work', work, '--run', 'tolerant', '--workers', '2', '--input', `b=${space.path('corrupt.tif')}`]);
     assert.deepEqual([record.tiles.total, record.tiles.done, record.batches.failed.length], [20, 19, 1]);
     assert.equal(record.errors[0]?.error.code, 'TIFF_BAD_BLOCK');
+    assertNoDifferences(
+      `
+source, path = sys.argv[1:]
+(a, va), (b, vb) = band_values(source, 1), band_values(source, 2)
+image = (a - b).astype(np.float32)[None]
+image[:, 128:256, 256:384] = -7
+answer(check_levels(path, image, 'average', -7, 128) + check_statistics(path, image, -7) + check_cog(path))`,
+      [good, space.path('tolerant.tif')],
+    );
+    // Continued, it tries what failed and nothing else.
+    const again = await runJob([path, '--work', work, '--run', 'tolerant', '--input', `b=${space.path('corrupt.tif')}`]);
+    assert.deepEqual([again.tiles.done, again.tiles.computed, again.batches.failed], [19, 19, record.batches.failed]);
+  });
+
+  // Catches: an input overwritten by the output through a link, after it has been read: data that is lost.
+  void it('refuses an output that is an input by another path', async () => {
+    const folder = space.newFolder('real');
+    writeFileSync(`${folder}/scene.tif`, readFileSync(good));
+    symlinkSync(folder, space.path('link'));
+    await fails([space.path('job.json'), '--work', work, '--input', `b=${folder}/scene.tif`, '--output', `o=${space.path('link/scene.tif')}`], { exitCode: 64, says: ['$.outputs.o.href', space.path('link/scene.tif'), 'is the same file as input b'] });
+    assert.deepEqual(readFileSync(`${folder}/scene.tif`), readFileSync(good));
   });
 
   void it('refuses an output that can not be written before anything runs', async () => {

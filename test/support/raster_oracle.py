@@ -74,7 +74,7 @@ def beside(nodata, dtype):
     if dtype.kind == 'f':
         if nodata == 0:
             return np.finfo(dtype).tiny
-        return dtype.type(nodata + abs(nodata) * np.finfo(dtype).eps)
+        return dtype.type(float(nodata) * (1 + (1e-7 if dtype == np.float32 else 2.0 ** -52)))
     return nodata - 1 if nodata == np.iinfo(dtype).max else nodata + 1
 
 
