@@ -54,7 +54,8 @@ export function fitsDtype(value: number, dtype: Dtype): boolean {
   return Number.isInteger(value) && value >= facts[dtype].min && value <= facts[dtype].max;
 }
 
-const constructors = {
+/** The kind of array that holds samples of each type. */
+export const sampleArrays = {
   uint8: Uint8Array,
   int8: Int8Array,
   uint16: Uint16Array,
@@ -67,10 +68,10 @@ const constructors = {
 
 /** `length` samples of `dtype`, zeroed. */
 export function allocateSamples(dtype: Dtype, length: number): SampleArray {
-  return new constructors[dtype](length);
+  return new sampleArrays[dtype](length);
 }
 
 /** `length` samples of `dtype` seen through `buffer` from `byteOffset` on; the offset must be aligned. */
 export function viewSamples(dtype: Dtype, buffer: ArrayBufferLike, byteOffset: number, length: number): SampleArray {
-  return new constructors[dtype](buffer as ArrayBuffer, byteOffset, length);
+  return new sampleArrays[dtype](buffer as ArrayBuffer, byteOffset, length);
 }

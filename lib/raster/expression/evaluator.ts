@@ -1,7 +1,7 @@
 /** Runs a compiled program over planes of pixels. */
 import { fromJsonNumber } from '../../base/json-number.ts';
 import { OperationError } from '../../base/errors.ts';
-import { allocateSamples, type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray } from '../dtype.ts';
+import { allocateSamples, type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray, sampleArrays } from '../dtype.ts';
 import { binaryKernels } from './binaryKernels.ts';
 import { chunkPixels } from './chunk.ts';
 import type { ExpressionProgram, ProgramSource, ProgramTarget, Step } from './program.ts';
@@ -32,17 +32,6 @@ interface Chunk {
 }
 
 type BoundStep = (chunk: Chunk) => void;
-
-const arrays = {
-  uint8: Uint8Array,
-  int8: Int8Array,
-  uint16: Uint16Array,
-  int16: Int16Array,
-  uint32: Uint32Array,
-  int32: Int32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const satisfies Readonly<Record<Dtype, unknown>>;
 
 /** What a program needs to run, allocated once. One evaluator serves one thread; it is no larger for larger planes. */
 export class Evaluator {
@@ -247,7 +236,7 @@ function checkSource({ array, validity }: SourcePlane, { input, band, dtype, mas
 }
 
 function checkPlane(array: SampleArray, dtype: Dtype, name: string, pixels: number): void {
-  if (!(array instanceof arrays[dtype])) throw badPlanes(`${name}: wanted ${dtype}, found ${array.constructor.name}`);
+  if (!(array instanceof sampleArrays[dtype])) throw badPlanes(`${name}: wanted ${dtype}, found ${array.constructor.name}`);
   if (array.length < pixels) throw badPlanes(`${name}: wanted ${String(pixels)} samples, found ${String(array.length)}`);
 }
 
