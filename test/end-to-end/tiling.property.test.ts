@@ -74,7 +74,7 @@ function tiffOf({ columns, rows, dtype, rowsPerStrip, bigEndian }: Source, sampl
     field(278, rowsPerStrip),
     { tag: 279, type: 4, values: each.map((i) => Math.min(stripBytes, samples.byteLength - i * stripBytes)) },
     field(339, dtype === 'float32' ? 3 : dtype === 'int16' ? 2 : 1),
-    { tag: 42_113, type: 2, values: [...`${String(inputNodata)}\0`].map((letter) => letter.charCodeAt(0)) },
+    { tag: 42_113, type: 2, values: [...new TextEncoder().encode(`${String(inputNodata)}\0`)] },
   ];
   return handMadeTiff({ byteOrder: bigEndian ? 'big' : 'little', directories: [fields], blocks });
 }
