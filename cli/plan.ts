@@ -8,7 +8,7 @@ import { displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
-import { bytesText } from './text.ts';
+import { bytesText, countText } from './text.ts';
 
 export type PlanOptions = JobOverrides & LocalOptions & { readonly work: string; readonly json?: boolean };
 
@@ -41,11 +41,11 @@ function describe(made: Plan): string {
     ['batches', `${String(batchCount(tiling))} of ${String(batchColumns)} x ${String(batchRows)} tiles at most`],
     [
       'memory',
-      `${bytesText(memory.total)} for a worker with ${String(threads)} threads, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
+      `${bytesText(memory.total)} for a worker with ${countText(threads, 'thread')}, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
     ],
     ...outputs.map((output): [string, string] => [
       `output ${output.name}`,
-      `${displayHref(output.href)}, ${String(output.bands)} x ${output.dtype}, nodata ${String(output.nodata ?? 'none')}, ${output.compression}, ${String(levelsOf(made, output).length - 1)} overviews (${output.overviews}), ${bytesText(largestOutputBytes(output, grid.columns, grid.rows))} before compression`,
+      `${displayHref(output.href)}, ${String(output.bands)} x ${output.dtype}, nodata ${String(output.nodata ?? 'none')}, ${output.compression}, ${countText(levelsOf(made, output).length - 1, 'overview')} (${output.overviews}), ${bytesText(largestOutputBytes(output, grid.columns, grid.rows))} before compression`,
     ]),
   ];
   const width = Math.max(...lines.map(([name]) => name.length));

@@ -1,6 +1,7 @@
 /** `tilefan run`: a job on this machine, through the state machine, the functions and the worker that AWS runs. */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { createError, describeError, messageOf } from '../lib/base/errors.ts';
 import { fromJsonNumber } from '../lib/base/json-number.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
@@ -15,7 +16,7 @@ import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
 import { readJob, readJobSpec, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { Progress } from './progress.ts';
-import { bytesText, secondsText } from './text.ts';
+import { bytesText, countText, secondsText } from './text.ts';
 
 export type RunOptions = JobOverrides &
   LocalOptions & { readonly work: string; readonly run?: string; readonly keep?: boolean; readonly json?: boolean };
@@ -37,6 +38,10 @@ export async function run(file: string, options: RunOptions): Promise<number> {
     const runId = options.run ?? newRunId(name);
     const job = await readJob(store, file, options, runId);
     return await runJob(store, job, runId, file, options, stop.signal);
+  } catch (error) {
+    // What was wrong before there was a run; who asked for JSON gets it all the same.
+    if (options.json === true) process.stdout.write(`${JSON.stringify({ run: null, state: 'FAILED', error: describeError(error).name, cause: messageOf(error) })}\n`);
+    throw error;
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
@@ -113,7 +118,7 @@ function aborted(runId: string, prefix: string, file: string, options: RunOption
 
 /** The exit code is that of the error: of the job, or of the first batch that failed. */
 async function failed(store: Store, runId: string, prefix: string, result: LocalRunResult & { readonly state: 'FAILED' }, options: RunOptions): Promise<number> {
-  const causes = result.failedBatches.length > 0 ? result.failedBatches.map(({ batch, cause }) => `batch ${String(batch)}: ${cause}`) : [result.cause];
+  const causes = result.failedBatches.length > 0 ? result.failedBatches.map(({ cause }) => cause) : [result.cause];
   process.stderr.write(`tilefan: run ${runId} failed [${result.error}]\n${causes.map((cause) => `  ${cause.replaceAll('\n', '\n  ')}\n`).join('')}`);
   const record = { run: runId, state: 'FAILED', prefix, error: result.error, cause: result.cause, failedBatches: result.failedBatches };
   if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
@@ -124,10 +129,8 @@ async function failed(store: Store, runId: string, prefix: string, result: Local
   return exitCodeOf(result);
 }
 
-const exitCodes: Readonly<Record<string, number>> = { JobError: 64, DataError: 65, InputUnavailableError: 69, OperationError: 70, OutputError: 73, TryAgainError: 75 };
-
 function exitCodeOf(result: LocalRunResult & { readonly state: 'FAILED' }): number {
-  return exitCodes[result.failedBatches[0]?.error ?? ''] ?? exitCodes[result.error] ?? 70;
+  return createError(result.failedBatches[0]?.error ?? result.error, 'RUN_FAILED', result.cause).exitCode;
 }
 
 /** Name and moment, and four letters that keep two runs of the same second apart. */
@@ -138,11 +141,11 @@ function newRunId(name: string): string {
 
 function describe(record: RunRecord, seconds: number): string {
   const { tiles, batches, outputs } = record;
-  const retried = batches.retried.length === 0 ? '' : `, ${String(batches.retried.length)} batches needed more than one attempt`;
+  const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
   const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} reused${retried})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
   for (const output of outputs) {
-    lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${String(output.overviews)} overviews${output.bigTiff ? ', BigTIFF' : ''})`);
+    lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);
     for (const [i, { name, statistics }] of output.bands.entries()) {
       if (statistics === null) continue;
       const { count, minimum, maximum, mean, stddev } = statistics;

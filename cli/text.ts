@@ -1,5 +1,10 @@
 /** Numbers as people read them. */
 
+/** `1 tile`, `2 tiles`. */
+export function countText(count: number, noun: string, plural = `${noun}s`): string {
+  return `${String(count)} ${count === 1 ? noun : plural}`;
+}
+
 export function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;

@@ -5,6 +5,7 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import * as z from 'zod';
 import { messageOf } from '../lib/base/errors.ts';
 import { createLogger } from '../lib/base/log.ts';
 import { joinHref, parseHref } from '../lib/store/href.ts';
@@ -15,6 +16,8 @@ const keptChars = 1024 * 1024;
 /** What goes into a message. */
 const tailLines = 5;
 const tailChars = 600;
+
+const loggedError = z.object({ error: z.object({ message: z.string() }) });
 
 export interface WorkerLog {
   readonly href: string;
@@ -48,7 +51,7 @@ export function openWorkerLog(store: Store, run: string, batch: number, attempt:
         giveUp(error);
       }
       if (stream === 'stdout' || line === '') return;
-      last.push(line);
+      last.push(errorMessage(line) ?? line);
       if (last.length > tailLines) last.shift();
     },
     tail: () => last.join('\n').slice(-tailChars),
@@ -60,6 +63,16 @@ export function openWorkerLog(store: Store, run: string, batch: number, attempt:
       }
     },
   };
+}
+
+/** Of a logged error what people read; its stack and data are in the log. */
+function errorMessage(line: string): string | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return loggedError.parse(JSON.parse(line)).error.message;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Sink {

@@ -102,12 +102,20 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const classes = { JobError, DataError, InputUnavailableError, OperationError, OutputError, TryAgainError } as const;
+
+/** Names of the classes, which decide exit code and retries. */
+export type ErrorClass = keyof typeof classes;
+
+/** An error of the class with this name; of OperationError for a name that is none of ours. */
+export function createError(name: string, code: string, message: string, details: ErrorDetails = {}): TilefanError {
+  const Class = Object.entries(classes).find(([known]) => known === name)?.[1] ?? OperationError;
+  return new Class(code, message, details);
+}
+
 /** Rebuilds an error that crossed a thread or process border as a record, so that its class decides the exit code again. */
 export function restoreError(record: ErrorRecord): TilefanError {
-  const details = { where: record.where };
-  const classes = { JobError, DataError, InputUnavailableError, OperationError, OutputError, TryAgainError };
-  const Class = Object.entries(classes).find(([name]) => name === record.name)?.[1] ?? OperationError;
-  const error = new Class(record.code, record.message, details);
+  const error = createError(record.name, record.code, record.message, { where: record.where });
   if (record.stack !== undefined) error.stack = record.stack;
   return error;
 }

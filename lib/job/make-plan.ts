@@ -1,5 +1,5 @@
 /** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
-import { messageOf, TilefanError } from '../base/errors.ts';
+import { TilefanError } from '../base/errors.ts';
 import { toJsonNumber } from '../base/json-number.ts';
 import { bytesPerSample, dtypeFacts, fitsDtype, isFloat } from '../raster/dtype.ts';
 import type { CheckedExpression } from '../raster/expression/check.ts';
@@ -13,7 +13,7 @@ import { gridDifferences } from './grid.ts';
 import { fittingTileSize, outputBytes, projectMemory } from './memory.ts';
 import { compileOperation, readExpressions, type OperationInput } from './operation.ts';
 import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
-import { jsonPath, throwProblems, type Problem } from './problems.ts';
+import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
 import { inputHref } from './resolve.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
@@ -105,7 +105,7 @@ async function openInputs(reader: ObjectReader, job: JobSpec, problems: Problem[
         return { name, tiff, input: planInput(name, spec, tiff, problems) };
       } catch (error) {
         if (!(error instanceof TilefanError) || error.retryable) throw error;
-        problems.push({ path, message: messageOf(error), code: error.code });
+        problems.push(problemOf(path, error));
         return undefined;
       }
     }),

@@ -7,7 +7,7 @@
  */
 import { cogHeaderBytes, createBlockTable, blockGrid, needsBigTiff, writeCogHeader, type BlockTable, type CogImage } from '../tiff/cog-header.ts';
 import type { IfdFormat } from '../tiff/tag-writer.ts';
-import { maxPartBytes, minPartBytes, type Part, type Piece } from '../store/store.ts';
+import { maxPartBytes, maxParts, minPartBytes, type Part, type Piece } from '../store/store.ts';
 import type { SegmentBlock } from './segment.ts';
 import { OperationError } from '../base/errors.ts';
 
@@ -119,6 +119,14 @@ export class MergeLayout {
  * S3; smaller ones are gathered, which takes bytes from the next large one only as far as the minimum needs.
  */
 export function planParts(pieces: readonly Piece[]): Part[] {
+  // Many attempts can leave more segments than an upload has parts; then more of them are gathered into each.
+  for (let leastBytes = minPartBytes; ; leastBytes *= 2) {
+    const parts = cutParts(pieces, leastBytes);
+    if (parts.length <= maxParts) return parts;
+  }
+}
+
+function cutParts(pieces: readonly Piece[], leastBytes: number): Part[] {
   const parts: Part[] = [];
   let offset = 0;
   let gathered: Piece[] = [];
@@ -133,14 +141,14 @@ export function planParts(pieces: readonly Piece[]): Part[] {
   const take = (piece: Piece): void => {
     gathered.push(piece);
     gatheredBytes += pieceBytes(piece);
-    if (gatheredBytes >= minPartBytes) flush();
+    if (gatheredBytes >= leastBytes) flush();
   };
   for (const piece of pieces) {
     let rest: Piece | undefined = pieceBytes(piece) === 0 ? undefined : piece;
     while (rest !== undefined) {
       const length = pieceBytes(rest);
-      const missing = minPartBytes - gatheredBytes;
-      if (gatheredBytes > 0 && rest.kind === 'range' && length - missing >= minPartBytes) {
+      const missing = leastBytes - gatheredBytes;
+      if (gatheredBytes > 0 && rest.kind === 'range' && length - missing >= leastBytes) {
         take(slice(rest, 0, missing));
         rest = slice(rest, missing, length - missing);
       } else if (length > maxPartBytes) {

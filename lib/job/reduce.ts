@@ -23,7 +23,7 @@ export interface ReduceEnvironment {
   readonly deadline?: () => number;
 }
 
-/** Time kept for handing over: the longest single step is the copy of one large part. */
+/** Time kept for handing over: the longest single step is the copy of one large part. A function needs a longer limit than this to get on at all. */
 const handOverMs = 60_000;
 const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 

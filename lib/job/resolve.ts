@@ -75,6 +75,11 @@ function fill(text: string, values: Readonly<Record<string, string>>, path: stri
   return text.replaceAll(/\{([^{}]*)\}/g, (whole, name: string) => {
     // Of its own: every object has a `constructor`.
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value !== undefined && /[{}]/.test(value)) {
+      // They would be taken for placeholders where the filled job is read again.
+      problems.push({ path, message: `${whole} stands for ${JSON.stringify(value)} here, and an output's href can't hold braces; write the href out` });
+      return whole;
+    }
     if (value !== undefined) return value;
     const near = nearestName(name, Object.keys(values));
     problems.push({

@@ -137,13 +137,13 @@ export const jobSpec = z
     inputs: z
       .record(identifier, z.union([href, inputObject]))
       .refine((inputs) => Object.keys(inputs).length > 0, 'wanted at least one input')
-      .describe('Rasters by name.'),
+      .meta({ description: 'Rasters by name.', minProperties: 1 }),
     grid: grid.prefault({}),
     operation,
     outputs: z
       .record(identifier, outputObject)
       .refine((outputs) => Object.keys(outputs).length > 0, 'wanted at least one output')
-      .describe('Results by name; each needs an expression of the same name.'),
+      .meta({ description: 'Results by name; each needs an expression of the same name.', minProperties: 1 }),
     compute: compute.prefault({}),
     tolerateFailures: z
       .strictObject({

@@ -6,10 +6,10 @@ import type { Store } from '../store/store.ts';
 import type { SplitEvent, SplitResult } from './events.ts';
 import { makePlan } from './make-plan.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
-import { jsonPath, throwProblems, type Problem } from './problems.ts';
+import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob } from './resolve.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 import { batchCount, batchWindow } from './tiling.ts';
 import { parseJobSpec } from './validate.ts';
@@ -34,11 +34,15 @@ export async function split(event: SplitEvent, { store, env }: SplitEnvironment)
   const job = resolveJob(parseJobSpec(document), { base, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
-  if (earlier !== undefined) return continueRun(earlier, job);
+  const plan = earlier === undefined ? await beginRun(store, job, run, settings, problems) : checkSameJob(earlier, job);
+  await writeManifest(store, plan);
+  return plan.state;
+}
+
+async function beginRun(store: Store, job: JobSpec, run: string, settings: Settings, problems: Problem[]): Promise<Plan> {
   const plan = await makePlan(store, job, run, settings, problems);
   await checkOutputs(store, plan);
-  await writePlan(store, plan);
-  return plan.state;
+  return await writePlan(store, plan);
 }
 
 /** The job out of an execution's input: the spec itself, inside `job`, or where it lies. */
@@ -64,9 +68,9 @@ function sameJob(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(written(a), written(b));
 }
 
-/** A run that has a plan goes on with it, so that its tiles and batches are the ones that are committed already. */
-function continueRun(plan: Plan, job: JobSpec): SplitResult {
-  if (sameJob(plan.job, job)) return plan.state;
+/** The plan of an earlier execution, which is gone on with, so that tiles and batches are the ones that are committed already. */
+function checkSameJob(plan: Plan, job: JobSpec): Plan {
+  if (sameJob(plan.job, job)) return plan;
   const changed = Object.keys({ ...plan.job, ...job }).filter((key) => !sameJob(plan.job[key as keyof JobSpec], job[key as keyof JobSpec]));
   throw new JobError(
     'RUN_EXISTS',
@@ -88,7 +92,7 @@ async function checkOutputs(store: Store, plan: Plan): Promise<void> {
         return undefined;
       } catch (error) {
         if (!(error instanceof TilefanError) || error.retryable) throw error;
-        return { path, message: error.message, code: error.code };
+        return problemOf(path, error);
       }
     }),
   );
@@ -110,19 +114,20 @@ async function inputAt(store: Store, plan: Plan, href: string): Promise<string |
 /** Bytes of manifest lines that are gathered before they are encoded. */
 const chunkLines = 10_000;
 
-/** The plan comes last: a run that has one has everything. */
-async function writePlan(store: Store, plan: Plan): Promise<void> {
+/** Writes the plan. Of two executions with one id at once, whoever comes first decides, and both go on with that plan. */
+async function writePlan(store: Store, plan: Plan): Promise<Plan> {
   const { href } = plan.state.run;
-  const options = { contentType: 'application/json', createFolders: true };
-  await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), options);
-  await store.put(`${href}${runFiles.manifest(0)}`, [...manifestChunks(plan)], { ...options, contentType: 'application/jsonl' });
-  const written = await store.put(`${href}${runFiles.plan}`, encodeDocument(plan), { ...options, ifAbsent: true });
-  if (written === 'written') return;
-  // Two executions with one id at once: whoever came first has decided, unless they are the same.
+  const written = await store.put(`${href}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true, ifAbsent: true });
+  if (written === 'written') return plan;
   const other = await readDocument(store, `${href}${runFiles.plan}`, planSchema);
-  if (other === undefined || !sameJob(other.job, plan.job)) {
-    throw new JobError('RUN_EXISTS', `run ${plan.state.run.id} was started with another job at the same moment`);
-  }
+  return other === undefined ? plan : checkSameJob(other, plan.job);
+}
+
+/** What follows from the plan, so that writing it again changes nothing. */
+async function writeManifest(store: Store, plan: Plan): Promise<void> {
+  const { href } = plan.state.run;
+  await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), { contentType: 'application/json', createFolders: true });
+  await store.put(`${href}${runFiles.manifest(0)}`, [...manifestChunks(plan)], { contentType: 'application/jsonl', createFolders: true });
 }
 
 function* manifestChunks(plan: Plan): Generator<Uint8Array> {

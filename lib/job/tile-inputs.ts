@@ -104,7 +104,7 @@ export class TileInputs {
 async function openInput(reader: ObjectReader, input: PlanInput, program: ExpressionProgram): Promise<OpenImage[]> {
   const file = await openTiff(reader, input.href);
   if (file.version !== input.version) {
-    throw new DataError('INPUT_CHANGED', `${displayHref(input.href)} has changed since the run was planned: wanted version ${input.version}, found ${file.version}`, {
+    throw new DataError('INPUT_CHANGED', `${displayHref(input.href)} has changed since the run was planned (wanted version ${input.version}, found ${file.version}); start a run with a new id`, {
       where: { input: input.name, href: input.href },
     });
   }

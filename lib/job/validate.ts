@@ -61,7 +61,7 @@ function describeIssue(
       return [
         {
           path: jsonPath(path),
-          message: found === undefined ? `missing; wanted ${issue.expected}` : `wanted ${issue.expected}, found ${show(found)}`,
+          message: found === undefined ? `missing; wanted ${expectedName(issue.expected)}` : `wanted ${expectedName(issue.expected)}, found ${show(found)}`,
         },
       ];
     case 'invalid_value':
@@ -91,12 +91,17 @@ function describeUnion(
   if (meant !== undefined && meant.length > 0) return meant.flatMap((inner) => describeIssue(inner, path, document, schema));
   const wanted = issue.errors.flatMap((branch) =>
     branch.map((inner) => {
-      if (inner.code === 'invalid_type') return inner.expected;
+      if (inner.code === 'invalid_type') return expectedName(inner.expected);
       if (inner.code === 'invalid_value') return inner.values.map((value) => show(value)).join(', ');
       return inner.message;
     }),
   );
   return [{ path: jsonPath(path), message: `wanted ${[...new Set(wanted)].join(' or ')}; found ${show(found)}` }];
+}
+
+/** zod's names for types, in the words of JSON. */
+function expectedName(expected: string): string {
+  return expected === 'record' ? 'object' : expected;
 }
 
 /** Problems that no single field shows. */

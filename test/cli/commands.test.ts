@@ -148,7 +148,7 @@ void describe('the command line', { concurrency: 2 }, () => {
     const plan = planSchema.parse(JSON.parse(json.stdout));
     assert.deepEqual([plan.grid.columns, plan.grid.rows, plan.tileSize, plan.outputs[0]?.bands], [200, 100, 128, 2]);
     const refused = await runCli(['plan', job, '--input', 'a=missing.tif']);
-    assert.equal(refused.exitCode, 64);
+    assert.equal(refused.exitCode, 69);
     assert.match(refused.stderr, /\$\.inputs\.a: .*missing\.tif does not exist/);
   });
 
@@ -166,7 +166,7 @@ void describe('the command line', { concurrency: 2 }, () => {
     const broken = space.path('elsewhere/broken.tif');
     writeFileSync(broken, scene().subarray(0, 15_000));
     const cut = await runCli(['run', job, '--json', '--run', 'cut', '--work', space.path('work'), '--input', `a=${broken}`]);
-    assert.equal(cut.exitCode, 64);
+    assert.equal(cut.exitCode, 65);
     assert.deepEqual(Object.keys(JSON.parse(cut.stdout) as object).toSorted(), ['cause', 'error', 'failedBatches', 'prefix', 'run', 'state']);
     rmSync(broken);
   });

@@ -82,11 +82,12 @@ write('corrupt', data[:at + 20] + bytes(range(255, 155, -1)) + data[at + 120:])`
     'shifted.tif': /is on another pixel grid than a .*wanted geotransform \[500000, 10, 0, 5000000, 0, -10\], found \[500005,/,
     'other-crs.tif': /is on another pixel grid than a .*wanted CRS EPSG:32633, found EPSG:32634/,
   };
+  const exitCodes: Readonly<Record<string, number>> = { 'text.tif': 65, 'empty.tif': 65, 'header-cut.tif': 65, 'directory-cut.tif': 65, 'missing.tif': 69, 'folder.tif': 69 };
   for (const [name, message] of Object.entries(refusedInputs)) {
     // Catches: an input that is only looked at by workers, a message without the file, a run folder left by a refused job.
     void it(`refuses ${name} before anything runs`, async () => {
       const names = /another pixel grid/.test(message.source) ? ['$.inputs.b'] : ['$.inputs.b', space.path(name)];
-      await fails([space.path('job.json'), '--work', work, '--run', `refused-${name.replace('.', '-')}`, '--input', `b=${space.path(name)}`], { exitCode: 64, says: [...names, message] });
+      await fails([space.path('job.json'), '--work', work, '--run', `refused-${name.replace('.', '-')}`, '--input', `b=${space.path(name)}`], { exitCode: exitCodes[name] ?? 64, says: [...names, message] });
       assert.ok(!existsSync(`${work}/runs/refused-${name.replace('.', '-')}`), 'a refused job leaves nothing');
     });
   }
@@ -169,8 +170,8 @@ answer(check_levels(path, image, 'average', -7, 128) + check_statistics(path, im
   });
 
   void it('refuses an output that can not be written before anything runs', async () => {
-    await fails([space.path('job.json'), '--work', work, '--output', `o=${space.path('none/such/o.tif')}`], { exitCode: 64, says: ['$.outputs.o.href', space.path('none/such/o.tif'), `the folder ${space.path('none/such')} does not exist`] });
-    await fails([space.path('job.json'), '--work', work, '--output', `o=${space.path('folder.tif')}`], { exitCode: 64, says: ['$.outputs.o.href', space.path('folder.tif'), 'a folder of that name exists'] });
+    await fails([space.path('job.json'), '--work', work, '--output', `o=${space.path('none/such/o.tif')}`], { exitCode: 73, says: ['$.outputs.o.href', space.path('none/such/o.tif'), `the folder ${space.path('none/such')} does not exist`] });
+    await fails([space.path('job.json'), '--work', work, '--output', `o=${space.path('folder.tif')}`], { exitCode: 73, says: ['$.outputs.o.href', space.path('folder.tif'), 'a folder of that name exists'] });
     await fails([space.path('job.json'), '--work', work, '--output', `o=${good}`], { exitCode: 64, says: ['$.outputs.o.href', 'is the same as input a'] });
     await fails([space.path('job.json'), '--work', `${good}/work`], { exitCode: 73, says: [`${good}/work`, 'a part of its path is a file'] });
     assert.deepEqual(readdirSync(space.folder).filter((name) => name.includes('.part')), []);
@@ -185,12 +186,12 @@ answer(check_levels(path, image, 'average', -7, 128) + check_statistics(path, im
     const own = space.newFolder('own');
     chmodSync(own, 0o777);
     const options = { prefix: asNobody, env: { HOME: own } };
-    await fails([space.path('job.json'), '--work', `${own}/work`, '--output', `o=${locked}/o.tif`], { exitCode: 64, says: ['$.outputs.o.href', `No permission to write ${locked}/o.tif`] }, options);
+    await fails([space.path('job.json'), '--work', `${own}/work`, '--output', `o=${locked}/o.tif`], { exitCode: 73, says: ['$.outputs.o.href', `No permission to write ${locked}/o.tif`] }, options);
     await fails([space.path('job.json'), '--work', `${locked}/work`, '--output', `o=${own}/o.tif`], { exitCode: 73, says: [`No permission to write ${locked}/work`] }, options);
     const secret = `${own}/secret.tif`;
     writeFileSync(secret, readFileSync(good));
     chmodSync(secret, 0);
-    await fails([space.path('job.json'), '--work', `${own}/work`, '--output', `o=${own}/o.tif`, '--input', `b=${secret}`], { exitCode: 64, says: ['$.inputs.b', `No permission to read ${secret}`] }, options);
+    await fails([space.path('job.json'), '--work', `${own}/work`, '--output', `o=${own}/o.tif`, '--input', `b=${secret}`], { exitCode: 69, says: ['$.inputs.b', `No permission to read ${secret}`] }, options);
   });
 
   // Catches: a full disk that shows as a crash or a hang, a half file that looks finished, a run that can't be continued when there is room again.

@@ -1,7 +1,7 @@
 /** Rasters of rare kinds, as GDAL writes them: each goes through a whole run, and GDAL reads the same place and the same pixels out of the result. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { JobError } from '../../lib/base/errors.ts';
+import { DataError } from '../../lib/base/errors.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { runInProcess } from '../support/in-process-run.ts';
@@ -124,7 +124,7 @@ answer(out)`,
 
   void it('refuses what it can not read, with tag and value', async () => {
     for (const [kind, message] of Object.entries(refused)) {
-      await assert.rejects(runInProcess({ store, work: space.newFolder(), job: job(kind) }), (error: unknown) => error instanceof JobError && message.test(error.message) && error.message.includes(space.path(`${kind}.tif`)));
+      await assert.rejects(runInProcess({ store, work: space.newFolder(), job: job(kind) }), (error: unknown) => error instanceof DataError && message.test(error.message) && error.message.includes(space.path(`${kind}.tif`)));
     }
   });
 });

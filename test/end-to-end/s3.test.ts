@@ -115,10 +115,10 @@ answer(check_header(path, source, 1, 'float64', np.nan, 128) + check_levels(path
       assert.ok(!result.stderr.includes(server.credentials.secretAccessKey), 'no secret in a message');
     };
     const work = ['--work', `s3://${server.bucket}/work`];
-    await bad([...work, '--input', `a=s3://${server.bucket}/in/none.tif`], 64, ['$.inputs.a', `s3://${server.bucket}/in/none.tif`, 'no object of the key']);
-    await bad([...work, '--input', 'a=s3://no-such-bucket/scene.tif'], 64, ['$.inputs.a', 's3://no-such-bucket/scene.tif', /bucket/]);
-    await bad([...work, '--input', `a=s3://${server.bucket}/in/text.tif`], 64, [`s3://${server.bucket}/in/text.tif: not a TIFF`]);
-    await bad([...work, '--output', 'o=s3://no-such-bucket/o.tif'], 64, ['$.outputs.o.href', 's3://no-such-bucket/o.tif', /bucket/]);
+    await bad([...work, '--input', `a=s3://${server.bucket}/in/none.tif`], 69, ['$.inputs.a', `s3://${server.bucket}/in/none.tif`, 'no object of the key']);
+    await bad([...work, '--input', 'a=s3://no-such-bucket/scene.tif'], 69, ['$.inputs.a', 's3://no-such-bucket/scene.tif', /bucket/]);
+    await bad([...work, '--input', `a=s3://${server.bucket}/in/text.tif`], 65, [`s3://${server.bucket}/in/text.tif: not a TIFF`]);
+    await bad([...work, '--output', 'o=s3://no-such-bucket/o.tif'], 73, ['$.outputs.o.href', 's3://no-such-bucket/o.tif', /bucket/]);
     await bad(['--work', 's3://no-such-bucket/work'], 73, [/no-such-bucket/, /bucket/]);
     await bad(work, 69, [`s3://${server.bucket}/bad.json`, /permission|denied|access/i], { AWS_SECRET_ACCESS_KEY: 'wrong' });
     await bad(work, 69, [`s3://${server.bucket}/bad.json`], { AWS_ACCESS_KEY_ID: 'nobody' });

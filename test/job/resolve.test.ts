@@ -87,8 +87,8 @@ void describe('resolving a job', () => {
     assert.deepEqual(resolved({ a: 's3://in/d/scene.v1.tif' }, { out }).outs, ['s3://out/run-7/ndvi/d/scene.v1.tif/scene.v1.tif']);
     assert.deepEqual(resolved({ a: 's3://in/a.tif', b: '/data/b c.tif' }, { out }, undefined, 'b').outs, ['s3://out/run-7/ndvi/data/b c.tif/b c.tif']);
     assert.deepEqual(resolved({ a: 'scene.tif' }, { out: '{stem}-{stem}.tif' }).outs, ['file:///jobs/scene-scene.tif']);
-    // What is filled in is not looked at again.
-    assert.deepEqual(resolved({ a: 's3://in/{run}.tif' }, { out: 's3://out/{key}' }).outs, ['s3://out/{run}.tif']);
+    // What is filled in would be looked at again where the filled job is read: braces in it are refused.
+    assert.match(resolved({ a: 's3://in/{run}.tif' }, { out: 's3://out/{key}' }).problems[0]?.message ?? '', /\{key\} stands for "\{run\}\.tif" here.*can't hold braces/);
   });
 
   void it('reports unknown placeholders with the nearest or all known ones', () => {
@@ -107,7 +107,7 @@ void describe('resolving a job', () => {
     const input = resolved({ a: 'a.tif', b: '/jobs/b.tif' }, { out: './b.tif' });
     assert.deepEqual(paths(input), ['$.outputs.out.href']);
     assert.match(input.problems[0]?.message ?? '', /same as input b; a run doesn't overwrite what it reads/);
-    const s3 = resolved({ a: 's3://b/{k}.tif' }, { out: 's3://b/{key}' });
+    const s3 = resolved({ a: 's3://b/k.tif' }, { out: 's3://b/{key}' });
     assert.match(s3.problems[0]?.message ?? '', /same as input a/);
     const twice = resolved({ a: 'a.tif' }, { x: 'o.tif', y: 'file:///jobs/o.tif', z: 'p.tif' });
     assert.deepEqual(paths(twice), ['$.outputs.y.href']);

@@ -85,7 +85,7 @@ test('a permanent failure ends the run at once, names tile and batch, and stops 
   const { result, ran, pids } = await runScripted({ batches: 3, script: { 0: [{ hang: true }], 1: [{ exit: 70, record: fails }], 2: [{ hang: true }] } });
   assert.ok(result.state === 'FAILED');
   assert.equal(result.error, 'States.ExceedToleratedFailureThreshold');
-  assert.match(result.cause, /Batch 1 failed for good in attempt 1 \(exit code 70, OPERATION_THREW\): tile 3,4: boom Where: \{"tile":\[3,4\]\}/);
+  assert.match(result.cause, /Batch 1 failed for good in attempt 1 \(exit code 70, OPERATION_THREW\): tile 3,4: boom\. Task/);
   assert.deepEqual(result.failedBatches.map(({ batch, error }) => ({ batch, error })), [{ batch: 1, error: 'OperationError' }]);
   assert.ok(ran.every((name) => name.endsWith('-1')), 'nothing is repeated');
   assert.deepEqual(pids.filter(alive), []);

@@ -103,7 +103,7 @@ for (const [exitCode, name] of [[64, 'JobError'], [65, 'DataError'], [69, 'Input
     assert.deepEqual(outcome, {
       state: 'FAILED',
       error: name,
-      cause: `Batch 12 failed for good in attempt 1 (exit code ${exitCode}, TIFF_NOT_A_TIFF): a.tif is not a TIFF Where: {"tile":[3,4]}. Task: arn:aws:ecs:eu-west-1:111122223333:task/tiles/0123.`,
+      cause: `Batch 12 failed for good in attempt 1 (exit code ${exitCode}, TIFF_NOT_A_TIFF): a.tif is not a TIFF. Task: arn:aws:ecs:eu-west-1:111122223333:task/tiles/0123.`,
     });
     assert.equal(calls.length, 1);
     assert.equal(reads, 1);
