@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
-import { throwProblems, type Problem } from '../lib/job/problems.ts';
+import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
 import { parseJobSpec } from '../lib/job/validate.ts';
@@ -29,8 +29,20 @@ export function userFolderHref(text: string): string {
   return folderHref(userHref(text));
 }
 
-/** The job spec, valid but with its hrefs as written. @throws JobError that lists every problem */
-export async function readJobSpec(reader: ObjectReader, file: string, overrides: JobOverrides): Promise<{ job: JobSpec; base: string }> {
+export interface ReadJob {
+  /** Hrefs absolute and placeholders filled in, as far as that could be done. */
+  readonly job: JobSpec;
+  readonly runId: string;
+  /** What is wrong with it so far, to be reported with what is found later. */
+  readonly problems: Problem[];
+}
+
+/**
+ * Reads a job and what the command line says of it.
+ * @param nameRun gives the run id for a job of this name
+ * @throws JobError JOB_NOT_JSON, or JOB_INVALID for a document of the wrong form
+ */
+export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string): Promise<ReadJob> {
   const href = userHref(file);
   const text = new TextDecoder().decode(await reader.readAll(href));
   let document: unknown;
@@ -39,20 +51,13 @@ export async function readJobSpec(reader: ObjectReader, file: string, overrides:
   } catch (cause) {
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
-  return { job: override(parseJobSpec(document), overrides), base: parentHref(href) };
+  const problems: Problem[] = [];
+  const written = override(parseJobSpec(document, problems), overrides, problems);
+  const runId = nameRun(written.name);
+  return { job: resolveJob(written, { base: parentHref(href), runId }, problems), runId, problems };
 }
 
-/** The same with every href absolute and every placeholder filled in. */
-export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, runId: string): Promise<JobSpec> {
-  const { job, base } = await readJobSpec(reader, file, overrides);
-  const problems: Problem[] = [];
-  const resolved = resolveJob(job, { base, runId }, problems);
-  throwProblems('JOB_INVALID', 'the job spec is not valid', problems);
-  return resolved;
-}
-
-function override(job: JobSpec, { input = {}, output = {} }: JobOverrides): JobSpec {
-  const problems: Problem[] = [];
+function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, problems: Problem[]): JobSpec {
   const inputs = { ...job.inputs };
   for (const [name, text] of Object.entries(input)) {
     const spec = inputs[name];
@@ -66,7 +71,6 @@ function override(job: JobSpec, { input = {}, output = {} }: JobOverrides): JobS
     if (spec === undefined) problems.push(unknownName('--output', name, Object.keys(outputs)));
     else outputs[name] = { ...spec, href: userHref(text) };
   }
-  throwProblems('JOB_INVALID', 'the command line does not fit the job', problems);
   return { ...job, inputs, outputs };
 }
 

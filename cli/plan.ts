@@ -1,7 +1,6 @@
-/** `tilefan plan`: what a run would do, and whether it could. Nothing is written. */
+/** `tilefan plan`: what a run would do, and whether it could. Nothing remains of it. */
 import { largestOutputBytes, makePlan } from '../lib/job/make-plan.ts';
 import { levelsOf, tilingOf, type Plan } from '../lib/job/plan.ts';
-import type { Problem } from '../lib/job/problems.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';
 import { displayHref } from '../lib/store/href.ts';
@@ -15,8 +14,7 @@ export type PlanOptions = JobOverrides & LocalOptions & { readonly work: string;
 export async function plan(file: string, options: PlanOptions): Promise<void> {
   const store = createStore();
   try {
-    const problems: Problem[] = [];
-    const job = await readJob(store, file, options, 'RUN');
+    const { job, problems } = await readJob(store, file, options, () => 'RUN');
     const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
     const made = await makePlan(store, job, 'RUN', readSettings(env, job.compute, problems), problems);
     process.stdout.write(options.json === true ? `${JSON.stringify(made, undefined, 2)}\n` : describe(made));
@@ -45,7 +43,7 @@ function describe(made: Plan): string {
     ],
     ...outputs.map((output): [string, string] => [
       `output ${output.name}`,
-      `${displayHref(output.href)}, ${String(output.bands)} x ${output.dtype}, nodata ${String(output.nodata ?? 'none')}, ${output.compression}, ${countText(levelsOf(made, output).length - 1, 'overview')} (${output.overviews}), ${bytesText(largestOutputBytes(output, grid.columns, grid.rows))} before compression`,
+      `${displayHref(output.href)}, ${String(output.bands)} x ${output.dtype}, nodata ${String(output.nodata ?? 'none')}, ${output.compression}, ${countText(levelsOf(made, output).length - 1, 'overview')} (${output.overviews}), ${bytesText(largestOutputBytes(output, grid.columns, grid.rows))} at most, before compression`,
     ]),
   ];
   const width = Math.max(...lines.map(([name]) => name.length));

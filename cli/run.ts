@@ -4,8 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { createError, describeError, messageOf } from '../lib/base/errors.ts';
 import { fromJsonNumber } from '../lib/base/json-number.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
+import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
+import { readSettings } from '../lib/job/settings.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
 import { tileCount } from '../lib/job/tiling.ts';
 import { displayHref } from '../lib/store/href.ts';
@@ -13,7 +15,7 @@ import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
 import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
-import { readJob, readJobSpec, userFolderHref, type JobOverrides } from './job-file.ts';
+import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { Progress } from './progress.ts';
 import { bytesText, countText, secondsText } from './text.ts';
@@ -34,9 +36,12 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    const { name } = (await readJobSpec(store, file, options)).job;
-    const runId = options.run ?? newRunId(name);
-    const job = await readJob(store, file, options, runId);
+    const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name));
+    if (problems.length > 0) {
+      // Planning finds what else is wrong, and refuses with all of it.
+      const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
+      await makePlan(store, job, runId, readSettings(env, job.compute, problems), problems);
+    }
     return await runJob(store, job, runId, file, options, stop.signal);
   } catch (error) {
     // What was wrong before there was a run; who asked for JSON gets it all the same.

@@ -36,7 +36,7 @@ describe('the examples of the README', () => {
   // Catches: an option that was renamed, a job that is not valid any more, a command that the README forgot.
   void it('run as they stand there', async () => {
     const commands = commandsOf('README.md');
-    assert.deepEqual([...new Set(commands.map(([command]) => command))].toSorted(), ['plan', 'run', 'schema', 'validate']);
+    for (const wanted of ['plan', 'run', 'schema', 'validate']) assert.ok(commands.some(([command]) => command === wanted), wanted);
     for (const args of commands) {
       const here = args.map((arg) => arg.replace('/data/', `${folder}/`));
       const { exitCode, stdout, stderr } = await runCli(here, { cwd: folder });

@@ -1,4 +1,4 @@
-/** Reduce: merges what the workers wrote. Called again until it answers DONE; may ask for one more pass of workers with MORE. */
+/** Reduce: merges what the workers wrote. Called again until it answers DONE; the machine knows MORE, one more pass of workers, which it does not ask for yet. */
 import middy from '@middy/core';
 import { reduceEvent } from '../../lib/job/events.ts';
 import type { ReduceResult } from '../../lib/job/events.ts';

@@ -10,7 +10,8 @@ import { QuarterReader, type StoredBlock } from './quarters.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { readSegmentIndex, segmentName, segmentPrefix } from './segment.ts';
 import type { TileInputs } from './tile-inputs.ts';
-import { inTile, type TileOutputResult, type TileResult, type TileTask } from './tile.ts';
+import { inTile, type TileResult, type TileTask } from './tile.ts';
+import type { TileOutputResult } from './tile-output.ts';
 import { tileWindow, zOrder } from './tiling.ts';
 import { UpperLevels, type Quarter } from './upper-levels.ts';
 

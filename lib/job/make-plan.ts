@@ -1,18 +1,20 @@
 /** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
 import { TilefanError } from '../base/errors.ts';
 import { toJsonNumber } from '../base/json-number.ts';
-import { bytesPerSample, dtypeFacts, fitsDtype, isFloat } from '../raster/dtype.ts';
+import { bytesPerSample, fitsDtype, isFloat } from '../raster/dtype.ts';
 import type { CheckedExpression } from '../raster/expression/check.ts';
 import { displayHref } from '../store/href.ts';
-import type { ObjectReader } from '../store/store.ts';
+import type { ObjectReader, Store } from '../store/store.ts';
 import { defaultPredictor } from '../tiff/block-encoder.ts';
 import { openTiff, type Tiff } from '../tiff/open.ts';
 import { chooseBatch, maxSegments } from './batch-size.ts';
 import { addressOf, type RunState } from './events.ts';
 import { gridDifferences } from './grid.ts';
 import { fittingTileSize, outputBytes, projectMemory } from './memory.ts';
-import { compileOperation, readExpressions, type OperationInput } from './operation.ts';
-import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
+import { measureFile, type MeasuredFile } from './read-ahead.ts';
+import { checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
+import { compileOperation, type OperationInput } from './operation.ts';
+import { levelSides, nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
 import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
 import { inputHref } from './resolve.ts';
 import type { Settings } from './settings.ts';
@@ -23,9 +25,8 @@ import { toTaskSize } from './task-size.ts';
 const smallestSegmentBytes = 8 * 2 ** 20;
 
 /** An input whose header could be read. */
-interface OpenInput {
+interface OpenInput extends MeasuredFile {
   readonly name: string;
-  readonly tiff: Tiff;
   readonly input: PlanInput;
 }
 
@@ -35,38 +36,34 @@ interface OpenInput {
  * @throws JobError PLAN_REFUSED that lists every problem
  */
 export async function makePlan(
-  reader: ObjectReader,
+  store: Store,
   job: JobSpec,
   runId: string,
   settings: Settings,
   problems: Problem[] = [],
 ): Promise<Plan> {
-  const opened = await openInputs(reader, job, problems);
+  const opened = await openInputs(store, job, problems);
   const reference = referenceInput(job, opened);
   checkGrids(opened, reference, problems);
-  const bands = Object.fromEntries(opened.map(({ name, input }) => [name, input.bands.length]));
-  // An expression over an input that can't be read would only be blamed for that once more.
-  const expressions = opened.length === Object.keys(job.inputs).length ? readExpressions(job.operation, bands, problems) : undefined;
-  if (reference === undefined || expressions === undefined || problems.length > 0) {
-    throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
-    throw new Error('a job without inputs has passed the schema');
-  }
+  const expressions = checkOperationAndOutputs(job, Object.fromEntries(opened.map(({ name, input }) => [name, input.bands.length])), problems);
+  await checkWritable(store, job, opened.map(({ input }) => input), problems);
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
+  if (reference === undefined) throw new Error('a job without inputs has passed the schema');
+
   const { width: columns, height: rows } = reference.tiff.main.layout;
   const operationInputs = opened.map(({ input }): OperationInput => ({ ...input, nodata: nodataOf(input) }));
-  const outputs = Object.entries(job.outputs).map(([name, output]) =>
-    planOutput(name, output, job.grid.tileSize, expressions.get(name) ?? [], operationInputs, problems),
-  );
+  const outputs = Object.entries(job.outputs).map(([name, output]) => planOutput(name, output, expressions.get(name) ?? [], operationInputs));
   const program = compileOperation(expressions, operationInputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })));
   checkNodata(outputs, program.targets, problems);
-  throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
+  checkBlockCounts(outputs, columns, rows, problems);
 
   const { tileSize } = job.grid;
-  const files = opened.filter(({ name }) => program.sources.some(({ input }) => input === name)).map(({ tiff }) => tiff);
+  const files = opened.filter(({ name }) => program.sources.some(({ input }) => input === name));
   const segmentBytes = Math.max(smallestSegmentBytes, ...outputs.map((output) => largestOutputBytes(output, columns, rows) / (maxSegments / 2)));
-  const facts = { columns, rows, threads: settings.threads, segmentBytes, program, files, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
+  const facts = { threads: settings.threads, segmentBytes, program, files, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
   const memory = projectMemory(facts, tileSize);
   if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
-  throwProblems('PLAN_REFUSED', 'the job can\'t run', problems);
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
 
   const batch = chooseBatch(
     { columns, rows, tileSize },
@@ -96,13 +93,17 @@ export async function makePlan(
 
 /** Opens every input; what can't be opened is a problem, and the others go on. */
 async function openInputs(reader: ObjectReader, job: JobSpec, problems: Problem[]): Promise<OpenInput[]> {
+  const known = new Set(problems.map(({ path }) => path));
   const results = await Promise.all(
     Object.entries(job.inputs).map(async ([name, spec]): Promise<OpenInput | undefined> => {
       const href = inputHref(spec);
       const path = jsonPath(typeof spec === 'string' ? ['inputs', name] : ['inputs', name, 'href']);
+      // An href that is wrong in itself has been reported.
+      if (known.has(path)) return undefined;
       try {
         const tiff = await openTiff(reader, href);
-        return { name, tiff, input: planInput(name, spec, tiff, problems) };
+        // Looking up where every block lies shows a file that is cut off, too.
+        return { name, ...(await measureFile(tiff)), input: planInput(name, spec, tiff, problems) };
       } catch (error) {
         if (!(error instanceof TilefanError) || error.retryable) throw error;
         problems.push(problemOf(path, error));
@@ -160,34 +161,12 @@ function checkGrids(opened: readonly OpenInput[], reference: OpenInput | undefin
 function planOutput(
   name: string,
   output: JobSpec['outputs'][string],
-  tileSize: number,
   expressions: readonly CheckedExpression[],
   inputs: readonly OperationInput[],
-  problems: Problem[],
 ): PlanOutput {
-  const at = (field: string): string => jsonPath(['outputs', name, field]);
   const { dtype, compression, blockSize, bandNames } = output;
-  const tiles = tileSize / blockSize;
-  if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
-    problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });
-  }
   const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
-  if (predictor === 2 && isFloat(dtype)) problems.push({ path: at('predictor'), message: `2 is for integers; ${dtype} takes 1 or 3` });
-  if (predictor === 3 && !isFloat(dtype)) problems.push({ path: at('predictor'), message: `3 is for floats; ${dtype} takes 1 or 2` });
-  if (predictor !== 1 && compression === 'none') problems.push({ path: at('predictor'), message: 'without compression there is nothing to predict; wanted 1' });
-  if (output.level !== undefined) checkLevel(output.level, compression, at('level'), problems);
-  if (bandNames !== undefined && bandNames.length !== expressions.length) {
-    problems.push({ path: at('bandNames'), message: `wanted ${String(expressions.length)}, one for each expression; found ${String(bandNames.length)}` });
-  }
   const nodata = output.nodata ?? defaultNodata(dtype, expressions, inputs);
-  if (typeof nodata === 'number' && !fitsDtype(nodata, dtype) && dtype !== 'float32') {
-    const { min, max } = dtypeFacts(dtype);
-    problems.push({ path: at('nodata'), message: `${dtype} can't hold ${String(nodata)}; wanted a whole number from ${String(min)} to ${String(max)}` });
-  }
-  if (dtype === 'float32' && typeof nodata === 'number' && !Number.isFinite(Math.fround(nodata))) {
-    problems.push({ path: at('nodata'), message: `float32 can't hold ${String(nodata)}; wanted a number up to ${String(dtypeFacts(dtype).max)}, or float64` });
-  }
-  if (nodata === 'nan' && !isFloat(dtype)) problems.push({ path: at('nodata'), message: `${dtype} has no NaN` });
   return {
     name,
     href: output.href,
@@ -203,11 +182,6 @@ function planOutput(
     overviews: output.overviews ?? (isFloat(dtype) ? 'average' : 'nearest'),
     statistics: output.statistics,
   };
-}
-
-function checkLevel(level: number, compression: PlanOutput['compression'], path: string, problems: Problem[]): void {
-  if (compression === 'deflate' && level > 9) problems.push({ path, message: `deflate has levels 1 to 9, found ${String(level)}` });
-  if (compression === 'lzw' || compression === 'none') problems.push({ path, message: `${compression} has no levels` });
 }
 
 /** NaN for floats; for integers the value that all inputs in use agree on, if the type can hold it. */
@@ -230,6 +204,18 @@ function checkNodata(outputs: readonly PlanOutput[], targets: readonly { readonl
       path: jsonPath(['outputs', name, 'nodata']),
       message: `missing: pixels may turn out nodata (of an input, or by a division by zero), and the inputs don't agree on a value that ${dtype} can hold`,
     });
+  }
+}
+
+/** Blocks of one output, overviews included, that reduce can hold the places of: 24 bytes each, about 1 GB. */
+const maxBlocks = 40_000_000;
+
+function checkBlockCounts(outputs: readonly PlanOutput[], columns: number, rows: number, problems: Problem[]): void {
+  for (const output of outputs) {
+    const { name, blockSize } = output;
+    const blocks = levelSides(columns, rows, output).reduce((sum, level) => sum + Math.ceil(level.columns / blockSize) * Math.ceil(level.rows / blockSize), 0);
+    if (blocks <= maxBlocks) continue;
+    problems.push({ path: jsonPath(['outputs', name, 'blockSize']), message: `blocks of ${String(blockSize)} px make ${String(blocks)} of them; wanted ${String(maxBlocks)} at most: take larger blocks` });
   }
 }
 

@@ -2,9 +2,9 @@
 import { bytesPerSample } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { encoderBytes } from '../tiff/block-encoder.ts';
-import { blockBytes, blockCount } from '../tiff/layout.ts';
-import type { Tiff } from '../tiff/open.ts';
+import { blockBytes } from '../tiff/layout.ts';
 import { encodingOf, type MemoryProjection, type PlanOutput } from './plan.ts';
+import { largestTileBytes, type MeasuredFile } from './read-ahead.ts';
 import { stripRows } from './tile.ts';
 
 /** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
@@ -16,13 +16,11 @@ const tilesAhead = 1;
 
 /** What the projection is made from. */
 export interface MemoryFacts {
-  readonly columns: number;
-  readonly rows: number;
   readonly threads: number;
   readonly segmentBytes: number;
   readonly program: ExpressionProgram;
   /** The input files that the program reads. */
-  readonly files: readonly Tiff[];
+  readonly files: readonly MeasuredFile[];
   readonly outputs: readonly PlanOutput[];
   /** Bytes that a task has. */
   readonly limit: number;
@@ -38,16 +36,14 @@ export function outputBytes(output: PlanOutput, pixels: number): number {
 
 /** The projection for one size of tiles. */
 export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProjection {
-  const { columns, rows, threads, program, files, outputs, segmentBytes, limit } = facts;
-  const tileColumns = Math.min(tileSize, columns);
-  const tileRows = Math.min(tileSize, rows);
+  const { threads, program, files, outputs, segmentBytes, limit } = facts;
   // Buffers are made for whole tiles, also where the grid is smaller.
   const pixels = tileSize ** 2;
-  const stripPixels = tileSize * stripRows(tileSize, files.flatMap(({ main }) => [main.layout.blockHeight, ...(main.mask === null ? [] : [main.mask.layout.blockHeight])]));
+  const stripPixels = tileSize * stripRows(tileSize, files.flatMap(({ tiff: { main } }) => [main.layout.blockHeight, ...(main.mask === null ? [] : [main.mask.layout.blockHeight])]));
   const sources = program.sources.reduce((sum, { dtype, masked }) => sum + stripPixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
   const targets = outputs.reduce((sum, output) => sum + outputBytes(output, pixels), 0);
-  const decoding = files.reduce((sum, { main }) => sum + 2 * blockBytes(main.layout), 0);
-  const readAhead = files.reduce((sum, file) => sum + compressedTileBytes(file, tileColumns, tileRows), 0);
+  const decoding = files.reduce((sum, { tiff }) => sum + 2 * blockBytes(tiff.main.layout), 0);
+  const readAhead = files.reduce((sum, file) => sum + largestTileBytes(file, tileSize), 0);
   const overviews = outputs.reduce((sum, { blockSize, bands, dtype }) => sum + 16 * blockSize ** 2 * bands * bytesPerSample(dtype), 0);
   const parts = {
     process: processBytes,
@@ -59,15 +55,6 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   };
   const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   return { ...parts, total, limit };
-}
-
-/** Compressed bytes of the blocks under one tile, from the file's mean. Strips are read whole, however wide the image. */
-function compressedTileBytes({ main, size }: Tiff, columns: number, rows: number): number {
-  const { layout } = main;
-  const across = Math.min(layout.blocksAcross, Math.ceil(columns / layout.blockWidth) + 1);
-  const down = Math.min(layout.blocksDown, Math.ceil(rows / layout.blockHeight) + 1);
-  const planes = layout.interleave === 'band' ? layout.bands : 1;
-  return Math.min(size, (size / blockCount(layout)) * across * down * planes);
 }
 
 /** The largest tile that fits, a power of two times the largest block size and smaller than the one asked for; undefined when none does. */

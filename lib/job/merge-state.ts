@@ -10,6 +10,8 @@ export const mergeState = z.object({
   token: z.string(),
   /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
   segments: z.array(z.string()),
+  /** Segments of the levels above the batches, which are made once. */
+  pyramid: z.array(z.string()),
   /** The finished file; null while it is in the making. */
   done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
 });

@@ -12,11 +12,18 @@ export type Expressions = ReadonlyMap<string, readonly CheckedExpression[]>;
 
 /**
  * Reads every expression of a job.
- * @param bands number of bands of each input, as the job may count them
+ * @param names of all inputs
+ * @param bands number of bands of each input that is known, as the job may count them; whatever is asked of others is believed
  * @param problems gets what is wrong, with the JSON path and the column
  */
-export function readExpressions(operation: JobSpec['operation'], bands: Readonly<Record<string, number>>, problems: Problem[]): Expressions {
-  const inputs = Object.fromEntries(Object.entries(bands).map(([name, count]) => [name, { bands: count }]));
+export function readExpressions(
+  operation: JobSpec['operation'],
+  names: readonly string[],
+  bands: Readonly<Record<string, number>>,
+  problems: Problem[],
+): Expressions {
+  const inputs = Object.fromEntries(names.map((name) => [name, { bands: bands[name] ?? Number.MAX_SAFE_INTEGER }]));
+  const allKnown = names.every((name) => bands[name] !== undefined);
   const expressions = new Map<string, readonly CheckedExpression[]>();
   for (const [output, value] of Object.entries(operation.expression)) {
     const texts = typeof value === 'string' ? [value] : value;
@@ -24,6 +31,7 @@ export function readExpressions(operation: JobSpec['operation'], bands: Readonly
       const result = readExpression(text, { inputs, parameters: operation.parameters });
       const path = ['operation', 'expression', output, ...(typeof value === 'string' ? [] : [band])];
       for (const { code, message, column } of result.problems) {
+        if (code === 'EXPRESSION_BAND' && !allKnown) continue;
         problems.push({ path: jsonPath(path), message: `column ${String(column)}: ${message}`, code });
       }
       return result.expression ?? [];
@@ -62,7 +70,7 @@ export function compileOperation(
 export function programOf(plan: Plan): ExpressionProgram {
   const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands.length]));
   const problems: Problem[] = [];
-  const expressions = readExpressions(plan.job.operation, bands, problems);
+  const expressions = readExpressions(plan.job.operation, Object.keys(bands), bands, problems);
   if (problems.length > 0) throw new Error(`the plan's expressions don't compile: ${JSON.stringify(problems)}`);
   return compileOperation(
     expressions,

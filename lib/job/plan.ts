@@ -135,8 +135,12 @@ export function nodataOf({ nodata }: { readonly nodata: PlanOutput['nodata'] }):
 }
 
 /** Sides of an output's levels, the image first. */
-export function levelsOf({ grid }: Plan, { overviews, blockSize }: PlanOutput): { readonly columns: number; readonly rows: number }[] {
-  const { columns, rows } = grid;
+export function levelsOf({ grid }: Plan, output: PlanOutput): { readonly columns: number; readonly rows: number }[] {
+  return levelSides(grid.columns, grid.rows, output);
+}
+
+/** The same before there is a plan. */
+export function levelSides(columns: number, rows: number, { overviews, blockSize }: PlanOutput): { readonly columns: number; readonly rows: number }[] {
   return overviews === 'none' ? [{ columns, rows }] : pyramidLevels(columns, rows, blockSize);
 }
 

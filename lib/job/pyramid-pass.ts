@@ -44,6 +44,11 @@ export async function makePyramid(store: Store, plan: Plan, output: PlanOutput, 
     }
   }
   if (!writer.isEmpty) await writer.commit(true);
+  return await readPyramid(store, hrefs);
+}
+
+/** The segments of a pyramid that an earlier call has made. */
+export async function readPyramid(store: Store, hrefs: readonly string[]): Promise<PyramidSegment[]> {
   return await Promise.all(hrefs.map(async (href) => ({ href, index: await readSegmentIndex(store, await store.stat(href)) })));
 }
 

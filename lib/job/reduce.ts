@@ -12,7 +12,7 @@ import { collectSegments, type Collected } from './collect.ts';
 import { MergeLayout, planParts } from './merge-layout.ts';
 import { cogImageOf, levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
-import { makePyramid } from './pyramid-pass.ts';
+import { makePyramid, readPyramid } from './pyramid-pass.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
@@ -57,7 +57,7 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   const { statistics, tilesDone } = collected;
   if (finished !== null && !anew) return { output, ...finished, statistics, tilesDone };
 
-  const pyramid = await makePyramid(store, plan, output, collected);
+  const pyramid = earlier?.done === null && !anew ? await readPyramid(store, earlier.pyramid) : await makePyramid(store, plan, output, collected);
   const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
   for (const { href, index } of pyramid) layout.add(href, index.dataBytes, index.blocks);
   for await (const { stat, index } of collected.indexes()) layout.add(stat.href, index.dataBytes, index.blocks);
@@ -65,7 +65,7 @@ async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadlin
   const parts = planParts(pieces);
   const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined, anew);
   const write = async (done: MergeState['done']): Promise<void> => {
-    const document: MergeState = { token: assembly.token, segments: collected.segments, done };
+    const document: MergeState = { token: assembly.token, segments: collected.segments, pyramid: pyramid.map(({ href }) => href), done };
     await store.put(stateHref, encodeDocument(document), { contentType: 'application/json', createFolders: true });
   };
   await write(null);

@@ -2,7 +2,7 @@
 import { OutputError } from '../base/errors.ts';
 import type { ObjectWriter } from '../store/store.ts';
 import { encodeIndex, type SegmentBlock, type SegmentTile } from './segment.ts';
-import type { TileOutputResult } from './tile.ts';
+import type { TileOutputResult } from './tile-output.ts';
 
 interface Piece {
   readonly level: number;

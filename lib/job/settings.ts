@@ -65,8 +65,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
   const cpu = compute.cpu ?? (local ? localThreads : settings.TILEFAN_CPU);
   const memoryBytes = compute.memory === undefined ? (local ? totalmem() : parseMemory(settings.TILEFAN_MEMORY)) : parseMemory(compute.memory);
   const size = { cpu, memoryMiB: Math.floor(memoryBytes / 2 ** 20) };
-  // A machine of one's own may have any size; what the job itself names has to exist on Fargate, wherever it is tried first.
-  if (!local || (compute.cpu !== undefined && compute.memory !== undefined)) checkPair(size, problems);
+  checkCompute(compute, problems);
+  // A machine of one's own may have any size; a deployment's defaults have to exist on Fargate together with what the job names.
+  if (!local && (compute.cpu === undefined || compute.memory === undefined)) checkPair(size, problems);
   const threads = local ? localThreads : Math.max(1, Math.floor(cpu));
   return {
     work: folderHref(settings.TILEFAN_WORK),
@@ -80,6 +81,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     threads,
     local,
   };
+}
+
+/** What the job itself names has to exist on Fargate, wherever it is tried first. */
+export function checkCompute({ cpu, memory }: JobSpec['compute'], problems: Problem[]): void {
+  if (cpu !== undefined && memory !== undefined) checkPair({ cpu, memoryMiB: Math.floor(parseMemory(memory) / 2 ** 20) }, problems);
 }
 
 function checkPair({ cpu, memoryMiB }: TaskSize, problems: Problem[]): void {

@@ -1,15 +1,15 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
 import { isDeepStrictEqual } from 'node:util';
-import { JobError, messageOf, TilefanError } from '../base/errors.ts';
-import { displayHref, parentHref, parseHref, resolveHref } from '../store/href.ts';
+import { JobError, messageOf } from '../base/errors.ts';
+import { displayHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
 import type { SplitEvent, SplitResult } from './events.ts';
 import { makePlan } from './make-plan.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
-import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
+import type { Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob } from './resolve.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { readSettings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 import { batchCount, batchWindow } from './tiling.ts';
 import { parseJobSpec } from './validate.ts';
@@ -31,18 +31,12 @@ export async function split(event: SplitEvent, { store, env }: SplitEnvironment)
     throw new JobError('RUN_ID', `${JSON.stringify(run)} can't be a run id: wanted letters, digits, - and _, 80 at most`);
   }
   const problems: Problem[] = [];
-  const job = resolveJob(parseJobSpec(document), { base, runId: run }, problems);
+  const job = resolveJob(parseJobSpec(document, problems), { base, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
-  const plan = earlier === undefined ? await beginRun(store, job, run, settings, problems) : checkSameJob(earlier, job);
+  const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);
   await writeManifest(store, plan);
   return plan.state;
-}
-
-async function beginRun(store: Store, job: JobSpec, run: string, settings: Settings, problems: Problem[]): Promise<Plan> {
-  const plan = await makePlan(store, job, run, settings, problems);
-  await checkOutputs(store, plan);
-  return await writePlan(store, plan);
 }
 
 /** The job out of an execution's input: the spec itself, inside `job`, or where it lies. */
@@ -77,38 +71,6 @@ function checkSameJob(plan: Plan, job: JobSpec): Plan {
     `run ${plan.state.run.id} has been started with another job (${changed.join(', ')} ${changed.length === 1 ? 'differs' : 'differ'}): take another run id, or the same job`,
     { where: { run: plan.state.run.href } },
   );
-}
-
-/** Begins and gives up an upload to each output, which shows what could not be written in the end. */
-async function checkOutputs(store: Store, plan: Plan): Promise<void> {
-  const problems = await Promise.all(
-    plan.outputs.map(async ({ name, href }): Promise<Problem | undefined> => {
-      const path = jsonPath(['outputs', name, 'href']);
-      try {
-        const input = await inputAt(store, plan, href);
-        if (input !== undefined) return { path, message: `${displayHref(href)} is the same file as input ${input}, by another path; a run doesn't overwrite what it reads` };
-        const assembly = await store.assemble(href);
-        await assembly.abort();
-        return undefined;
-      } catch (error) {
-        if (!(error instanceof TilefanError) || error.retryable) throw error;
-        return problemOf(path, error);
-      }
-    }),
-  );
-  throwProblems('PLAN_REFUSED', "the job can't run", problems.filter((problem) => problem !== undefined));
-}
-
-/** The input that lies at an output's path: a link can give one file two names. An object of S3 has one, which was compared before. */
-async function inputAt(store: Store, plan: Plan, href: string): Promise<string | undefined> {
-  if (parseHref(href).scheme !== 'file') return undefined;
-  try {
-    const { version } = await store.stat(href);
-    return plan.inputs.find((input) => parseHref(input.href).scheme === 'file' && input.version === version)?.name;
-  } catch {
-    // There is no file yet, or one that can't be read: whether it can be written is seen next.
-    return undefined;
-  }
 }
 
 /** Bytes of manifest lines that are gathered before they are encoded. */

@@ -6,12 +6,10 @@ import { DataError, InputUnavailableError, OperationError, TilefanError } from '
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
-import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
-import { mergeStatistics, noStatistics, windowStatistics, type Statistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
-import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
 import { BlockReader } from '../tiff/block-reader.ts';
 import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
+import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
 
 /** An image of an input file, and which of its bands the program reads. Plain data. */
 export interface TileImage {
@@ -22,17 +20,6 @@ export interface TileImage {
   readonly sources: readonly { readonly source: number; readonly band: number }[];
   /** Sources that this image, a mask, is the validity of. */
   readonly masks: readonly number[];
-}
-
-export interface TileOutput {
-  readonly encoding: BlockEncoding;
-  /** Of no effect when there are no levels to make. */
-  readonly resampling: Resampling;
-  /** The highest level that lies within a tile. */
-  readonly tileLevel: number;
-  /** Whether one more level is wanted as pixels, for the levels above the tile. */
-  readonly remainder: boolean;
-  readonly statistics: boolean;
 }
 
 /** What stays the same for all tiles of a run. Plain data, given to each thread once. */
@@ -58,23 +45,6 @@ export interface TileTask {
   readonly window: Window;
   readonly blocks: readonly TileBlock[];
   readonly bytes: Uint8Array;
-}
-
-/** An encoded block and its place; `offset` counts from the beginning of the tile's bytes. */
-export interface EncodedBlock {
-  readonly level: number;
-  readonly column: number;
-  readonly row: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
-export interface TileOutputResult {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly blocks: readonly EncodedBlock[];
-  readonly statistics: readonly Statistics[];
-  /** The pixels of level `tileLevel + 1`, one plane a band; empty unless wanted. */
-  readonly remainder: readonly Plane[];
 }
 
 export interface TileResult {
@@ -110,7 +80,7 @@ export class TileProcessor {
   readonly #validity: readonly (Uint8Array | undefined)[];
   readonly #targets: readonly SampleArray[];
   readonly #evaluator: Evaluator;
-  readonly #writers: readonly OutputWriter[];
+  readonly #writers: readonly TileOutputWriter[];
 
   /** @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers */
   constructor(setup: TileSetup, discard: () => void = () => undefined) {
@@ -130,7 +100,7 @@ export class TileProcessor {
     this.#writers = outputs.map((output) => {
       const targets = this.#targets.slice(first, first + output.encoding.bands);
       first += output.encoding.bands;
-      return new OutputWriter(output, targets, tileSize);
+      return new TileOutputWriter(output, targets, tileSize);
     });
   }
 
@@ -145,7 +115,7 @@ export class TileProcessor {
         await this.#computeStrip(task, strip * this.#stripRows, byStrip.get(strip) ?? []);
       }
       this.#discard();
-      const outputs = this.#writers.map((writer) => writer.write(task));
+      const outputs = this.#writers.map((writer) => writer.write(window));
       this.#discard();
       return { column, row, outputs };
     } catch (error) {
@@ -253,112 +223,6 @@ function copyWindow(from: Uint8Array, to: Uint8Array, { window, targetOffset, ta
   for (let row = 0; row < window.rows; row++) {
     const start = targetOffset + row * targetStride;
     to.set(from.subarray(start, start + window.columns), start);
-  }
-}
-
-/** Encodes the blocks of one output: the tile's pixels, the levels within it, and their statistics. */
-class OutputWriter {
-  readonly #output: TileOutput;
-  readonly #targets: readonly SampleArray[];
-  readonly #encoder: BlockEncoder;
-  /** Pixels of the odd and the even levels, one array a band; a level is made from the one below, so two sets are enough. */
-  readonly #levels: readonly (readonly SampleArray[])[];
-  readonly #bytes = new GrowingBytes();
-
-  constructor(output: TileOutput, targets: readonly SampleArray[], tileSize: number) {
-    const { dtype } = output.encoding;
-    this.#output = output;
-    this.#targets = targets;
-    this.#encoder = new BlockEncoder(output.encoding);
-    const made = output.tileLevel + (output.remainder ? 1 : 0);
-    this.#levels = [1, 2].map((level) =>
-      targets.map(() => allocateSamples(dtype, made >= level ? Math.ceil(tileSize / 2 ** level) ** 2 : 0)),
-    );
-  }
-
-  write({ window }: TileTask): TileOutputResult {
-    const { encoding, resampling, tileLevel, remainder, statistics } = this.#output;
-    const { blockSize, dtype, nodata } = encoding;
-    const blocks: EncodedBlock[] = [];
-    let planes: readonly Plane[] = this.#targets.map((samples) => ({ samples, columns: window.columns, rows: window.rows }));
-    const tileStatistics = statistics ? planes.map((plane) => planeStatistics(plane, blockSize, nodata)) : [];
-    this.#encodeLevel(planes, 0, window, blocks);
-    for (let level = 1; level <= tileLevel + (remainder ? 1 : 0); level++) {
-      const targets = this.#levels[(level - 1) % 2] as readonly SampleArray[];
-      planes = planes.map((plane, band) => halve(plane, resampling, dtype, nodata, targets[band] as SampleArray));
-      if (level <= tileLevel) this.#encodeLevel(planes, level, window, blocks);
-    }
-    return { bytes: this.#bytes.take(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
-  }
-
-  #encodeLevel(planes: readonly Plane[], level: number, window: Window, blocks: EncodedBlock[]): void {
-    const { blockSize } = this.#output.encoding;
-    const { columns, rows } = planes[0] as Plane;
-    const firstColumn = window.column / 2 ** level / blockSize;
-    const firstRow = window.row / 2 ** level / blockSize;
-    for (let y = 0; y * blockSize < rows; y++) {
-      for (let x = 0; x * blockSize < columns; x++) {
-        const encoded = this.#encoder.encode(planes, x * blockSize, y * blockSize);
-        if (encoded === undefined) continue;
-        const offset = this.#bytes.append(encoded);
-        blocks.push({ level, column: firstColumn + x, row: firstRow + y, offset, length: encoded.length });
-      }
-    }
-  }
-}
-
-/** Statistics block by block, merged in row order, so that they depend on the block size but not on the tile's place in a thread. */
-function planeStatistics({ samples, columns, rows }: Plane, blockSize: number, nodata: number | undefined): Statistics {
-  let total = noStatistics;
-  for (let row = 0; row < rows; row += blockSize) {
-    for (let column = 0; column < columns; column += blockSize) {
-      const part = windowStatistics(
-        samples,
-        row * columns + column,
-        Math.min(blockSize, columns - column),
-        Math.min(blockSize, rows - row),
-        columns,
-        nodata,
-      );
-      total = mergeStatistics(total, part);
-    }
-  }
-  return total;
-}
-
-function copyPlane({ samples, columns, rows }: Plane): Plane {
-  return { samples: samples.slice(0, columns * rows), columns, rows };
-}
-
-/**
- * Bytes appended one piece after another, and handed over without a copy: the buffer is resized in place (ArrayBuffer.transfer), and the next
- * tile begins with as much room as the last one took.
- */
-class GrowingBytes {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #length = 0;
-  #lastLength = 1 << 20;
-
-  /** @returns where the piece begins */
-  append(piece: Uint8Array): number {
-    const start = this.#length;
-    const end = start + piece.length;
-    if (end > this.#bytes.length) {
-      const room = Math.max(Math.ceil(end * 1.25), this.#bytes.length === 0 ? Math.ceil(this.#lastLength * 1.1) : 0);
-      this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(room));
-    }
-    this.#bytes.set(piece, start);
-    this.#length = end;
-    return start;
-  }
-
-  /** Everything since the last call. */
-  take(): Uint8Array<ArrayBuffer> {
-    const taken = new Uint8Array(this.#bytes.buffer.transfer(this.#length));
-    this.#bytes = new Uint8Array(0);
-    this.#lastLength = this.#length;
-    this.#length = 0;
-    return taken;
   }
 }
 

@@ -20,9 +20,10 @@ export function jobJsonSchema(): JsonSchema {
 
 /**
  * Parses a job spec. Unknown fields are errors.
- * @throws JobError JOB_INVALID that lists every problem with its JSON path
+ * @param problems gets what is wrong between the fields of a document of the right form, to be reported with what is found later
+ * @throws JobError JOB_INVALID that lists every problem of form with its JSON path; those between the fields too, when nobody gathers them
  */
-export function parseJobSpec(document: unknown): JobSpec {
+export function parseJobSpec(document: unknown, problems?: Problem[]): JobSpec {
   const parsed = jobSpec.safeParse(document);
   if (!parsed.success) {
     const schema = jobJsonSchema();
@@ -33,7 +34,9 @@ export function parseJobSpec(document: unknown): JobSpec {
     );
   }
   const job = jobSpec.parse(document);
-  throwProblems('JOB_INVALID', 'the job spec is not valid', crossFieldProblems(job));
+  const found = crossFieldProblems(job);
+  if (problems === undefined) throwProblems('JOB_INVALID', 'the job spec is not valid', found);
+  else problems.push(...found);
   return job;
 }
 

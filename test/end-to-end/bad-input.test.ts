@@ -1,7 +1,7 @@
 /** Everything that can be wrong with what a user gives: each case ends with an exit code and the words that help. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { hasProgram, runCli, runJob, type CliOptions, type CliResult } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
@@ -100,6 +100,23 @@ write('corrupt', data[:at + 20] + bytes(range(255, 155, -1)) + data[at + 120:])`
     await fails([fields, '--work', work], { exitCode: 64, says: ['4 problems', '$.gird: unknown field; did you mean "grid"?', '$.outputs.o.dtpye: unknown field; did you mean "dtype"?', '$.outputs.o.compression', 'did you mean "zstd"?', '$.name'] });
   });
 
+  // Catches: a stage of checking that hides what the next one would find.
+  void it('lists problems of the command line, the job, its inputs and its outputs together', async () => {
+    const path = space.job('stages.json', {
+      name: 'x',
+      inputs: { a: 'missing.tif', b: 'good.tif' },
+      grid: { like: 'q' },
+      operation: { expression: { o: 'a[3] + zz', p: 'b[1] + * foo(' } },
+      outputs: { o: { href: 'no-folder/o.tif', dtype: 'uint8', predictor: 3, level: 20, nodata: -9 } },
+      compute: { cpu: 16, memory: '1 GiB' },
+    });
+    const problems = ['$.operation.expression.p: no output', '$.grid.like', '$.compute: Fargate', '$.operation.expression.o: column 8', '$.operation.expression.p: column 8', '$.outputs.o.predictor', '$.outputs.o.level', '$.outputs.o.nodata'];
+    await fails([path, '--work', work, '--input', 'q=x.tif'], { exitCode: 64, says: ['11 problems', '--input q', '$.inputs.a', space.path('missing.tif'), '$.outputs.o.href', ...problems] });
+    const validated = await runCli(['validate', path]);
+    assert.equal(validated.exitCode, 64);
+    for (const problem of problems) assert.ok(validated.stderr.includes(problem), problem);
+  });
+
   void it('names a band that the expression wants and the file has not', async () => {
     const path = space.job('band.json', job({}, 'a[1] - b[7]'));
     await fails([path, '--work', work], { exitCode: 64, says: ['$.operation.expression.o', 'column 8', '"b" has bands 1 to 2', 'b[7]'] });
@@ -133,11 +150,13 @@ write('corrupt', data[:at + 20] + bytes(range(255, 155, -1)) + data[at + 120:])`
     assert.deepEqual([record.state, record.error.where.tile, record.error.where.block], ['FAILED', [2, 1], 7]);
   });
 
-  void it('names file and tile where the data is cut off', async () => {
+  // Catches: a file that is cut off being noticed only by the worker that comes to its end.
+  void it('names file and block where the data is cut off, before anything runs', async () => {
     await fails([space.path('job.json'), '--work', work, '--run', 'cut', '--input', `b=${space.path('data-cut.tif')}`], {
       exitCode: 65,
-      says: [space.path('data-cut.tif'), /block \d+ lies at bytes \d+ to \d+, but the file has \d+ bytes/, 'TIFF_TRUNCATED', /tile \d,\d \(columns/],
+      says: ['$.inputs.b', space.path('data-cut.tif'), /block \d+ lies at bytes \d+ to \d+, but the file has \d+ bytes/],
     });
+    assert.ok(!existsSync(`${work}/runs/cut`));
   });
 
   // Catches: a failure that stops good tiles from being committed, or that can't be repaired and gone on with.
@@ -218,10 +237,9 @@ answer(check_levels(path, image, 'average', -7, 128) + check_statistics(path, im
   // Catches: an input exchanged under a run that is continued, which would mix the pixels of two files.
   void it('refuses to continue over an input that has changed', async () => {
     const input = space.path('changing.tif');
-    writeFileSync(input, readFileSync(good));
-    truncateSync(input, 800_000);
+    writeFileSync(input, readFileSync(space.path('corrupt.tif')));
     const args = [space.path('job.json'), '--work', work, '--run', 'changed', '--input', `b=${input}`, '--output', `o=${space.path('changed.tif')}`];
-    await fails(args, { exitCode: 65, says: ['TIFF_TRUNCATED'] });
+    await fails(args, { exitCode: 65, says: ['TIFF_BAD_BLOCK'] });
     writeFileSync(input, readFileSync(good));
     await fails(args, { exitCode: 65, says: ['INPUT_CHANGED', input, 'has changed since the run was planned'] });
   });

@@ -110,8 +110,9 @@ void describe('split', { skip: withoutGdal }, () => {
   void it('reports problems of hrefs and of inputs together', async () => {
     await using run = bench();
     await assert.rejects(run.split(jobIn(run, { inputs: { a: run.file('none.tif') }, outputs: { out: { href: run.file('{rnu}.tif') } } })), (error) => {
-      assert.ok(refusedWith('PLAN_REFUSED', /2 problems/)(error));
+      assert.ok(refusedWith('PLAN_REFUSED', /3 problems/)(error));
       assert.match((error as Error).message, /\{run\}/);
+      assert.match((error as Error).message, /\$\.grid\.tileSize/);
       assert.match((error as Error).message, /none\.tif/);
       return true;
     });

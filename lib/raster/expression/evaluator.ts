@@ -2,12 +2,12 @@
 import { fromJsonNumber } from '../../base/json-number.ts';
 import { OperationError } from '../../base/errors.ts';
 import { allocateSamples, type Dtype, dtypeFacts, fitsDtype, isFloat, type SampleArray, sampleArrays } from '../dtype.ts';
-import { binaryKernels } from './binaryKernels.ts';
+import { binaryKernels } from './binary-kernels.ts';
 import { chunkPixels } from './chunk.ts';
 import type { ExpressionProgram, ProgramSource, ProgramTarget, Step } from './program.ts';
-import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './selectKernels.ts';
-import { quantize, roundWithin, store } from './storeKernels.ts';
-import { unaryKernels } from './unaryKernels.ts';
+import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './select-kernels.ts';
+import { quantize, roundWithin, store } from './store-kernels.ts';
+import { unaryKernels } from './unary-kernels.ts';
 
 /** One plane that is read: contiguous, row-major, at least as many samples as pixels are run over. */
 export interface SourcePlane {

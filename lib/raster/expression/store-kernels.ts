@@ -1,4 +1,4 @@
-/** Float64 registers into target planes. The commonest sample types have a loop each, for the reason in unaryKernels.ts. */
+/** Float64 registers into target planes. The commonest sample types have a loop each, for the reason in unary-kernels.ts. */
 import type { SampleArray } from '../dtype.ts';
 import { chunkPixels } from './chunk.ts';
 

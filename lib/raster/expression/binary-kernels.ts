@@ -1,5 +1,5 @@
 /**
- * Operations of two operands over a chunk, one loop each (unaryKernels.ts says why).
+ * Operations of two operands over a chunk, one loop each (unary-kernels.ts says why).
  *
  * Comparisons are stored as numbers without a branch: on real scenes a branch is guessed wrong often enough to cost five times
  * the comparison itself.
