@@ -54,7 +54,7 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   const problems: Problem[] = [];
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);
-  return { job: resolveJob(written, { base: parentHref(href), runId }, problems), runId, problems };
+  return { job: resolveJob(written, { base: parentHref(href), file: href, runId }, problems), runId, problems };
 }
 
 function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, problems: Problem[]): JobSpec {

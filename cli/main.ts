@@ -17,11 +17,16 @@ function pair(text: string, earlier: Readonly<Record<string, string>> = {}): Rec
   return { ...earlier, [name]: href };
 }
 
+function href(text: string): string {
+  if (text === '') throw new InvalidArgumentError('wanted a folder or an href, found nothing.');
+  return text;
+}
+
 const inputOption = new Option('--input <NAME=HREF>', "replaces the href of one of the job's inputs; may be repeated").argParser(pair);
 const outputOption = new Option('--output <NAME=HREF>', "replaces the href of one of the job's outputs; may be repeated").argParser(pair);
 const threadsOption = new Option('--threads <N>', 'threads of a worker (default: processors divided by workers)').argParser(count);
 const workersOption = new Option('--workers <N>', 'worker processes at a time').argParser(count).default(1);
-const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').env('TILEFAN_WORK').default('.tilefan/');
+const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').argParser(href).env('TILEFAN_WORK').default('.tilefan/');
 
 // The functions run in this process, and what they would log is what the commands say in better words.
 process.env['TILEFAN_LOG_LEVEL'] ??= 'silent';

@@ -9,6 +9,7 @@ import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
+import { checkRunId } from '../lib/job/split.ts';
 import { tileCount } from '../lib/job/tiling.ts';
 import { displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
@@ -26,16 +27,22 @@ export type RunOptions = JobOverrides &
 /** As shells report a program that SIGINT has ended. */
 const interruptedExitCode = 130;
 
+/** A run that is stopped ends within two seconds. */
+const longestStopMs = 1900;
+
 /** @returns the exit code of the process */
 export async function run(file: string, options: RunOptions): Promise<number> {
   const store = createStore();
   const stop = new AbortController();
   const interrupt = (): void => {
     stop.abort();
+    // Workers are killed before; whatever still hangs here then has to go with the process.
+    setTimeout(() => process.exit(interruptedExitCode), longestStopMs).unref();
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
+    if (options.run !== undefined) checkRunId(options.run);
     const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name));
     if (problems.length > 0) {
       // Planning finds what else is wrong, and refuses with all of it.
@@ -124,7 +131,7 @@ function aborted(runId: string, prefix: string, file: string, options: RunOption
 /** The exit code is that of the error: of the job, or of the first batch that failed. */
 async function failed(store: Store, runId: string, prefix: string, result: LocalRunResult & { readonly state: 'FAILED' }, options: RunOptions): Promise<number> {
   const causes = result.failedBatches.length > 0 ? result.failedBatches.map(({ cause }) => cause) : [result.cause];
-  process.stderr.write(`tilefan: run ${runId} failed [${result.error}]\n${causes.map((cause) => `  ${cause.replaceAll('\n', '\n  ')}\n`).join('')}`);
+  process.stderr.write(`tilefan: run ${runId} failed [${result.failedBatches[0]?.error ?? result.error}]\n${causes.map((cause) => `  ${cause.replaceAll('\n', '\n  ')}\n`).join('')}`);
   const record = { run: runId, state: 'FAILED', prefix, error: result.error, cause: result.cause, failedBatches: result.failedBatches };
   if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
   // A run that had no plan has left nothing, and gets no folder for its failure. A refused job has none, and what lies there is another's.
@@ -147,7 +154,7 @@ function newRunId(name: string): string {
 function describe(record: RunRecord, seconds: number): string {
   const { tiles, batches, outputs } = record;
   const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
-  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} reused${retried})`];
+  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
   for (const output of outputs) {
     lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);

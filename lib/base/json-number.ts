@@ -1,8 +1,9 @@
 /** Numbers in JSON documents, where NaN, the infinities and negative zero have no notation of their own. */
-import * as z from 'zod';
 
-export const jsonNumber = z.union([z.number(), z.enum(['nan', 'inf', '-inf', '-0'])]);
-export type JsonNumber = z.infer<typeof jsonNumber>;
+/** The words for what JSON can't write as a number. */
+export const jsonNumberWords = ['nan', 'inf', '-inf', '-0'] as const;
+
+export type JsonNumber = number | (typeof jsonNumberWords)[number];
 
 export function toJsonNumber(value: number): JsonNumber {
   if (Number.isNaN(value)) return 'nan';

@@ -3,7 +3,8 @@
  * and need nothing else; windows of tiles and blocks are arithmetic on it.
  */
 import * as z from 'zod';
-import { fromJsonNumber, jsonNumber } from '../base/json-number.ts';
+import { jsonNumber } from '../base/json-number-schema.ts';
+import { fromJsonNumber } from '../base/json-number.ts';
 import { DataError } from '../base/errors.ts';
 import { dtypes } from '../raster/dtype.ts';
 import { pyramidLevels } from '../raster/pyramid.ts';

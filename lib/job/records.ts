@@ -1,7 +1,7 @@
 /** What is kept of how a run went: one result record a batch, written by workers, and one run record, written by the reducer. */
 import * as z from 'zod';
 import { DataError, InputUnavailableError } from '../base/errors.ts';
-import { jsonNumber } from '../base/json-number.ts';
+import { jsonNumber } from '../base/json-number-schema.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
 

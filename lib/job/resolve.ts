@@ -8,6 +8,8 @@ import type { JobSpec } from './spec.ts';
 export interface ResolveOptions {
   /** The folder of the job file, an href that ends in `/`; undefined for a job that has no file. */
   readonly base: string | undefined;
+  /** The job file itself, which no output may replace. */
+  readonly file?: string | undefined;
   readonly runId: string;
 }
 
@@ -20,7 +22,7 @@ export function inputHref(input: JobSpec['inputs'][string]): string {
  * Makes every href canonical. Doing it again changes nothing.
  * @param problems gets hrefs that can't be, placeholders that don't exist, and outputs that are inputs or each other
  */
-export function resolveJob(job: JobSpec, { base, runId }: ResolveOptions, problems: Problem[]): JobSpec {
+export function resolveJob(job: JobSpec, { base, file, runId }: ResolveOptions, problems: Problem[]): JobSpec {
   const resolve = (text: string, path: readonly string[]): string => {
     try {
       // A path in a job file names things beside it; one that climbs out could name anything.
@@ -48,7 +50,7 @@ export function resolveJob(job: JobSpec, { base, runId }: ResolveOptions, proble
       return [name, { ...output, href: resolve(fill(output.href, values, jsonPath(path), problems), path) }];
     }),
   );
-  checkCollisions(inputs, outputs, problems);
+  checkCollisions(inputs, outputs, file, problems);
   return { ...job, inputs, outputs };
 }
 
@@ -91,7 +93,7 @@ function fill(text: string, values: Readonly<Record<string, string>>, path: stri
 }
 
 /** A run never reads its own output, and two outputs never share a file. */
-function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'], problems: Problem[]): void {
+function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'], file: string | undefined, problems: Problem[]): void {
   const same = (a: string, b: string): boolean => {
     try {
       return sameHref(a, b);
@@ -104,6 +106,7 @@ function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'],
     const path = jsonPath(['outputs', name, 'href']);
     const input = Object.entries(inputs).find(([, value]) => same(inputHref(value), href));
     if (input !== undefined) problems.push({ path, message: `is the same as input ${input[0]}; a run doesn't overwrite what it reads` });
+    if (file !== undefined && same(file, href)) problems.push({ path, message: 'is the job file itself' });
     const other = seen.find(([, earlier]) => same(earlier, href));
     if (other !== undefined) problems.push({ path, message: `is the same as output ${other[0]}` });
     if (href.endsWith('/')) problems.push({ path, message: `${href} is a folder; wanted a file` });

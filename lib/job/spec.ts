@@ -67,7 +67,7 @@ const outputObject = z.strictObject({
     .optional()
     .describe('How each overview level is made from 2 x 2 pixels of the level below. Default: average for floats, nearest for integers.'),
   statistics: z.boolean().default(true).describe('Write count, minimum, maximum, mean and standard deviation as GDAL metadata.'),
-  bandNames: z.array(z.string().min(1)).min(1).optional().describe('One description a band.'),
+  bandNames: z.array(z.string().regex(/^[^\u0000-\u001F]+$/, 'wanted some text without control characters')).min(1).optional().describe('One description a band.'),
 });
 
 const expressionText = z.string().min(1).max(10_000);
@@ -137,19 +137,22 @@ export const jobSpec = z
     inputs: z
       .record(identifier, z.union([href, inputObject]))
       .refine((inputs) => Object.keys(inputs).length > 0, 'wanted at least one input')
+      .refine((inputs) => Object.keys(inputs).length <= 1000, 'wanted 1000 inputs at most')
       .meta({ description: 'Rasters by name.', minProperties: 1 }),
-    grid: grid.prefault({}),
-    operation,
+    grid: grid.prefault({}).describe('The pixels of the outputs, and how they are cut into tiles.'),
+    operation: operation.describe('What is computed.'),
     outputs: z
       .record(identifier, outputObject)
       .refine((outputs) => Object.keys(outputs).length > 0, 'wanted at least one output')
+      .refine((outputs) => Object.keys(outputs).length <= 100, 'wanted 100 outputs at most')
       .meta({ description: 'Results by name; each needs an expression of the same name.', minProperties: 1 }),
-    compute: compute.prefault({}),
+    compute: compute.prefault({}).describe('What a task on AWS gets; what is not said comes from the deployment. On a laptop `tilesPerTask` counts, `memory` bounds the plan, and the command line says the rest.'),
     tolerateFailures: z
       .strictObject({
         percentage: z.number().min(0).max(100).default(0).describe('Batches that may fail, in percent; their tiles become nodata.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Whether a run may succeed without some of its tiles.'),
   })
   .describe('A job for tilefan: rasters in, an expression over their pixels, cloud-optimized GeoTIFFs out.');
 

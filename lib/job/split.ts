@@ -22,16 +22,21 @@ export interface SplitEnvironment {
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
 const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 
+/** @throws JobError RUN_ID for what can't be one */
+export function checkRunId(id: string): void {
+  if (runIdPattern.test(id)) return;
+  const shown = id.length > 100 ? `${id.slice(0, 99)}…` : id;
+  throw new JobError('RUN_ID', `${JSON.stringify(shown)} can't be a run id: wanted letters, digits, - and _, beginning with a letter or digit, 80 at most`);
+}
+
 /**
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
 export async function split(event: SplitEvent, { store, env }: SplitEnvironment): Promise<SplitResult> {
-  const { job: document, base, run = event.execution } = await readJob(event.input, store);
-  if (!runIdPattern.test(run)) {
-    throw new JobError('RUN_ID', `${JSON.stringify(run)} can't be a run id: wanted letters, digits, - and _, 80 at most`);
-  }
+  const { job: document, file, run = event.execution } = await readJob(event.input, store);
+  checkRunId(run);
   const problems: Problem[] = [];
-  const job = resolveJob(parseJobSpec(document, problems), { base, runId: run }, problems);
+  const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
   const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);
@@ -43,14 +48,14 @@ export async function split(event: SplitEvent, { store, env }: SplitEnvironment)
 async function readJob(
   input: SplitEvent['input'],
   store: Store,
-): Promise<{ readonly job: unknown; readonly base: string | undefined; readonly run: string | undefined }> {
-  if (!('job' in input)) return { job: input, base: undefined, run: undefined };
+): Promise<{ readonly job: unknown; readonly file: string | undefined; readonly run: string | undefined }> {
+  if (!('job' in input)) return { job: input, file: undefined, run: undefined };
   const { job, run } = input as { job: unknown; run?: string };
-  if (typeof job !== 'string') return { job, base: undefined, run };
+  if (typeof job !== 'string') return { job, file: undefined, run };
   const href = resolveHref(job);
   const text = new TextDecoder().decode(await store.readAll(href));
   try {
-    return { job: JSON.parse(text), base: parentHref(href), run };
+    return { job: JSON.parse(text), file: href, run };
   } catch (cause) {
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }

@@ -24,6 +24,7 @@ export function jobJsonSchema(): JsonSchema {
  * @throws JobError JOB_INVALID that lists every problem of form with its JSON path; those between the fields too, when nobody gathers them
  */
 export function parseJobSpec(document: unknown, problems?: Problem[]): JobSpec {
+  refusePrototypes(document, []);
   const parsed = jobSpec.safeParse(document);
   if (!parsed.success) {
     const schema = jobJsonSchema();
@@ -102,9 +103,21 @@ function describeUnion(
   return [{ path: jsonPath(path), message: `wanted ${[...new Set(wanted)].join(' or ')}; found ${show(found)}` }];
 }
 
+/** How deep names that a user chooses can lie in a job. */
+const namesDepth = 3;
+
+/** An object of JavaScript can't have this name for a field of its own in all places: it would silently get lost. */
+function refusePrototypes(value: unknown, path: readonly string[]): void {
+  if (typeof value !== 'object' || value === null || path.length > namesDepth) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '__proto__') throwProblems('JOB_INVALID', 'the job spec is not valid', [{ path: jsonPath([...path, key]), message: 'bad name: __proto__ has a meaning of its own in JavaScript' }]);
+    refusePrototypes(inner, [...path, key]);
+  }
+}
+
 /** zod's names for types, in the words of JSON. */
 function expectedName(expected: string): string {
-  return expected === 'record' ? 'object' : expected;
+  return { record: 'object', int: 'whole number' }[expected] ?? expected;
 }
 
 /** Problems that no single field shows. */
@@ -167,6 +180,12 @@ function suggestion(found: unknown, values: readonly unknown[]): string {
 
 /** A value as it may stand in a message: JSON, cut at 80 characters. */
 function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  let text: string;
+  try {
+    text = value === undefined ? 'nothing' : JSON.stringify(value);
+  } catch {
+    // Nested deeper than the stack reaches.
+    text = Array.isArray(value) ? 'a list' : 'an object';
+  }
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

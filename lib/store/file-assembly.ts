@@ -137,6 +137,8 @@ export class FileAssembly implements Assembly {
         await this.#reader.readInto(source, offset + done, chunk);
         await writing;
         writing = writeAt(target, chunk, position + done);
+        // It is awaited after the next chunk has been read; until then an error must not count as unhandled.
+        writing.catch(() => undefined);
         [filling, emptying] = [emptying, filling];
       }
     } finally {

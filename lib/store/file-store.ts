@@ -250,8 +250,24 @@ async function inFolder<T>(path: string, createFolders: boolean, work: () => Pro
     return await work();
   } catch (error) {
     if (!createFolders || errnoOf(error) !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     return await work();
+  }
+}
+
+/** Not mkdir's own `recursive`, which never ends where a folder exists but nothing can be made in it, as under /proc. */
+async function makeFolders(folder: string): Promise<void> {
+  const make = async (): Promise<void> => {
+    await mkdir(folder).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+  };
+  try {
+    await make();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeFolders(dirname(folder));
+    await make();
   }
 }
 

@@ -3,7 +3,7 @@
  * to worker threads.
  */
 import * as z from 'zod';
-import { jsonNumber } from '../../base/json-number.ts';
+import { jsonNumber } from '../../base/json-number-schema.ts';
 import { dtypes } from '../dtype.ts';
 import { type BinaryOperation, binaryOperations, type UnaryOperation, unaryOperations } from './operations.ts';
 
