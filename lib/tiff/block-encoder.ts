@@ -40,6 +40,7 @@ export class BlockEncoder {
    */
   encode(planes: readonly Plane[], column: number, row: number): Uint8Array | undefined {
     const { blockSize, dtype, bands, predictor } = this.#encoding;
+    if (dtype === 'float32' && bands === 1 && predictor === 3) return this.#encodeFloats(planes[0] as Plane, column, row);
     if (!this.#gather(planes, column, row)) return undefined;
     if (predictor === 2) {
       if (this.#samples instanceof Float32Array || this.#samples instanceof Float64Array) {
@@ -47,8 +48,23 @@ export class BlockEncoder {
       }
       differenceHorizontally(this.#samples, blockSize, blockSize, bands);
     } else if (predictor === 3) {
-      if (dtype === 'float32') predictFloat32(new Uint32Array(this.#samples.buffer), blockSize, blockSize, bands, this.#predicted);
+      if (dtype === 'float32') predictFloat32(new Uint32Array(this.#samples.buffer), 0, blockSize * bands, blockSize, blockSize, bands, this.#predicted);
       else predictFloat64(this.#bytes, blockSize, blockSize, bands, this.#predicted);
+    }
+    return this.#compressor.compress(this.#predicted);
+  }
+
+  /** One band of float32, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
+  #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | undefined {
+    const { blockSize } = this.#encoding;
+    const whole = plane.columns - column >= blockSize && plane.rows - row >= blockSize;
+    if (!whole) {
+      if (!this.#gather([plane], column, row)) return undefined;
+      predictFloat32(new Uint32Array(this.#samples.buffer), 0, blockSize, blockSize, blockSize, 1, this.#predicted);
+    } else {
+      if (!hasOther(plane, column, row, blockSize, blockSize, this.#encoding.nodata ?? 0)) return undefined;
+      const { buffer, byteOffset, length } = plane.samples;
+      predictFloat32(new Uint32Array(buffer, byteOffset, length), row * plane.columns + column, plane.columns, blockSize, blockSize, 1, this.#predicted);
     }
     return this.#compressor.compress(this.#predicted);
   }

@@ -19,13 +19,22 @@ export function differenceHorizontally(samples: IntegerSamples, columns: number,
 
 /**
  * Predictor 3 for 4-byte floats: each row's bytes are sorted by significance, most significant first, and then differenced byte by byte.
- * @param words the bits of the floats: (rows, columns, bands)
- * @param target as many bytes
+ * @param words the bits of the floats: (rows, columns, bands), of which those from `first` on are taken
+ * @param stride words from one row to the next
+ * @param target four bytes for each word, rows close together
  */
-export function predictFloat32(words: Uint32Array, columns: number, rows: number, bands: number, target: Uint8Array): void {
+export function predictFloat32(
+  words: Uint32Array,
+  first: number,
+  stride: number,
+  columns: number,
+  rows: number,
+  bands: number,
+  target: Uint8Array,
+): void {
   const rowSamples = columns * bands;
   for (let row = 0; row < rows; row++) {
-    const from = row * rowSamples;
+    const from = first + row * stride;
     const p0 = row * rowSamples * 4;
     const p1 = p0 + rowSamples;
     const p2 = p1 + rowSamples;
