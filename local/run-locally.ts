@@ -69,7 +69,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const [definition, functions] = await Promise.all([readDefinition(), options.functions ?? importFunctions()]);
   const env = { ...process.env, ...options.env, TILEFAN_WORK: work, TILEFAN_TASK_DEFINITION: 'local' };
   const store = createStore();
-  const ecs = createLocalEcs({ store, command: options.workerCommand ?? [process.execPath, '--expose-gc', workerFile], env, onEvent });
+  const ecs = createLocalEcs({ store, command: options.workerCommand ?? [process.execPath, '--expose-gc', '--max-semi-space-size=2', workerFile], env, onEvent });
   const failedBatches: FailedBatch[] = [];
   try {
     const outcome = await engine.execute(definition, input, {

@@ -104,6 +104,8 @@ async function work(plan: Plan, of: Store): Promise<void> {
     signal: stop.signal,
     onTile: ({ column, row, reused }) => {
       summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
+      // Encoded tiles that have been committed are garbage outside of the heap, as in the threads.
+      globalThis.gc?.({ type: 'minor', execution: 'sync' });
       process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
     },
   });

@@ -70,7 +70,7 @@ void describe('the command line', { concurrency: 2 }, () => {
   void it('names the result for people', async () => {
     const result = await runCli(['run', job, '--run', 'two', '--work', space.path('work')]);
     assert.equal(result.exitCode, 0, result.stderr);
-    assert.match(result.stdout, /^run two: 2 of 2 tiles in [\d.]+ s \(2 computed, 0 reused\)\n/);
+    assert.match(result.stdout, /^run two: 2 of 2 tiles in [\d.]+ s \(2 computed, 0 found committed\)\n/);
     assert.ok(result.stdout.includes(`o: ${space.path('jobs/out/scene-test-two.tif')} (`));
     assert.match(result.stdout, /band 1 plus one: 20000 valid, min 1, max 251, mean 1\d\d/);
     assert.ok(!existsSync(space.path('work/runs/two/segments')), 'segments of a finished run are taken away');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { makeScene } from '../../examples/make-scene.ts';
 import { hasProgram, runCli, runJob, type CliOptions, type CliResult } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
@@ -232,6 +233,31 @@ answer(check_levels(path, image, 'average', -7, 128) + check_statistics(path, im
     await fails([path, ...inWork], { exitCode: 73, says: [`${disk}/work/runs/full-work/segments/o/`, 'no space left on the device'] });
     execFileSync('mount', ['-o', 'remount,size=20m', disk]);
     assert.equal((await runJob([path, ...inWork])).tiles.done, 20);
+  });
+
+  // Catches: a write that fails while the next chunk is being read, which nobody would wait for.
+  void it('says so too when the disk fills up in the middle of a large copy', async (test) => {
+    const disk = mounted('size=6m');
+    if (disk === undefined) return skipped(test, 'no right to mount a tmpfs here');
+    makeScene(space.path('large.tif'), 1600);
+    const path = space.job('large.json', { name: 'large', inputs: { a: 'large.tif' }, operation: { expression: { o: 'a[1] * 1' } }, outputs: { o: { href: 'large-o.tif', dtype: 'float64', compression: 'none' } } });
+    const { stderr } = await fails([path, '--work', work, '--run', 'large', '--output', `o=${disk}/o.tif`], { exitCode: 73, says: [`${disk}/o.tif`, 'no space left on the device', '--run large continues it'] });
+    assert.doesNotMatch(stderr, /\n\s+at /, 'a stack trace is nothing for users');
+  });
+
+  void it('refuses what would get lost or do harm without a word', async () => {
+    const itself = space.job('itself.json', job({ outputs: { o: { href: 'itself.json', blockSize: 128 } } }));
+    const before = readFileSync(itself);
+    await fails([itself, '--work', work], { exitCode: 64, says: ['$.outputs.o.href: is the job file itself'] });
+    assert.deepEqual(readFileSync(itself), before);
+    writeFileSync(space.path('proto.json'), JSON.stringify(job()).replace('"a":', '"__proto__":'));
+    await fails([space.path('proto.json'), '--work', work], { exitCode: 64, says: ['__proto__'] });
+    writeFileSync(space.path('deep.json'), `${'['.repeat(100_000)}${']'.repeat(100_000)}`);
+    await fails([space.path('deep.json'), '--work', work], { exitCode: 64, says: ['wanted object, found a list'] });
+    await fails([space.path('job.json'), '--work', work, '--run', ''], { exitCode: 64, says: ["can't be a run id"] });
+    await fails([space.path('job.json'), '--work', ''], { exitCode: 64, says: ['--work', 'found nothing'] });
+    // A folder exists there, and nothing can be made in it: making folders must end.
+    await fails([space.path('job.json'), '--work', '/proc/none'], { exitCode: 73, says: ['/proc/none'] });
   });
 
   // Catches: an input exchanged under a run that is continued, which would mix the pixels of two files.

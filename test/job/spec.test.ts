@@ -47,7 +47,7 @@ const bad: readonly [readonly string[], unknown, string, RegExp][] = [
   [['inputs', 'a'], 5, '$.inputs.a', /found 5/],
   [['inputs', 'a'], { bands: [1] }, '$.inputs.a.href', /missing/],
   [['inputs', 'a'], { href: 'a.tif', bands: [0] }, '$.inputs.a.bands[0]', />=1.*found 0/],
-  [['inputs', 'a'], { href: 'a.tif', bands: [1.5] }, '$.inputs.a.bands[0]', /int/],
+  [['inputs', 'a'], { href: 'a.tif', bands: [1.5] }, '$.inputs.a.bands[0]', /whole number/],
   [['inputs', 'a'], { href: 'a.tif', bands: [] }, '$.inputs.a.bands', />=1/],
   [['inputs', 'a'], { href: 'a.tif', nodata: 'none' }, '$.inputs.a.nodata', /number or "nan".*found "none"/],
   [['inputs', 'a'], { href: 'a.tif', resampling: 'linear' }, '$.inputs.a.resampling', /"nearest".*found "linear"; did you mean "bilinear"/],
