@@ -15,7 +15,7 @@ import type { Store } from '../../lib/store/store.ts';
 import { Attempt } from './attempt.ts';
 import { ThreadPool } from './thread-pool.ts';
 
-// V8's mid-tier compiler inlines hot pixel loops and then keeps them; without that they reach the top tier (docs/performance.md).
+// Against V8's mid-tier compiler stranding inlined pixel loops; what it gains is in docs/performance.md.
 setFlagsFromString('--no-maglev-inlining');
 
 /** Node's timers end at 2^31 milliseconds, 25 days. */

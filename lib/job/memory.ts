@@ -9,7 +9,7 @@ import { stripRows } from './tile.ts';
 
 /** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
 const processBytes = 120 * 2 ** 20;
-/** A worker thread before its buffers. */
+/** A worker thread before its buffers: an estimate. */
 const threadBytes = 30 * 2 ** 20;
 /** Tiles whose bytes are held beside those of the threads: the one that is read ahead. */
 const tilesAhead = 1;
