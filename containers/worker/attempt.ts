@@ -48,7 +48,7 @@ export class Attempt {
   }
 
   async #write(state: Pick<AttemptRecord, 'state' | 'tilesComputed' | 'tilesReused' | 'endedAt' | 'error'>): Promise<void> {
-    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state };
+    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task: null, log: null };
     const [, , columns, rows] = this.#line.tiles;
     const record: BatchRecord = {
       batch: this.#line.batch,

@@ -16,6 +16,9 @@ export const errorRecord = z.object({
   stack: z.string().optional(),
 });
 
+const logLocation = z.object({ group: z.string(), stream: z.string(), region: z.string() });
+export type LogLocation = z.infer<typeof logLocation>;
+
 const attemptRecord = z.object({
   attempt: z.int().positive(),
   state: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED']),
@@ -25,6 +28,10 @@ const attemptRecord = z.object({
   tilesComputed: z.int().nonnegative(),
   tilesReused: z.int().nonnegative(),
   error: errorRecord.nullable(),
+  /** ARN of the ECS task; null where there is none, as in a local run, and in records from before it was kept. */
+  task: z.string().nullable().default(null),
+  /** Where CloudWatch Logs has what the attempt printed. */
+  log: logLocation.nullable().default(null),
 });
 export type AttemptRecord = z.infer<typeof attemptRecord>;
 
