@@ -6,7 +6,8 @@
  *   are 60 s by default, overflow above 2,147,483 s and leave the handler running, so they are set out of reach and kept here instead.
  * - A Wait becomes a Task, so that it can be shortened, seen and aborted; retry intervals are scaled.
  * - A distributed Map becomes a Task, whose handler runs one child machine an item. The child begins with the ItemSelector as a Pass.
- * - `States.JsonToString` of a path is evaluated here: the library drops the backslashes of its result.
+ * - `States.JsonToString` of a path is evaluated here: the library drops the backslashes of its result. A Pass hands on a marker instead of
+ *   the text, which the Task that uses it replaces.
  *
  * What the library would run wrongly without a word is refused: JSONata, Parallel, inline Map, heartbeats, `IsPresent: false`.
  */
@@ -87,6 +88,8 @@ function adaptState(name: string, state: State, waitScale: number): State {
       return adaptWait(name, state);
     case 'Map':
       return adaptMap(name, state);
+    case 'Pass':
+      return state['Parameters'] === undefined ? state : { ...state, Parameters: deferJsonText(state['Parameters']) };
     default:
       return state;
   }

@@ -67,7 +67,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const { input, runId, workers, work, signal = new AbortController().signal, onEvent = () => undefined } = options;
   const engine = options.engine ?? new LocalStepFunctionsEngine();
   const [definition, functions] = await Promise.all([readDefinition(), options.functions ?? importFunctions()]);
-  const env = { ...process.env, ...options.env, TILEFAN_WORK: work, TILEFAN_TASK_DEFINITION: 'local' };
+  const env = { ...process.env, ...options.env, TILEFAN_WORK: work };
   const store = createStore();
   const ecs = createLocalEcs({ store, command: options.workerCommand ?? [process.execPath, '--expose-gc', '--max-semi-space-size=2', workerFile], env, onEvent });
   const failedBatches: FailedBatch[] = [];

@@ -50,6 +50,15 @@ function checkOutput(name: string, output: JobOutput, tileSize: number, bands: n
   if (nodata === 'nan' && !isFloat(dtype)) problems.push({ path: at('nodata'), message: `${dtype} has no NaN` });
 }
 
+/** Refuses outputs where a new object starts a run: each result would start the next run, for ever. */
+export function checkTriggers(job: JobSpec, triggers: readonly string[], problems: Problem[]): void {
+  for (const [name, { href }] of Object.entries(job.outputs)) {
+    const trigger = triggers.find((folder) => href.startsWith(folder));
+    if (trigger === undefined) continue;
+    problems.push({ path: jsonPath(['outputs', name, 'href']), message: `${displayHref(href)} lies under ${displayHref(trigger)}, where every new object starts a run; wanted another place` });
+  }
+}
+
 /** Begins and gives up an upload to each output, which shows what could not be written in the end. Nothing remains of it. */
 export async function checkWritable(store: Store, job: JobSpec, inputs: readonly PlanInput[], problems: Problem[]): Promise<void> {
   const known = new Set(problems.map(({ path }) => path));

@@ -5,9 +5,12 @@
 import * as z from 'zod';
 import { formatHref, parseHref } from '../store/href.ts';
 
-/** What starts an execution: the job spec itself, or where it lies; `run` names the run to continue. */
+/**
+ * What starts an execution: the job spec itself, or `job` with the spec or where it lies. `run` names the run to continue; `object` is the
+ * href of an uploaded file, which the placeholders of the job (then a template) stand for.
+ */
 export const executionInput = z.union([
-  z.strictObject({ job: z.union([z.string(), z.record(z.string(), z.unknown())]), run: z.string().optional() }),
+  z.strictObject({ job: z.union([z.string(), z.record(z.string(), z.unknown())]), run: z.string().optional(), object: z.string().optional() }),
   z.record(z.string(), z.unknown()),
 ]);
 
@@ -19,8 +22,13 @@ const capacityStrategy = z.array(
   z.strictObject({ CapacityProvider: z.string(), Weight: z.number(), Base: z.number().optional() }),
 );
 
-/** What RunTask is given. CPU units and MiB are strings, as ECS wants them on the task level. */
-export const taskSize = z.strictObject({ cpu: z.string(), memory: z.string() });
+/** The part of RunTask's Overrides that says how large a task is. CPU units and MiB are strings, as ECS wants them on the task level. */
+export const taskSize = z.strictObject({
+  Cpu: z.string(),
+  Memory: z.string(),
+  /** Only Fargate takes it. */
+  EphemeralStorage: z.strictObject({ SizeInGiB: z.int() }).optional(),
+});
 export const taskCompute = z.strictObject({
   taskDefinition: z.string(),
   size: taskSize,
@@ -29,8 +37,12 @@ export const taskCompute = z.strictObject({
   strategy: capacityStrategy,
   /** On-demand capacity, for the last attempt after capacity was lost. */
   fallback: capacityStrategy,
+  /** Whether a task gets an address of its own, which it needs to reach ECR from a public subnet without NAT. */
+  publicIp: z.enum(['ENABLED', 'DISABLED']),
   timeoutSeconds: z.int().positive(),
 });
+
+export type TaskCompute = z.infer<typeof taskCompute>;
 
 /** The state between Split, ProcessBatches and Reduce. */
 export const runState = z.strictObject({

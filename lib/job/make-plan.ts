@@ -19,7 +19,6 @@ import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts'
 import { inputHref } from './resolve.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
-import { toTaskSize } from './task-size.ts';
 
 /** A segment is at least so large: above S3's smallest part of 5 MiB, and little enough to lose with a machine. */
 const smallestSegmentBytes = 8 * 2 ** 20;
@@ -241,19 +240,11 @@ function memoryProblem(facts: Parameters<typeof projectMemory>[0], tileSize: num
 function firstState(runId: string, settings: Settings, job: JobSpec): RunState {
   const href = `${settings.work}runs/${runId}/`;
   const { bucket, key: prefix } = addressOf(href);
-  const { capacity, size, larger } = settings;
   return {
     run: { id: runId, href, bucket, prefix },
     pass: 0,
     manifest: addressOf(`${href}${runFiles.manifest(0)}`),
     limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: job.tolerateFailures.percentage },
-    compute: {
-      taskDefinition: settings.taskDefinition,
-      size: toTaskSize(size),
-      larger: toTaskSize(larger),
-      strategy: [{ CapacityProvider: capacity, Weight: 1 }],
-      fallback: [{ CapacityProvider: capacity === 'FARGATE_SPOT' ? 'FARGATE' : capacity, Weight: 1 }],
-      timeoutSeconds: settings.timeoutSeconds,
-    },
+    compute: settings.compute,
   };
 }

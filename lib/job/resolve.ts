@@ -10,6 +10,8 @@ export interface ResolveOptions {
   readonly base: string | undefined;
   /** The job file itself, which no output may replace. */
   readonly file?: string | undefined;
+  /** The uploaded file that the placeholders `{key}`, `{stem}` and `{bucket}` stand for; the job is then a template. */
+  readonly object?: string | undefined;
   readonly runId: string;
 }
 
@@ -18,11 +20,15 @@ export function inputHref(input: JobSpec['inputs'][string]): string {
   return typeof input === 'string' ? input : input.href;
 }
 
+/** How a template names the uploaded file itself, wherever it lies: in S3, or in a folder that stands for a bucket. */
+const wholeObject = 's3://{bucket}/{key}';
+
 /**
  * Makes every href canonical. Doing it again changes nothing.
  * @param problems gets hrefs that can't be, placeholders that don't exist, and outputs that are inputs or each other
  */
-export function resolveJob(job: JobSpec, { base, file, runId }: ResolveOptions, problems: Problem[]): JobSpec {
+export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveOptions, problems: Problem[]): JobSpec {
+  const uploaded = object === undefined ? undefined : resolveHref(object);
   const resolve = (text: string, path: readonly string[]): string => {
     try {
       // A path in a job file names things beside it; one that climbs out could name anything.
@@ -38,12 +44,12 @@ export function resolveJob(job: JobSpec, { base, file, runId }: ResolveOptions, 
   const inputs = Object.fromEntries(
     Object.entries(job.inputs).map(([name, input]) => {
       const path = typeof input === 'string' ? ['inputs', name] : ['inputs', name, 'href'];
-      const href = resolve(inputHref(input), path);
+      const href = resolve(uploaded === undefined ? inputHref(input) : fillInput(inputHref(input), uploaded, jsonPath(path), problems), path);
       return [name, typeof input === 'string' ? href : { ...input, href }];
     }),
   );
   const reference = inputHref(inputs[job.grid.like ?? ''] ?? Object.values(inputs)[0] ?? '');
-  const values = placeholders(job.name, runId, reference);
+  const values = { run: runId, name: job.name, ...placeholders(uploaded ?? reference, uploaded !== undefined) };
   const outputs = Object.fromEntries(
     Object.entries(job.outputs).map(([name, output]) => {
       const path = ['outputs', name, 'href'];
@@ -61,32 +67,49 @@ function climbsOut(text: string): boolean {
   return path.split('/').includes('..');
 }
 
-/** What `{…}` in an output's href may stand for. `key` and `stem` are those of the input that the grid is like. */
-function placeholders(name: string, run: string, reference: string): Readonly<Record<string, string>> {
+/** What `{…}` may stand for, taken from the uploaded file or, in the outputs of a job that is no template, from the input that the grid is like. */
+function placeholders(href: string, uploaded: boolean): Readonly<Record<string, string>> {
   try {
-    const location = parseHref(reference);
-    const key = location.scheme === 's3' ? location.key : location.path.replace(/^\//, '');
-    return { run, name, key, stem: stem(reference) };
+    const location = parseHref(href);
+    if (location.scheme === 'file') return { key: location.path.replace(/^\//, ''), stem: stem(href) };
+    return { key: location.key, stem: stem(href), ...(uploaded ? { bucket: location.bucket } : {}) };
   } catch {
     // The input's href is a problem of its own, which has been reported.
-    return { run, name, key: 'key', stem: 'stem' };
+    return { key: 'key', stem: 'stem' };
   }
 }
 
+/** An input's href with the uploaded file filled in. What it becomes is not filled again, so braces in a key do no harm. */
+function fillInput(text: string, uploaded: string, path: string, problems: Problem[]): string {
+  if (text === wholeObject) return uploaded;
+  const values = placeholders(uploaded, true);
+  return replacePlaceholders(text, values, path, problems, () => undefined);
+}
+
 function fill(text: string, values: Readonly<Record<string, string>>, path: string, problems: Problem[]): string {
+  return replacePlaceholders(text, values, path, problems, (whole, value) =>
+    // They would be taken for placeholders where the filled job is read again.
+    /[{}]/.test(value) ? `${whole} stands for ${JSON.stringify(value)} here, and an output's href can't hold braces; write the href out` : undefined,
+  );
+}
+
+/** @param refuse says what is wrong with a value, if anything is */
+function replacePlaceholders(
+  text: string,
+  values: Readonly<Record<string, string>>,
+  path: string,
+  problems: Problem[],
+  refuse: (whole: string, value: string) => string | undefined,
+): string {
   return text.replaceAll(/\{([^{}]*)\}/g, (whole, name: string) => {
     // Of its own: every object has a `constructor`.
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value !== undefined && /[{}]/.test(value)) {
-      // They would be taken for placeholders where the filled job is read again.
-      problems.push({ path, message: `${whole} stands for ${JSON.stringify(value)} here, and an output's href can't hold braces; write the href out` });
-      return whole;
-    }
-    if (value !== undefined) return value;
+    const refused = value === undefined ? undefined : refuse(whole, value);
+    if (value !== undefined && refused === undefined) return value;
     const near = nearestName(name, Object.keys(values));
     problems.push({
       path,
-      message: `unknown placeholder ${whole}; ${near === undefined ? `known are ${Object.keys(values).map((known) => `{${known}}`).join(', ')}` : `did you mean {${near}}?`}`,
+      message: refused ?? `unknown placeholder ${whole}; ${near === undefined ? `known are ${Object.keys(values).map((known) => `{${known}}`).join(', ')}` : `did you mean {${near}}?`}`,
     });
     return whole;
   });

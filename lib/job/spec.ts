@@ -4,6 +4,8 @@
  */
 import * as z from 'zod';
 import { dtypes } from '../raster/dtype.ts';
+import { architectures, capacityNames } from './capacity.ts';
+import { durationPattern, memoryPattern } from './quantities.ts';
 
 export const compressions = ['deflate', 'zstd', 'lzw', 'none'] as const;
 export const overviewMethods = ['nearest', 'average', 'mode', 'none'] as const;
@@ -94,26 +96,34 @@ const grid = z.strictObject({
   halo: z.literal(0).default(0).describe('Margin around a tile in pixels. Expressions look at one pixel at a time and need none.'),
 });
 
-export const memoryPattern = /^\d+(\.\d+)? ?(MiB|GiB|MB|GB)$/;
-export const durationPattern = /^0*[1-9]\d* ?[smh]$/;
-
 const memoryText = z
   .string()
   .regex(memoryPattern, 'wanted a number and a unit, for example "16 GiB"')
   .describe('For example `"16 GiB"`.');
 
+/** Registry, repository, and tag or digest (the grammar of OCI references, without its finer points). */
+const imagePattern = /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/;
+
 const compute = z.strictObject({
   capacity: z
-    .enum(['FARGATE', 'FARGATE_SPOT'])
+    .enum(capacityNames)
     .optional()
-    .describe('ECS capacity. Spot work that loses its machine too often ends on FARGATE.'),
+    .describe('ECS capacity. Work on FARGATE_SPOT that loses its machine too often ends on FARGATE. EC2 and MANAGED_INSTANCES are there when the deployment has them.'),
   cpu: z
-    .union([z.literal(0.25), z.literal(0.5), z.literal(1), z.literal(2), z.literal(4), z.literal(8), z.literal(16)])
+    .number()
+    .min(0.25)
+    .max(192)
     .optional()
-    .describe('vCPUs of a task; a worker runs one thread on each.'),
+    .describe('vCPUs of a task; a worker runs one thread on each. Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16.'),
   memory: memoryText.optional().describe('Memory of a task. Fargate allows certain pairs of cpu and memory only.'),
-  architecture: z.enum(['ARM64', 'X86_64']).optional(),
-  image: z.null().optional().describe("The worker's image; null is the deployed one."),
+  ephemeralStorage: memoryText.optional().describe('Scratch space of a task on Fargate, up to `"200 GiB"`; 20 GiB cost nothing.'),
+  architecture: z.enum(architectures).optional().describe("The processors that tasks run on; the worker's image has both."),
+  image: z
+    .string()
+    .regex(imagePattern, 'wanted the name of a container image, for example "111122223333.dkr.ecr.eu-west-1.amazonaws.com/mine:1"')
+    .nullable()
+    .optional()
+    .describe("An image of one's own, made from the worker's; null is the deployed one. A run on this machine starts the worker without any image."),
   maxConcurrency: z.int().min(1).max(10_000).optional().describe('Tasks at a time.'),
   tilesPerTask: z
     .union([z.literal('auto'), z.int().min(1).max(1_000_000)])

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { JobError, messageOf } from '../base/errors.ts';
 import { displayHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
-import type { SplitEvent, SplitResult } from './events.ts';
+import { checkTriggers } from './check-outputs.ts';
+import type { SplitEvent, SplitResult, TaskCompute } from './events.ts';
 import { makePlan } from './make-plan.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
 import type { Problem } from './problems.ts';
@@ -14,9 +15,20 @@ import type { JobSpec } from './spec.ts';
 import { batchCount, batchWindow } from './tiling.ts';
 import { parseJobSpec } from './validate.ts';
 
+/** Task definitions for jobs that bring an image of their own. */
+export interface TaskDefinitions {
+  /**
+   * The ARN of a definition that is `base` but for its image; made when there is none yet.
+   * @param base ARN of the deployment's own definition
+   */
+  withImage(base: string, image: string): Promise<string>;
+}
+
 export interface SplitEnvironment {
   readonly store: Store;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absent where there are no task definitions: a run on this machine starts the worker without an image. */
+  readonly taskDefinitions?: TaskDefinitions;
 }
 
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
@@ -32,30 +44,44 @@ export function checkRunId(id: string): void {
 /**
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
-export async function split(event: SplitEvent, { store, env }: SplitEnvironment): Promise<SplitResult> {
-  const { job: document, file, run = event.execution } = await readJob(event.input, store);
+export async function split(event: SplitEvent, { store, env, taskDefinitions }: SplitEnvironment): Promise<SplitResult> {
+  const { job: document, file, run = event.execution, object } = await readJob(event.input, store);
   checkRunId(run);
   const problems: Problem[] = [];
-  const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, runId: run }, problems);
+  const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, object, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
+  checkTriggers(job, settings.triggers, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
   const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);
   await writeManifest(store, plan);
-  return plan.state;
+  const { image } = job.compute;
+  const taskDefinition =
+    image === undefined || image === null || taskDefinitions === undefined
+      ? settings.compute.taskDefinition
+      : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
+  return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition } };
+}
+
+/**
+ * Of a run that is continued the sizes stay, since its tiles were planned to fit them; the place is that of the deployment as it is now: the
+ * one of then may be gone.
+ */
+function sizesOf({ state: { compute } }: Plan): Pick<TaskCompute, 'size' | 'larger'> {
+  return { size: compute.size, larger: compute.larger };
 }
 
 /** The job out of an execution's input: the spec itself, inside `job`, or where it lies. */
 async function readJob(
   input: SplitEvent['input'],
   store: Store,
-): Promise<{ readonly job: unknown; readonly file: string | undefined; readonly run: string | undefined }> {
-  if (!('job' in input)) return { job: input, file: undefined, run: undefined };
-  const { job, run } = input as { job: unknown; run?: string };
-  if (typeof job !== 'string') return { job, file: undefined, run };
+): Promise<{ readonly job: unknown; readonly file?: string; readonly run?: string | undefined; readonly object?: string | undefined }> {
+  if (!('job' in input)) return { job: input };
+  const { job, ...rest } = input as { job: unknown; run?: string; object?: string };
+  if (typeof job !== 'string') return { job, ...rest };
   const href = resolveHref(job);
   const text = new TextDecoder().decode(await store.readAll(href));
   try {
-    return { job: JSON.parse(text), file: href, run };
+    return { job: JSON.parse(text), file: href, ...rest };
   } catch (cause) {
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }

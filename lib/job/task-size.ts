@@ -43,7 +43,17 @@ export function nextLargerSize(size: TaskSize): TaskSize {
   return { cpu: 16, memoryMiB: 120 * gib };
 }
 
-/** CPU units and MiB as strings, as ECS wants them for a task. */
-export function toTaskSize({ cpu, memoryMiB }: TaskSize): { cpu: string; memory: string } {
-  return { cpu: String(cpu * 1024), memory: String(memoryMiB) };
+/** CPU units and MiB as strings, as RunTask's Overrides want them for a task. */
+export function toTaskSize({ cpu, memoryMiB }: TaskSize): { Cpu: string; Memory: string } {
+  return { Cpu: String(Math.floor(cpu * 1024)), Memory: String(memoryMiB) };
+}
+
+/** Which sizes go with so many vCPUs, in words. */
+export function describeSizes(cpu: number, allowed: readonly number[]): string {
+  const gib = allowed.map((memoryMiB) => String(memoryMiB / 1024));
+  const [first = '', second = ''] = gib;
+  const last = gib.at(-1) ?? '';
+  if (allowed.length === 0) return 'wanted 0.25, 0.5, 1, 2, 4, 8 or 16 vCPU';
+  const even = allowed.length > 3 ? `${first} to ${last} GiB, in steps of ${String(Number(second) - Number(first))} GiB` : `${gib.slice(0, -1).join(', ')} or ${last} GiB`;
+  return `with ${String(cpu)} vCPU wanted ${even}`;
 }

@@ -3,12 +3,26 @@ import { totalmem } from 'node:os';
 import { describe, it } from 'node:test';
 import { JobError } from '../../lib/base/errors.ts';
 import type { Problem } from '../../lib/job/problems.ts';
-import { parseDuration, parseMemory, readSettings } from '../../lib/job/settings.ts';
+import { parseDuration, parseMemory } from '../../lib/job/quantities.ts';
+import { readSettings } from '../../lib/job/settings.ts';
 import { jobSpec } from '../../lib/job/spec.ts';
 import { fargateSizes, nextLargerSize, toTaskSize } from '../../lib/job/task-size.ts';
 
 const compute = jobSpec.shape.compute;
-const deployment = { TILEFAN_WORK: 's3://work/x', TILEFAN_CPU: '4', TILEFAN_MEMORY: '16 GiB', TILEFAN_MAX_CONCURRENCY: '50', TILEFAN_TIMEOUT: '30m' };
+const capacities = {
+  FARGATE: { provider: 'FARGATE', publicIp: 'ENABLED', taskDefinitions: { ARM64: 'arn:arm', X86_64: 'arn:x86' } },
+  FARGATE_SPOT: { provider: 'FARGATE_SPOT', fallback: 'FARGATE', publicIp: 'ENABLED', taskDefinitions: { ARM64: 'arn:arm', X86_64: 'arn:x86' } },
+  EC2: { provider: 'tilefan-dev-ec2', publicIp: 'DISABLED', taskDefinitions: { X86_64: 'arn:ec2' }, largest: { cpu: 4, memory: '15 GiB' } },
+  MANAGED_INSTANCES: { provider: 'tilefan-dev-managed', publicIp: 'DISABLED', taskDefinitions: { ARM64: 'arn:managed' } },
+};
+const deployment = {
+  TILEFAN_WORK: 's3://work/x',
+  TILEFAN_CAPACITIES: JSON.stringify(capacities),
+  TILEFAN_CPU: '4',
+  TILEFAN_MEMORY: '16 GiB',
+  TILEFAN_MAX_CONCURRENCY: '50',
+  TILEFAN_TIMEOUT: '30m',
+};
 
 function read(env: Record<string, string>, wishes: object = {}) {
   const problems: Problem[] = [];
@@ -46,8 +60,8 @@ void describe('sizes of tasks', () => {
   });
 
   void it('are written as ECS wants them', () => {
-    assert.deepEqual(toTaskSize({ cpu: 0.25, memoryMiB: 512 }), { cpu: '256', memory: '512' });
-    assert.deepEqual(toTaskSize({ cpu: 16, memoryMiB: 122_880 }), { cpu: '16384', memory: '122880' });
+    assert.deepEqual(toTaskSize({ cpu: 0.25, memoryMiB: 512 }), { Cpu: '256', Memory: '512' });
+    assert.deepEqual(toTaskSize({ cpu: 16, memoryMiB: 122_880 }), { Cpu: '16384', Memory: '122880' });
   });
 });
 
@@ -62,20 +76,71 @@ void describe('settings', () => {
     assert.deepEqual(problems, []);
     assert.deepEqual(settings, {
       work: 's3://work/x/',
-      taskDefinition: 'local',
       startupSeconds: 60,
-      capacity: 'FARGATE_SPOT',
       maxConcurrency: 50,
-      timeoutSeconds: 1800,
       size: { cpu: 4, memoryMiB: 16_384 },
-      larger: { cpu: 8, memoryMiB: 32_768 },
       threads: 4,
-      local: false,
+      compute: {
+        taskDefinition: 'arn:arm',
+        size: { Cpu: '4096', Memory: '16384' },
+        larger: { Cpu: '8192', Memory: '32768' },
+        strategy: [{ CapacityProvider: 'FARGATE_SPOT', Weight: 1 }],
+        fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
+        publicIp: 'ENABLED',
+        timeoutSeconds: 1800,
+      },
+      triggers: [],
     });
-    const wishes = { capacity: 'FARGATE', cpu: 0.5, memory: '2 GiB', maxConcurrency: 7, timeout: '2h' };
+    const wishes = { capacity: 'FARGATE', architecture: 'X86_64', cpu: 0.5, memory: '2 GiB', ephemeralStorage: '60 GB', maxConcurrency: 7, timeout: '2h' };
     const own = read(deployment, wishes).settings;
-    assert.deepEqual([own.capacity, own.size, own.maxConcurrency, own.timeoutSeconds], ['FARGATE', { cpu: 0.5, memoryMiB: 2048 }, 7, 7200]);
+    assert.deepEqual([own.size, own.maxConcurrency], [{ cpu: 0.5, memoryMiB: 2048 }, 7]);
+    assert.deepEqual(own.compute, {
+      taskDefinition: 'arn:x86',
+      size: { Cpu: '512', Memory: '2048', EphemeralStorage: { SizeInGiB: 56 } },
+      larger: { Cpu: '512', Memory: '4096', EphemeralStorage: { SizeInGiB: 56 } },
+      strategy: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
+      fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
+      publicIp: 'ENABLED',
+      timeoutSeconds: 7200,
+    });
     assert.equal(own.threads, 1, 'half a processor runs one thread');
+  });
+
+  void it('of instances take any size that fits on one, and no address, no storage and no Fargate sizes', () => {
+    const { settings, problems } = read({ ...deployment, TILEFAN_EPHEMERAL_STORAGE: '100 GiB' }, { capacity: 'EC2', architecture: 'X86_64', cpu: 3, memory: '9 GiB' });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(settings.compute, {
+      taskDefinition: 'arn:ec2',
+      size: { Cpu: '3072', Memory: '9216' },
+      larger: { Cpu: '3072', Memory: '15360' },
+      strategy: [{ CapacityProvider: 'tilefan-dev-ec2', Weight: 1 }],
+      fallback: [{ CapacityProvider: 'tilefan-dev-ec2', Weight: 1 }],
+      publicIp: 'DISABLED',
+      timeoutSeconds: 1800,
+    });
+    const managed = read(deployment, { capacity: 'MANAGED_INSTANCES', cpu: 24, memory: '200 GiB' });
+    assert.deepEqual([managed.problems, managed.settings.compute.larger], [[], { Cpu: '24576', Memory: '409600' }]);
+  });
+
+  void it('refuse what the deployment or its capacity does not have', () => {
+    const refused: [object, string, RegExp][] = [
+      [{ capacity: 'EC2', architecture: 'ARM64', cpu: 2, memory: '4 GiB' }, '$.compute.architecture', /EC2 of this deployment runs X86_64, found ARM64/],
+      [{ capacity: 'EC2', architecture: 'X86_64', cpu: 8, memory: '15 GiB' }, '$.compute', /8 vCPU with 15360 MiB fits on no instance of EC2; wanted 4 vCPU and 15360 MiB at most/],
+      [{ capacity: 'EC2', architecture: 'X86_64', cpu: 2, memory: '4 GiB', ephemeralStorage: '50 GiB' }, '$.compute.ephemeralStorage', /only Fargate/],
+      [{ ephemeralStorage: '201 GiB' }, '$.compute.ephemeralStorage', /21 to 200 GiB .*found 201 GiB/],
+    ];
+    for (const [wishes, path, words] of refused) {
+      const { problems } = read(deployment, wishes);
+      assert.deepEqual(problems.map((problem) => problem.path), [path], JSON.stringify(wishes));
+      assert.match(problems[0]?.message ?? '', words);
+    }
+    const { FARGATE, FARGATE_SPOT } = capacities;
+    const { problems } = read({ ...deployment, TILEFAN_CAPACITIES: JSON.stringify({ FARGATE, FARGATE_SPOT }) }, { capacity: 'EC2' });
+    assert.match(problems[0]?.message ?? '', /this deployment has no EC2; it has FARGATE, FARGATE_SPOT/);
+  });
+
+  void it('know the folders where a new object starts a run', () => {
+    assert.deepEqual(read({ ...deployment, TILEFAN_TRIGGERS: 's3://in/jobs/,s3://in/incoming' }).settings.triggers, ['s3://in/jobs/', 's3://in/incoming/']);
   });
 
   void it('of a machine of one\'s own have its memory and the threads that were asked for', () => {
@@ -98,6 +163,9 @@ void describe('settings', () => {
   void it('refuse an environment that is not set up, naming the variable', () => {
     const broken: [Record<string, string>, RegExp][] = [
       [{}, /TILEFAN_WORK/],
+      [{ ...deployment, TILEFAN_CAPACITIES: '{"FARGATE":{}}' }, /TILEFAN_CAPACITIES[^]*FARGATE\.provider/],
+      [{ ...deployment, TILEFAN_CAPACITIES: '{' }, /TILEFAN_CAPACITIES/],
+      [{ TILEFAN_WORK: 's3://work/x' }, /TILEFAN_CAPACITIES is missing/],
       [{ ...deployment, TILEFAN_CPU: 'two' }, /TILEFAN_CPU/],
       [{ ...deployment, TILEFAN_CAPACITY: 'SPOT' }, /TILEFAN_CAPACITY/],
       [{ ...deployment, TILEFAN_MAX_CONCURRENCY: '-1' }, /TILEFAN_MAX_CONCURRENCY/],

@@ -99,7 +99,6 @@ test('what the account decides are placeholders that the packaged stack knows', 
     '#{FailBatchLambdaFunction.Arn}',
     '#{ReduceLambdaFunction.Arn}',
     '#{SplitLambdaFunction.Arn}',
-    '#{WorkerPublicIp}',
     '#{WorkerSecurityGroups.Value}',
     '#{WorkerSubnets.Value}',
   ]);

@@ -12,10 +12,11 @@ const fakeWorker = fileURLToPath(new URL('fake-worker.mjs', import.meta.url));
 
 export const compute: RunState['compute'] = {
   taskDefinition: 'local',
-  size: { cpu: '2048', memory: '16384' },
-  larger: { cpu: '4096', memory: '30720' },
+  size: { Cpu: '2048', Memory: '16384' },
+  larger: { Cpu: '4096', Memory: '30720' },
   strategy: [{ CapacityProvider: 'FARGATE_SPOT', Weight: 1 }],
   fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
+  publicIp: 'ENABLED',
   timeoutSeconds: 3600,
 };
 
