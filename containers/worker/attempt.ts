@@ -4,6 +4,7 @@ import type { BatchLine, BatchSummary } from '../../lib/job/batch.ts';
 import { runFiles } from '../../lib/job/plan.ts';
 import { batchRecord, encodeDocument, readDocument, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
 import type { Store } from '../../lib/store/store.ts';
+import type { TaskMetadata } from './task-metadata.ts';
 
 export class Attempt {
   readonly #store: Store;
@@ -11,23 +12,28 @@ export class Attempt {
   readonly #earlier: readonly AttemptRecord[];
   readonly #line: BatchLine;
   readonly #number: number;
+  readonly #metadata: TaskMetadata;
   readonly #startedAt = new Date().toISOString();
 
-  private constructor(store: Store, href: string, line: BatchLine, number: number, earlier: readonly AttemptRecord[]) {
+  private constructor(store: Store, href: string, line: BatchLine, number: number, earlier: readonly AttemptRecord[], metadata: TaskMetadata) {
     this.#store = store;
     this.#href = href;
     this.#line = line;
     this.#number = number;
     this.#earlier = earlier;
+    this.#metadata = metadata;
   }
 
-  /** Writes that the attempt has begun; if it is killed, this is what remains of it. */
-  static async begin(store: Store, run: string, line: BatchLine): Promise<Attempt> {
+  /**
+   * Writes that the attempt has begun; if it is killed, this is what remains of it, and says where its log is.
+   * @param metadata may be under way still: it comes while the earlier record is read
+   */
+  static async begin(store: Store, run: string, line: BatchLine, metadata: Promise<TaskMetadata>): Promise<Attempt> {
     const href = `${run}${runFiles.result(line.batch)}`;
-    const before = await readDocument(store, href, batchRecord);
+    const [before, known] = await Promise.all([readDocument(store, href, batchRecord), metadata]);
     const earlier = before?.attempts ?? [];
     // A run that is continued counts on, so the number is that of the record, not the state machine's.
-    const attempt = new Attempt(store, href, line, earlier.length + 1, earlier);
+    const attempt = new Attempt(store, href, line, earlier.length + 1, earlier, known);
     await attempt.#write({ state: 'RUNNING', tilesComputed: 0, tilesReused: 0, endedAt: null, error: null });
     return attempt;
   }
@@ -48,7 +54,8 @@ export class Attempt {
   }
 
   async #write(state: Pick<AttemptRecord, 'state' | 'tilesComputed' | 'tilesReused' | 'endedAt' | 'error'>): Promise<void> {
-    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task: null, log: null };
+    const { task, log } = this.#metadata;
+    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task, log };
     const [, , columns, rows] = this.#line.tiles;
     const record: BatchRecord = {
       batch: this.#line.batch,

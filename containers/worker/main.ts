@@ -5,6 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { JobError, TryAgainError, describeError, messageOf } from '../../lib/base/errors.ts';
 import { createLogger } from '../../lib/base/log.ts';
+import { createMetrics } from '../../lib/base/metrics.ts';
 import { batchLine, runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
 import { programOf } from '../../lib/job/operation.ts';
 import { readPlan, type Plan } from '../../lib/job/plan.ts';
@@ -12,7 +13,9 @@ import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import type { Store } from '../../lib/store/store.ts';
+import { addAttempt } from './attempt-metrics.ts';
 import { Attempt } from './attempt.ts';
+import { readTaskMetadata } from './task-metadata.ts';
 import { ThreadPool } from './thread-pool.ts';
 
 // Against V8's mid-tier compiler stranding inlined pixel loops; what it gains is in docs/performance.md.
@@ -48,17 +51,20 @@ if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeco
 const { run, line } = readEnvironment();
 const log = createLogger({ run, batch: line.batch });
 const store = createStore();
+const metadata = readTaskMetadata(process.env);
 let summary: BatchSummary = { computed: 0, reused: 0 };
 
 let attempt: Attempt | undefined;
 try {
-  attempt = await Attempt.begin(store, run, line);
+  attempt = await Attempt.begin(store, run, line, metadata);
   await work(await readPlan(store, run), store);
   await attempt.succeed(summary);
+  await printMetrics(false);
   log.info({ ...summary }, 'Batch:Done');
   process.exitCode = 0;
 } catch (error) {
   const described = describeError(error);
+  await printMetrics(true);
   log.error({ error: described, ...summary }, 'Batch:Failed');
   await attempt?.fail(error, summary).catch((cause: unknown) => {
     log.error({ cause: messageOf(cause) }, 'Record:Failed');
@@ -88,6 +94,17 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
+  }
+}
+
+/** Never throws: that metrics can't be printed says nothing about the batch. */
+async function printMetrics(failed: boolean): Promise<void> {
+  try {
+    const metrics = await createMetrics(process.env);
+    addAttempt(metrics, { ...summary, failed }, await metadata, process.uptime());
+    metrics.flush();
+  } catch (error) {
+    log.warn({ cause: messageOf(error) }, 'Metrics:Failed');
   }
 }
 
