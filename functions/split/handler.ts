@@ -2,7 +2,7 @@
 import middy from '@middy/core';
 import { splitEvent } from '../../lib/job/events.ts';
 import type { SplitResult } from '../../lib/job/events.ts';
-import { split } from '../../lib/job/split.ts';
+import { split, type TaskDefinitions } from '../../lib/job/split.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import { parseEvent, reporting } from '../middleware.ts';
 import type { Environment, FunctionContext } from '../middleware.ts';
@@ -12,12 +12,23 @@ export function createHandler(env: Environment): (event: unknown, context: Funct
   const handle = async (event: unknown): Promise<SplitResult> => {
     const store = createStore();
     try {
-      return await split(parseEvent(splitEvent, event, 'split'), { store, env });
+      return await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env) });
     } finally {
       await store.close();
     }
   };
   return middy<unknown, SplitResult, Error, FunctionContext>().use(reporting('split')).handler(handle);
+}
+
+/** Few jobs bring an image, so what speaks to ECS is loaded for these only; a run on this machine has no deployment, and no definitions. */
+function definitionsOf({ TILEFAN_NAME: deployment }: Environment): TaskDefinitions | undefined {
+  if (deployment === undefined) return undefined;
+  return {
+    async withImage(base, image) {
+      const { EcsTaskDefinitions } = await import('./task-definitions.ts');
+      return await new EcsTaskDefinitions(deployment).withImage(base, image);
+    },
+  };
 }
 
 export const handler = createHandler(process.env);

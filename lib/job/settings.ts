@@ -8,7 +8,7 @@ import type { TaskCompute } from './events.ts';
 import type { Problem } from './problems.ts';
 import { durationPattern, memoryPattern, parseDuration, parseMemory } from './quantities.ts';
 import type { JobSpec } from './spec.ts';
-import { nextLargerSize, toTaskSize, type TaskSize } from './task-size.ts';
+import { describeSizes, fargateSizes, nextLargerSize, toTaskSize, type TaskSize } from './task-size.ts';
 
 const memoryText = z.string().regex(memoryPattern, 'wanted a number and a unit, for example "16 GiB"');
 
@@ -99,8 +99,10 @@ function placeHere(size: TaskSize, compute: JobSpec['compute'], problems: Proble
 
 /** What the job itself names has to exist on Fargate, wherever it is tried first, unless it asks for instances. */
 export function checkCompute({ capacity = 'FARGATE', cpu, memory }: JobSpec['compute'], problems: Problem[]): void {
-  if (!isFargate(capacity) || cpu === undefined || memory === undefined) return;
-  checkFargateSize({ cpu, memoryMiB: Math.floor(parseMemory(memory) / 2 ** 20) }, problems);
+  if (!isFargate(capacity) || cpu === undefined) return;
+  const sizes = fargateSizes(cpu);
+  if (memory !== undefined) checkFargateSize({ cpu, memoryMiB: Math.floor(parseMemory(memory) / 2 ** 20) }, problems);
+  else if (sizes.length === 0) problems.push({ path: '$.compute.cpu', message: `Fargate has no task of ${String(cpu)} vCPU; ${describeSizes(cpu, sizes)}, or another capacity` });
 }
 
 /** What a laptop gives a worker when nobody says otherwise: a thread for each processor. */

@@ -7,7 +7,7 @@ import { checkTriggers } from './check-outputs.ts';
 import type { SplitEvent, SplitResult, TaskCompute } from './events.ts';
 import { makePlan } from './make-plan.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
-import type { Problem } from './problems.ts';
+import { throwProblems, type Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob } from './resolve.ts';
 import { readSettings } from './settings.ts';
@@ -28,7 +28,7 @@ export interface SplitEnvironment {
   readonly store: Store;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absent where there are no task definitions: a run on this machine starts the worker without an image. */
-  readonly taskDefinitions?: TaskDefinitions;
+  readonly taskDefinitions?: TaskDefinitions | undefined;
 }
 
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
@@ -52,6 +52,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions }: 
   const settings = readSettings(env, job.compute, problems);
   checkTriggers(job, settings.triggers, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
+  if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
   const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);
   await writeManifest(store, plan);
   const { image } = job.compute;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DataError, JobError, messageOf, type TilefanError } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
-import { basename, displayHref, joinHref, parseHref, resolveHref, stem } from '../store/href.ts';
+import { displayHref, joinHref, parseHref, resolveHref, stem } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
 import type { Notice, Upload } from './upload-message.ts';
 
@@ -61,7 +61,7 @@ export function decide(notice: Notice, inbox: Inbox): Decision {
 
 function decideUpload(upload: Upload, inbox: Inbox): Decision {
   const place = parseHref(inbox.href);
-  const what = `s3://${upload.bucket}/${upload.key}`;
+  const what = place.scheme === 's3' ? `s3://${upload.bucket}/${upload.key}` : `${place.path}${upload.key}`;
   const ignore = (reason: IgnoredReason): Decision => ({ do: 'ignore', reason, what });
   const refuse = (code: string, message: string): Decision => ({ do: 'refuse', error: new JobError(code, message, { where: { bucket: upload.bucket, key: upload.key } }) });
   if (place.scheme === 's3' && upload.bucket !== place.bucket) {
@@ -159,5 +159,5 @@ async function templatesIn(reader: ObjectReader, folder: string): Promise<string
     if (href.startsWith(folder) && href.endsWith('.json') && !href.slice(folder.length).includes('/')) names.push(stem(href));
     if (names.length >= mostTemplates) break;
   }
-  return names.filter((name) => !basename(`${folder}${name}`).startsWith('.'));
+  return names;
 }

@@ -213,10 +213,11 @@ void describe('plan', { skip: withoutGdal }, () => {
     const { state } = await planned({ inputs: { a: 'rgb.tif' }, compute: { capacity: 'FARGATE_SPOT', cpu: 2, memory: '8 GiB', maxConcurrency: 7, timeout: '30m' } });
     assert.deepEqual(state.compute, {
       taskDefinition: 'local',
-      size: { cpu: '2048', memory: '8192' },
-      larger: { cpu: '2048', memory: '16384' },
-      strategy: [{ CapacityProvider: 'FARGATE_SPOT', Weight: 1 }],
-      fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
+      size: { Cpu: '2048', Memory: '8192' },
+      larger: { Cpu: '2048', Memory: '16384' },
+      strategy: [{ CapacityProvider: 'local', Weight: 1 }],
+      fallback: [{ CapacityProvider: 'local', Weight: 1 }],
+      publicIp: 'DISABLED',
       timeoutSeconds: 1800,
     });
     assert.deepEqual(state.limits, { maxConcurrency: 7, toleratedFailurePercentage: 0 });

@@ -117,4 +117,36 @@ void describe('resolving a job', () => {
   void it('refuses an output that is a folder', () => {
     assert.match(resolved({ a: 'a.tif' }, { out: 'results/' }).problems[0]?.message ?? '', /is a folder; wanted a file/);
   });
+
+  void it('fills a template with the uploaded file, in inputs and outputs', () => {
+    const template = job({ scene: 's3://{bucket}/{key}', mask: 's3://{bucket}/masks/{stem}.tif', dem: 's3://dem/dem.tif' }, { out: 's3://out/{name}/{run}/{stem}-{bucket}.tif' }, 'dem');
+    const problems: Problem[] = [];
+    const made = resolveJob(template, { base: 's3://in/templates/', file: 's3://in/templates/ndvi.json', object: 's3://in/incoming/ndvi/a/b c+d.v2.tif', runId: 'run-7' }, problems);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(made.inputs, { scene: 's3://in/incoming/ndvi/a/b c+d.v2.tif', mask: 's3://in/masks/b c+d.v2.tif', dem: 's3://dem/dem.tif' });
+    assert.equal(made.outputs['out']?.href, 's3://out/ndvi/run-7/b c+d.v2-in.tif', 'of the upload, not of the reference input');
+  });
+
+  void it('takes braces in the key of an upload as they are in inputs, and refuses them in outputs', () => {
+    const problems: Problem[] = [];
+    const made = resolveJob(job({ scene: 's3://{bucket}/{key}' }, { out: 's3://out/{stem}.tif' }), { base: undefined, object: 's3://in/incoming/t/{run}.tif', runId: 'r' }, problems);
+    assert.equal(made.inputs['scene'], 's3://in/incoming/t/{run}.tif');
+    assert.deepEqual(paths({ problems }), ['$.outputs.out.href']);
+    assert.match(problems[0]?.message ?? '', /\{stem\} stands for "\{run\}"/);
+  });
+
+  void it('fills a template with a file of a folder that stands for the bucket', () => {
+    const problems: Problem[] = [];
+    const template = job({ scene: 's3://{bucket}/{key}', near: '{bucket}/x' }, { out: '/out/{stem}.tif' });
+    const made = resolveJob(template, { base: undefined, object: 'file:///in/incoming/t/a%20b.tif', runId: 'r' }, problems);
+    assert.equal(made.inputs['scene'], 'file:///in/incoming/t/a%20b.tif');
+    assert.equal(made.outputs['out']?.href, 'file:///out/a%20b.tif');
+    assert.match(problems[0]?.message ?? '', /unknown placeholder \{bucket\}; known are \{key\}, \{stem\}/, 'a file has no bucket');
+  });
+
+  void it('names placeholders of a template that do not exist', () => {
+    const problems: Problem[] = [];
+    resolveJob(job({ scene: 's3://{bucket}/{kye}' }, { out: 's3://out/o.tif' }), { base: undefined, object: 's3://in/a.tif', runId: 'r' }, problems);
+    assert.match(problems[0]?.message ?? '', /unknown placeholder \{kye\}; did you mean \{key\}/);
+  });
 });

@@ -157,7 +157,10 @@ void describe('settings', () => {
     assert.match(problems[0]?.message ?? '', /no task of 2 vCPU with 17408 MiB; with 2 vCPU wanted 4 to 16 GiB, in steps of 1 GiB/);
     assert.equal(read(deployment, { cpu: 16 }).problems.length, 1);
     assert.match(read(deployment, { cpu: 0.25, memory: '1.5 GiB' }).problems[0]?.message ?? '', /0\.25 vCPU wanted 0\.5, 1 or 2 GiB/);
-    assert.equal(read({ TILEFAN_WORK: '/w', TILEFAN_LOCAL_THREADS: '2' }, { cpu: 1, memory: '64 GiB' }).problems.length, 1, 'tried at home, the job would fail on AWS');
+    const home = { TILEFAN_WORK: '/w', TILEFAN_LOCAL_THREADS: '2' };
+    assert.equal(read(home, { cpu: 1, memory: '64 GiB' }).problems.length, 1, 'tried at home, the job would fail on AWS');
+    assert.match(read(home, { cpu: 3 }).problems[0]?.message ?? '', /no task of 3 vCPU; wanted 0\.25, 0\.5, 1/);
+    assert.deepEqual(read(home, { cpu: 3, memory: '64 GiB', capacity: 'EC2' }).problems, []);
   });
 
   void it('refuse an environment that is not set up, naming the variable', () => {

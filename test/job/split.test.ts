@@ -117,4 +117,62 @@ void describe('split', { skip: withoutGdal }, () => {
       return true;
     });
   });
+
+  void it('refuses an output where a new object starts a run', async () => {
+    await using run = bench();
+    run.env['TILEFAN_TRIGGERS'] = `${run.folder}/incoming/,${run.folder}/jobs`;
+    mkdirSync(run.file('incoming'));
+    mkdirSync(run.file('jobs-done'));
+    const to = (place: string): object => ({ outputs: { out: { href: run.file(place), blockSize: 128 } } });
+    await assert.rejects(run.split(jobIn(run, to('incoming/out.tif'))), refusedWith('PLAN_REFUSED', /\$\.outputs\.out\.href: .*incoming\/out\.tif lies under .*incoming\/, where every new object starts a run/));
+    await run.split(jobIn(run, to('jobs-done/out.tif')));
+  });
+
+  void describe('for AWS', () => {
+    const capacities = (revision: number): string =>
+      JSON.stringify({ FARGATE: { provider: 'FARGATE', publicIp: 'ENABLED', taskDefinitions: { ARM64: `arm:${String(revision)}`, X86_64: `x86:${String(revision)}` } } });
+    const deployed = (run: Bench, revision: number): Record<string, string> => ({
+      TILEFAN_WORK: `${run.folder}/work`,
+      TILEFAN_CAPACITIES: capacities(revision),
+      TILEFAN_CAPACITY: 'FARGATE',
+      TILEFAN_CPU: '2',
+      TILEFAN_MEMORY: '8 GiB',
+    });
+
+    void it('asks for a task definition with the image of the job, made from that of its architecture', async () => {
+      await using run = bench();
+      const asked: string[][] = [];
+      const taskDefinitions = {
+        withImage(...of: [string, string]): Promise<string> {
+          asked.push(of);
+          return Promise.resolve('arn:mine');
+        },
+      };
+      const wanting = (compute: object) => split({ input: jobIn(run, { compute }), execution: `run-${String(asked.length)}` }, { store: run.store, env: deployed(run, 1), taskDefinitions });
+      assert.equal((await wanting({ image: null })).compute.taskDefinition, 'arm:1');
+      assert.deepEqual(asked, []);
+      await using other = bench();
+      const state = await split(
+        { input: jobIn(other, { compute: { image: 'mine:7', architecture: 'X86_64' } }), execution: 'run-1' },
+        { store: other.store, env: deployed(other, 1), taskDefinitions },
+      );
+      assert.deepEqual([asked, state.compute.taskDefinition], [[['x86:1', 'mine:7']], 'arn:mine']);
+    });
+
+    void it('continues a run on the definitions of today, with the sizes that its plan was made for', async () => {
+      await using run = bench();
+      const first = await split({ input: jobIn(run), execution: 'run-1' }, { store: run.store, env: deployed(run, 1) });
+      const env = { ...deployed(run, 2), TILEFAN_CPU: '4', TILEFAN_MEMORY: '16 GiB' };
+      const second = await split({ input: { job: jobIn(run), run: 'run-1' }, execution: 'run-1.2' }, { store: run.store, env });
+      assert.deepEqual(second, { ...first, compute: { ...first.compute, taskDefinition: 'arm:2' } });
+    });
+
+    void it('refuses to continue a run on capacity that is gone', async () => {
+      await using run = bench();
+      await split({ input: jobIn(run, { compute: { capacity: 'FARGATE' } }), execution: 'run-1' }, { store: run.store, env: deployed(run, 1) });
+      const env = { ...deployed(run, 1), TILEFAN_CAPACITIES: '{}' };
+      const again = split({ input: { job: jobIn(run, { compute: { capacity: 'FARGATE' } }), run: 'run-1' }, execution: 'run-1.2' }, { store: run.store, env });
+      await assert.rejects(again, refusedWith('PLAN_REFUSED', /\$\.compute\.capacity: this deployment has no FARGATE/));
+    });
+  });
 });
