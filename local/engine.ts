@@ -48,6 +48,8 @@ export interface Surroundings {
   readonly onStateEntered?: (state: string, input: Json) => void;
   readonly onItemsStarted?: (state: string, input: Json, total: number) => void;
   readonly onItemEnded?: (item: Json, outcome: Outcome) => void;
+  /** Any execution, a child too, goes from one state to the next. The engine's own additions have names with a colon. */
+  readonly onTransition?: (from: string, to: string) => void;
 }
 
 export interface Engine {

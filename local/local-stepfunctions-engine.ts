@@ -60,14 +60,27 @@ async function runMachine(library: Library, execution: Execution, handlers: Hand
     running.abort();
   };
   signal.addEventListener('abort', abort, { once: true });
+  const told = surroundings.onTransition === undefined ? undefined : tellTransitions(running.eventLogs, surroundings.onTransition);
   try {
-    return { state: 'SUCCEEDED', output: await running.result };
+    const output = await running.result;
+    await told;
+    return { state: 'SUCCEEDED', output };
   } catch (error) {
     if (signal.aborted || error instanceof library.ExecutionAbortedError) return { state: 'ABORTED' };
+    await told;
     const cause: unknown = error instanceof library.ExecutionError ? error.cause : error;
     return { state: 'FAILED', error: cause instanceof Error ? cause.name : 'States.Runtime', cause: messageOf(cause) };
   } finally {
     signal.removeEventListener('abort', abort);
+  }
+}
+
+async function tellTransitions(events: ReturnType<InstanceType<Library['StateMachine']>['run']>['eventLogs'], tell: (from: string, to: string) => void): Promise<void> {
+  let from: string | undefined;
+  for await (const event of events) {
+    if (event.type !== 'StateEntered') continue;
+    if (from !== undefined) tell(from, event.state.name);
+    from = event.state.name;
   }
 }
 

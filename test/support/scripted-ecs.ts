@@ -37,6 +37,8 @@ export interface Call {
   readonly attempt: number;
   readonly capacity: string;
   readonly memory: string;
+  /** All that ECS would be sent. */
+  readonly arguments: Json;
 }
 
 export interface ScriptedBatch {
@@ -46,6 +48,7 @@ export interface ScriptedBatch {
   readonly record?: Json;
   /** How often the batch is redriven after it failed. */
   readonly redrives?: number;
+  readonly compute?: Partial<RunState['compute']>;
 }
 
 export interface BatchRun {
@@ -69,14 +72,14 @@ interface RunTaskArguments {
 }
 
 /** Runs one batch (number 12) through the child machine and returns how the child ended. */
-export async function runBatch({ answers, record, redrives = 0 }: ScriptedBatch): Promise<BatchRun> {
+export async function runBatch({ answers, record, redrives = 0, compute: given = {} }: ScriptedBatch): Promise<BatchRun> {
   const calls: Call[] = [];
   let reads = 0;
   let child: Outcome | undefined;
   const runTask: TaskHandler = ({ arguments: args }) => {
     const { CapacityProviderStrategy, Overrides } = args as unknown as RunTaskArguments;
     const environment = new Map(Overrides.ContainerOverrides[0].Environment.map(({ Name, Value }) => [Name, Value]));
-    calls.push({ attempt: Number(environment.get('TILEFAN_ATTEMPT')), capacity: CapacityProviderStrategy[0].CapacityProvider, memory: Overrides.Memory });
+    calls.push({ attempt: Number(environment.get('TILEFAN_ATTEMPT')), capacity: CapacityProviderStrategy[0].CapacityProvider, memory: Overrides.Memory, arguments: args });
     const answer = answers[Math.min(calls.length, answers.length) - 1];
     return answer === undefined || answer === 'ok' ? Promise.resolve(null) : Promise.reject(new StatesError(answer.error, answer.cause));
   };
@@ -89,7 +92,7 @@ export async function runBatch({ answers, record, redrives = 0 }: ScriptedBatch)
     return Promise.resolve({ Body: typeof record === 'string' ? record : JSON.stringify(record) });
   };
   await runMachine({
-    lambda: (name) => Promise.resolve(name === 'Split' ? state : { ...state, status: 'DONE' }),
+    lambda: (name) => Promise.resolve(name === 'Split' ? { ...state, compute: { ...compute, ...given } } : { ...state, status: 'DONE' }),
     runTask,
     getObject,
     redrives,
@@ -113,6 +116,9 @@ export interface MachineRun {
   readonly onItemsStarted?: (total: number) => void;
 }
 
+/** Every step from a state to the next that any machine of this process has taken. */
+export const transitions = new Set<string>();
+
 /** Runs the whole definition; waits take no time. */
 export async function runMachine({ lambda, runTask, getObject, redrives = 0, items = [{ batch: 12 }], onItemEnded, onItemsStarted }: MachineRun): Promise<Outcome> {
   const refuse: TaskHandler = () => Promise.reject(new Error('not part of this test'));
@@ -124,6 +130,7 @@ export async function runMachine({ lambda, runTask, getObject, redrives = 0, ite
     readItems: () => Promise.resolve('total' in items ? items : { total: items.length, items }),
     onItemEnded: (_item, outcome) => onItemEnded?.(outcome),
     onItemsStarted: (_state, _input, total) => onItemsStarted?.(total),
+    onTransition: (from, to) => transitions.add(`${from} -> ${to}`),
     tasks: {
       [lambdaResource]: async ({ arguments: args }) => {
         const { FunctionName, Payload } = args as { readonly FunctionName: string; readonly Payload: Json };

@@ -87,6 +87,7 @@ const cases: readonly Case[] = [
   { what: 'failed with a cause that is no JSON', answers: [{ error: 'States.TaskFailed', cause: 'strange' }], ran: [spot], fails: ['Batch.NotStarted', /strange/] },
 
   { what: 'another container failed, the worker did its work', answers: [exited(0, { Containers: [{ Name: 'agent', ExitCode: 137 }, { Name: 'worker', ExitCode: 0 }] })], ran: [spot] },
+  { what: 'another container is all that ECS describes', answers: [failedTask({ StopCode: 'TaskFailedToStart', Containers: [{ Name: 'agent', ExitCode: 1 }] }), 'ok'], ran: many(2, spot) },
   { what: 'another container failed first', answers: [exited(0, { Containers: [{ Name: 'agent', ExitCode: 137 }, { Name: 'worker', ExitCode: 75 }] }), 'ok'], ran: many(2, spot), memory: ['16384', '16384'] },
 
   { what: 'one thing after the other: each has its own count', answers: [spotLost, killed, again, timeout, spotLost, 'ok'], ran: many(6, spot), memory: ['16384', '16384', '30720', '30720', '30720', '30720'] },
@@ -135,6 +136,33 @@ suite('what a task meets, attempt by attempt', () => {
       }
     });
   }
+});
+
+test('RunTask is told the place, the size and the batch, as ECS wants it', async () => {
+  const { calls } = await runBatch({ answers: [killed, 'ok'], compute: { publicIp: 'DISABLED', larger: { Cpu: '8192', Memory: '61440', EphemeralStorage: { SizeInGiB: 56 } } } });
+  assert.deepEqual(calls[1]?.arguments, {
+    Cluster: '#{Cluster.Arn}',
+    TaskDefinition: 'local',
+    CapacityProviderStrategy: [{ CapacityProvider: spot, Weight: 1 }],
+    PropagateTags: 'TASK_DEFINITION',
+    NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['#{WorkerSubnets.Value}'], SecurityGroups: ['#{WorkerSecurityGroups.Value}'], AssignPublicIp: 'DISABLED' } },
+    Overrides: {
+      Cpu: '8192',
+      Memory: '61440',
+      EphemeralStorage: { SizeInGiB: 56 },
+      ContainerOverrides: [
+        {
+          Name: 'worker',
+          Environment: [
+            { Name: 'TILEFAN_RUN', Value: 's3://work/runs/run-1/' },
+            { Name: 'TILEFAN_BATCH', Value: '{"batch":12}' },
+            { Name: 'TILEFAN_ATTEMPT', Value: '2' },
+            { Name: 'TILEFAN_TIMEOUT_SECONDS', Value: '3600' },
+          ],
+        },
+      ],
+    },
+  });
 });
 
 test('redrive lets a failed batch start over, as often as it is redriven, with all its attempts', async () => {
