@@ -32,6 +32,8 @@ export function userFolderHref(text: string): string {
 export interface ReadJob {
   /** Hrefs absolute and placeholders filled in, as far as that could be done. */
   readonly job: JobSpec;
+  /** As it is written, with what the command line says of it. */
+  readonly written: JobSpec;
   readonly runId: string;
   /** What is wrong with it so far, to be reported with what is found later. */
   readonly problems: Problem[];
@@ -40,9 +42,10 @@ export interface ReadJob {
 /**
  * Reads a job and what the command line says of it.
  * @param nameRun gives the run id for a job of this name
+ * @param object href of the object that a template is filled with
  * @throws JobError JOB_NOT_JSON, or JOB_INVALID for a document of the wrong form
  */
-export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string): Promise<ReadJob> {
+export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string, object?: string): Promise<ReadJob> {
   const href = userHref(file);
   const text = new TextDecoder().decode(await reader.readAll(href));
   let document: unknown;
@@ -54,7 +57,7 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   const problems: Problem[] = [];
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);
-  return { job: resolveJob(written, { base: parentHref(href), file: href, runId }, problems), runId, problems };
+  return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId }, problems), written, runId, problems };
 }
 
 function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, problems: Problem[]): JobSpec {

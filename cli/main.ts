@@ -1,26 +1,11 @@
 /** The command line: one file a command, this one only names them. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
+import { count, href, pair } from './arguments.ts';
+import { addAwsCommands } from './aws/commands.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
 const usageExitCode = 64;
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`wanted a whole number from 1, found ${JSON.stringify(text)}.`);
-  return value;
-}
-
-function pair(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [, name, href] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (name === undefined || href === undefined) throw new InvalidArgumentError(`wanted NAME=HREF, found ${JSON.stringify(text)}.`);
-  return { ...earlier, [name]: href };
-}
-
-function href(text: string): string {
-  if (text === '') throw new InvalidArgumentError('wanted a folder or an href, found nothing.');
-  return text;
-}
 
 const inputOption = new Option('--input <NAME=HREF>', "replaces the href of one of the job's inputs; may be repeated").argParser(pair);
 const outputOption = new Option('--output <NAME=HREF>', "replaces the href of one of the job's outputs; may be repeated").argParser(pair);
@@ -95,6 +80,8 @@ program
     const { example } = await import('./example.ts');
     process.exitCode = await example(options);
   });
+
+addAwsCommands(program, { inputOption, outputOption });
 
 try {
   await program.parseAsync();

@@ -1,8 +1,6 @@
 /** `tilefan run`: a job on this machine, through the state machine, the functions and the worker that AWS runs. */
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { createError, describeError, messageOf } from '../lib/base/errors.ts';
-import { fromJsonNumber } from '../lib/base/json-number.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
@@ -19,7 +17,8 @@ import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
 import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { Progress } from './progress.ts';
-import { bytesText, countText, secondsText } from './text.ts';
+import { newRunId } from './run-id.ts';
+import { runRecordText } from './run-record-text.ts';
 
 export type RunOptions = JobOverrides &
   LocalOptions & { readonly work: string; readonly run?: string; readonly keep?: boolean; readonly json?: boolean };
@@ -108,7 +107,7 @@ async function finishedBefore(store: Store, prefix: string, job: Json): Promise<
 }
 
 function print(record: RunRecord, options: RunOptions, seconds: number): number {
-  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : describe(record, seconds));
+  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : runRecordText(record, seconds));
   return 0;
 }
 
@@ -143,27 +142,4 @@ async function failed(store: Store, runId: string, prefix: string, result: Local
 
 function exitCodeOf(result: LocalRunResult & { readonly state: 'FAILED' }): number {
   return createError(result.failedBatches[0]?.error ?? result.error, 'RUN_FAILED', result.cause).exitCode;
-}
-
-/** Name and moment, and four letters that keep two runs of the same second apart. */
-function newRunId(name: string): string {
-  const moment = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '').replace('T', '-');
-  return `${name}-${moment}-${randomBytes(2).toString('hex')}`;
-}
-
-function describe(record: RunRecord, seconds: number): string {
-  const { tiles, batches, outputs } = record;
-  const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
-  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
-  if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
-  for (const output of outputs) {
-    lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);
-    for (const [i, { name, statistics }] of output.bands.entries()) {
-      if (statistics === null) continue;
-      const { count, minimum, maximum, mean, stddev } = statistics;
-      const digits = (value: typeof minimum): string => (value === null ? 'none' : String(Number(fromJsonNumber(value).toPrecision(6))));
-      lines.push(`  band ${String(i + 1)}${name === null ? '' : ` ${name}`}: ${String(count)} valid, min ${digits(minimum)}, max ${digits(maximum)}, mean ${digits(mean)}, stddev ${digits(stddev)}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
 }

@@ -1,0 +1,114 @@
+/** What a user is told of a run: state, batches, failures, what can be done, outputs. */
+import { messageOf } from '../../lib/base/errors.ts';
+import { runFiles } from '../../lib/job/plan.ts';
+import { readDocument, runRecord, type RunRecord } from '../../lib/job/records.ts';
+import { runRecordText } from '../run-record-text.ts';
+import { countText, secondsText } from '../text.ts';
+import type { RunContext } from './context.ts';
+import type { Run } from './executions.ts';
+import { runPrefixOf } from './history.ts';
+import { latestMapRun, type BatchCounts, type FailedBatch } from './map-run.ts';
+import { runEnd, shownBatches } from './run-end.ts';
+
+export interface RunReport {
+  readonly run: string;
+  readonly state: string;
+  readonly execution: string;
+  readonly executions: number;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly seconds: number | null;
+  readonly batches: BatchCounts | null;
+  readonly error: string | null;
+  readonly cause: string | null;
+  readonly failedBatches: readonly FailedBatch[];
+  readonly redrive: { readonly status: string | null; readonly reason: string | null; readonly count: number };
+  /** The run prefix. */
+  readonly prefix: string | null;
+  readonly record: RunRecord | null;
+  /** Why the record of a finished run can't be shown. */
+  readonly recordProblem: string | null;
+}
+
+/** Gathers what there is to know, and the exit code that goes with it. */
+export async function reportRun({ sfn, store }: RunContext, { id, latest, count }: Run): Promise<{ readonly report: RunReport; readonly exitCode: number }> {
+  const arn = latest.executionArn ?? '';
+  const [mapRun, end, prefix] = await Promise.all([latestMapRun(sfn, arn), runEnd(sfn, latest), runPrefixOf(sfn, latest)]);
+  let record: RunRecord | undefined;
+  let recordProblem: string | null = null;
+  if (latest.status === 'SUCCEEDED' && prefix !== undefined) {
+    try {
+      record = await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
+      if (record === undefined) recordProblem = `${prefix}${runFiles.record} is not there (any more)`;
+    } catch (error) {
+      recordProblem = messageOf(error);
+    }
+  }
+  const { startDate, stopDate } = latest;
+  const report: RunReport = {
+    run: id,
+    state: latest.status ?? 'UNKNOWN',
+    execution: arn,
+    executions: count,
+    startedAt: startDate?.toISOString() ?? null,
+    endedAt: stopDate?.toISOString() ?? null,
+    seconds: startDate === undefined ? null : ((stopDate ?? new Date()).getTime() - startDate.getTime()) / 1000,
+    batches: mapRun?.counts ?? null,
+    error: end.error,
+    cause: end.cause,
+    failedBatches: end.failed,
+    redrive: { status: latest.redriveStatus ?? null, reason: latest.redriveStatusReason ?? null, count: latest.redriveCount ?? 0 },
+    prefix: prefix ?? null,
+    record: record ?? null,
+    recordProblem,
+  };
+  return { report, exitCode: end.exitCode };
+}
+
+/** Whether nothing more happens by itself. */
+export function hasFailed(state: string): boolean {
+  return state === 'FAILED' || state === 'ABORTED' || state === 'TIMED_OUT';
+}
+
+export function reportText(report: RunReport): string {
+  const { run, state, startedAt, endedAt, seconds, batches, prefix, record, recordProblem } = report;
+  const lasted = seconds === null ? '' : endedAt === null ? `, for ${secondsText(seconds)}` : `, after ${secondsText(seconds)}`;
+  const lines = [
+    `run ${run}: ${state} since ${momentText(endedAt ?? startedAt)}${lasted}`,
+    `  execution  ${report.execution}${report.executions > 1 ? ` (number ${String(report.executions)} of the run)` : ''}${report.redrive.count > 0 ? `, redriven ${countText(report.redrive.count, 'time')}` : ''}`,
+  ];
+  if (batches !== null) lines.push(`  batches    ${batchesText(batches)}`);
+  if (prefix !== null) lines.push(`  kept under ${prefix}`);
+  if (report.failedBatches.length > 0) lines.push(...failedText(report.failedBatches, batches?.failed ?? report.failedBatches.length));
+  else if (report.error !== null) lines.push(`  [${report.error}] ${indent(report.cause ?? '')}`);
+  if (hasFailed(state)) lines.push(`  ${redriveText(report)}`, `  "tilefan resume ${run}" continues it; "tilefan logs ${run}" shows what failed`);
+  if (record !== null) lines.push(runRecordText(record, seconds ?? 0).trimEnd());
+  else if (recordProblem !== null) lines.push(`  its outputs can't be listed: ${recordProblem}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function batchesText({ total, succeeded, running, failed, pending }: BatchCounts): string {
+  return `${String(succeeded)} of ${String(total)} done, ${String(running)} running, ${String(failed)} failed, ${String(pending)} pending`;
+}
+
+function failedText(failed: readonly FailedBatch[], count: number): string[] {
+  const title = count > shownBatches ? `the first ${String(failed.length)} of ${countText(count, 'failed batch', 'failed batches')}:` : `${countText(count, 'failed batch', 'failed batches')}:`;
+  return [`  ${title}`, ...failed.map(({ batch, error, cause }) => `    ${batch === undefined ? 'a batch' : `batch ${String(batch)}`} [${error}] ${indent(cause)}`)];
+}
+
+function redriveText({ redrive }: RunReport): string {
+  const { status, reason } = redrive;
+  if (status === 'REDRIVABLE') return 'Step Functions can redrive it: only what failed is done again';
+  return `Step Functions can't redrive it${reason === null ? '' : ` (${reason})`}; a new execution continues the run, and what is committed isn't computed again`;
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replaceAll('\n', '\n      ');
+}
+
+/** To the second, in UTC. */
+export function momentText(moment: string | Date | null | undefined): string {
+  if (moment === null || moment === undefined) return 'an unknown moment';
+  const iso = typeof moment === 'string' ? moment : moment.toISOString();
+  return `${iso.slice(0, 19).replace('T', ' ')}Z`;
+}

@@ -1,0 +1,23 @@
+/** A run record as people read it. */
+import { fromJsonNumber } from '../lib/base/json-number.ts';
+import type { RunRecord } from '../lib/job/records.ts';
+import { displayHref } from '../lib/store/href.ts';
+import { bytesText, countText, secondsText } from './text.ts';
+
+/** @param seconds that this took */
+export function runRecordText(record: RunRecord, seconds: number): string {
+  const { tiles, batches, outputs } = record;
+  const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
+  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
+  if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
+  for (const output of outputs) {
+    lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);
+    for (const [i, { name, statistics }] of output.bands.entries()) {
+      if (statistics === null) continue;
+      const { count, minimum, maximum, mean, stddev } = statistics;
+      const digits = (value: typeof minimum): string => (value === null ? 'none' : String(Number(fromJsonNumber(value).toPrecision(6))));
+      lines.push(`  band ${String(i + 1)}${name === null ? '' : ` ${name}`}: ${String(count)} valid, min ${digits(minimum)}, max ${digits(maximum)}, mean ${digits(mean)}, stddev ${digits(stddev)}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
