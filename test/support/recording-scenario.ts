@@ -1,0 +1,121 @@
+/** Everything that makes the parts ask AWS for something else: the first time and again, cut off and gone on with, with objects that are not there or went away. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { makeScene } from '../../examples/make-scene.ts';
+import type { BatchResponse } from '../../functions/start/handler.ts';
+import type { ReduceResult, RunState } from '../../lib/job/events.ts';
+import type { Buckets } from './recording-run.ts';
+
+/** The parts, as the scenario calls them. */
+export interface Stage {
+  readonly buckets: Buckets;
+  /** The file in which the server keeps an object. */
+  readonly at: (bucket: string, path: string) => string;
+  /** Bodies of messages. */
+  readonly start: (bodies: readonly object[]) => Promise<BatchResponse>;
+  readonly split: (input: Record<string, unknown>, execution: string) => Promise<RunState>;
+  /** Gives the exit code. */
+  readonly work: (state: RunState, line: string) => Promise<number>;
+  readonly reduce: (state: RunState, milliseconds?: number) => Promise<ReduceResult>;
+  readonly tidy: () => Promise<unknown>;
+}
+
+/** What S3 tells of an upload (userguide/notification-content-structure.html), as far as it is read. */
+function uploaded(bucket: string, key: string): object {
+  const object = { key: encodeURIComponent(key).replaceAll('%2F', '/'), size: 10, eTag: 'a', versionId: 'v', sequencer: '0A' };
+  return { Records: [{ eventVersion: '2.1', eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', userIdentity: { principalId: 'AWS:AIDA' }, s3: { s3SchemaVersion: '1.0', bucket: { name: bucket }, object } }] };
+}
+
+export async function playScenario(stage: Stage): Promise<void> {
+  const { buckets: { input, output }, at } = stage;
+  const scene = 'scenes/a b.tif';
+  makeScene(at(input, scene), 1200);
+  for (const folder of ['jobs', 'templates']) mkdirSync(at(input, folder), { recursive: true });
+  const job = (name: string, more: object = {}): Record<string, unknown> => ({
+    name: 'nd',
+    inputs: { a: `s3://${input}/${scene}` },
+    grid: { tileSize: 256 },
+    // Large batches and small ones: segments that S3 can copy, and segments that are gathered.
+    compute: { tilesPerTask: 16 },
+    operation: { expression: { o: ['(a[4] - a[3]) / (a[4] + a[3])', 'a[1]'] } },
+    outputs: { o: { href: `s3://${output}/nd/${name}.tif`, dtype: 'float64', compression: 'none', blockSize: 128 } },
+    ...more,
+  });
+  writeFileSync(at(input, 'jobs/first.json'), JSON.stringify(job('first')));
+  writeFileSync(at(input, 'templates/nd.json'), JSON.stringify(job('{stem}', { inputs: { a: 's3://{bucket}/{key}' } })));
+
+  await startRuns(stage);
+  const state = await splitRuns(stage, job, scene);
+  await workThrough(stage, state);
+  await loseInput(stage, job, scene);
+  await mergeInSteps(stage, state);
+  await mergeLateTiles(stage, job);
+  await stage.tidy();
+}
+
+type MakeJob = (name: string, more?: object) => Record<string, unknown>;
+
+function linesOf({ at }: Stage, { manifest }: RunState): string[] {
+  return readFileSync(at(manifest.bucket, manifest.key), 'utf8').trim().split('\n');
+}
+
+/** An uploaded job, a file for a template, and one for a template that isn't there, which looks for the nearest. */
+async function startRuns({ start, buckets: { input } }: Stage): Promise<void> {
+  const { batchItemFailures } = await start([uploaded(input, 'jobs/first.json'), uploaded(input, 'incoming/nd/a b.tif'), uploaded(input, 'incoming/none/a.tif')]);
+  assert.deepEqual(batchItemFailures, [{ itemIdentifier: '2' }], 'only the unknown template fails');
+}
+
+/** An uploaded job, and again, as Step Functions may; a template; another job under an id that is taken; jobs and inputs that aren't there; an image of its own. */
+async function splitRuns({ split, buckets: { input } }: Stage, job: MakeJob, scene: string): Promise<RunState> {
+  const state = await split({ job: `s3://${input}/jobs/first.json` }, 'first');
+  await split({ job: `s3://${input}/jobs/first.json` }, 'first');
+  await split({ job: `s3://${input}/templates/nd.json`, object: `s3://${input}/${scene}` }, 'template');
+  await assert.rejects(split(job('other'), 'first'), { code: 'RUN_EXISTS' });
+  await assert.rejects(split({ job: `s3://${input}/jobs/none.json` }, 'none'));
+  await assert.rejects(split(job('no-input', { inputs: { a: `s3://${input}/scenes/none.tif` } }), 'no-input'));
+  // Registered for the first, found and marked as used for the second.
+  for (const name of ['image-1', 'image-2']) await split(job(name, { compute: { tilesPerTask: 16, image: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1' } }), name);
+  return state;
+}
+
+/** Every batch once, the first one twice: the second time its tiles are there. */
+async function workThrough(stage: Stage, state: RunState): Promise<void> {
+  const lines = linesOf(stage, state);
+  assert.ok(lines.length >= 4, `wanted several batches, found ${lines.length}`);
+  for (const line of [lines[0] ?? '', ...lines]) assert.equal(await stage.work(state, line), 0);
+}
+
+/** An input that has gone since the run was planned. */
+async function loseInput(stage: Stage, job: MakeJob, scene: string): Promise<void> {
+  const { at, split, work, buckets: { input } } = stage;
+  const lost = await split(job('lost'), 'lost');
+  renameSync(at(input, scene), at(input, `${scene}.away`));
+  assert.notEqual(await work(lost, linesOf(stage, lost)[0] ?? ''), 0);
+  renameSync(at(input, `${scene}.away`), at(input, scene));
+}
+
+/** Less than reduce keeps for handing over, so that it begins and stops. */
+const tooShortMs = 30_000;
+
+/** Cut off before its state was written: the pyramid is made again. Cut off after: the upload is gone on with. An output that was taken away is made again. */
+async function mergeInSteps({ at, reduce, buckets: { work, output } }: Stage, state: RunState): Promise<void> {
+  assert.equal((await reduce(state, tooShortMs)).status, 'MERGING');
+  assert.ok(existsSync(at(work, `${state.run.prefix}pyramids`)), 'there are levels above the batches');
+  rmSync(at(work, `${state.run.prefix}merge/o.json`));
+  assert.equal((await reduce(state, tooShortMs)).status, 'MERGING');
+  for (const goneBefore of [false, false, true]) {
+    if (goneBefore) rmSync(at(output, 'nd/first.tif'));
+    assert.equal((await reduce(state)).status, 'DONE');
+  }
+}
+
+/** Tolerated failures, and tiles that come while the merge is under way: it is given up and begun anew. */
+async function mergeLateTiles(stage: Stage, job: MakeJob): Promise<void> {
+  const { split, work, reduce } = stage;
+  const state = await split(job('late', { tolerateFailures: { percentage: 100 } }), 'late');
+  const [first = '', ...rest] = linesOf(stage, state);
+  assert.equal(await work(state, first), 0);
+  assert.equal((await reduce(state, tooShortMs)).status, 'MERGING');
+  for (const line of rest) assert.equal(await work(state, line), 0);
+  assert.equal((await reduce(state)).status, 'DONE');
+}
