@@ -81,6 +81,22 @@ program
     process.exitCode = await example(options);
   });
 
+program
+  .command('dev')
+  .description('watch a folder or a bucket, and start runs here for what is uploaded, as the deployed stack does')
+  .argument('[folder]', 'stands for the input bucket: jobs/, templates/, incoming/<template>/ (default: .tilefan/input/)')
+  .addOption(new Option('--bucket <NAME>', 'watch this bucket, as well as a folder that is named, or instead').argParser(href))
+  .addOption(workersOption)
+  .addOption(threadsOption)
+  .addOption(workOption)
+  .option('--once', 'do what is there, and end; the exit code is that of the first failed run')
+  .option('--replay <FILE>', 'hand recorded events (of SQS, S3, EventBridge; JSON or JSON Lines) to the start function, and end')
+  .option('--json', 'print what happens as JSON lines on standard output too')
+  .action(async (folder: string | undefined, options) => {
+    const { dev } = await import('./dev.ts');
+    process.exitCode = await dev(folder, options);
+  });
+
 addAwsCommands(program, { inputOption, outputOption });
 
 try {

@@ -53,8 +53,8 @@ async function act(decision: Decision, { inbox, store, executions, metrics, repo
     case 'refuse':
       throw decision.error;
     case 'start': {
-      const { run, input, template } = decision;
-      if (template !== undefined) await requireTemplate(store, template, inbox);
+      const { run, input } = decision;
+      if (input.object !== undefined) await requireTemplate(store, input.job, input.object, inbox);
       const outcome = await executions.start(run, input);
       metrics.add(outcome === 'started' ? 'RunsStarted' : 'UploadsDuplicate', 'Count', 1);
       const job = typeof input.job === 'string' ? input.job : undefined;

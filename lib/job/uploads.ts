@@ -29,14 +29,14 @@ export const ignoredReasons = {
 export type IgnoredReason = keyof typeof ignoredReasons;
 
 /** The input of an execution: what lib/job/events.ts takes. */
-export interface StartInput {
-  readonly job: string | Readonly<Record<string, unknown>>;
-  readonly object?: string;
-}
+export type StartInput =
+  | { readonly job: string | Readonly<Record<string, unknown>>; readonly object?: undefined }
+  /** A template, and the file that it is filled with. */
+  | { readonly job: string; readonly object: string };
 
 export type Decision =
-  /** `template` is the href of the template that must be there. */
-  | { readonly do: 'start'; readonly run: string; readonly input: StartInput; readonly template?: string }
+  /** An input with an `object` has a template as its job, which must be there. */
+  | { readonly do: 'start'; readonly run: string; readonly input: StartInput }
   | { readonly do: 'ignore'; readonly reason: IgnoredReason; readonly what: string }
   /** Wrong in a way that somebody must hear of. */
   | { readonly do: 'refuse'; readonly error: TilefanError };
@@ -87,7 +87,7 @@ function decideUpload(upload: Upload, inbox: Inbox): Decision {
     const object = joinHref(inbox.href, name);
     if (folder === 'jobs') return { do: 'start', run: runIdOf(stem(object), upload), input: { job: object } };
     const job = joinHref(inbox.href, `templates/${template}.json`);
-    return { do: 'start', run: runIdOf(template, upload), input: { job, object }, template: job };
+    return { do: 'start', run: runIdOf(template, upload), input: { job, object } };
   } catch (error) {
     return refuse('UPLOAD_BAD_KEY', `Cannot start a run for ${what}: ${messageOf(error)}`);
   }
@@ -135,7 +135,7 @@ const mostTemplates = 1000;
  * Asks whether a template is there.
  * @throws DataError TEMPLATE_UNKNOWN that names the nearest one there is; what the store throws when it can't be known
  */
-export async function requireTemplate(reader: ObjectReader, template: string, inbox: Inbox): Promise<void> {
+export async function requireTemplate(reader: ObjectReader, template: string, object: string, inbox: Inbox): Promise<void> {
   try {
     await reader.stat(template);
   } catch (error) {
@@ -145,7 +145,7 @@ export async function requireTemplate(reader: ObjectReader, template: string, in
     const wanted = stem(template);
     const near = nearestName(wanted, known);
     const there = known.length === 0 ? 'there are no templates' : near === undefined ? `there are ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}` : `did you mean ${near}?`;
-    throw new DataError('TEMPLATE_UNKNOWN', `There is no template ${JSON.stringify(wanted)}: wanted ${displayHref(template)}; ${there}`, { cause: error, where: { href: template } });
+    throw new DataError('TEMPLATE_UNKNOWN', `Cannot start a run for ${displayHref(object)}: there is no template ${JSON.stringify(wanted)} (wanted ${displayHref(template)}); ${there}`, { cause: error, where: { href: object, template } });
   }
 }
 

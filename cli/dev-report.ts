@@ -1,0 +1,73 @@
+/** What `tilefan dev` says: words for people on standard error, and with `--json` the same as JSON lines on standard output. */
+import { messageOf } from '../lib/base/errors.ts';
+import type { RunRecord } from '../lib/job/records.ts';
+import { displayHref } from '../lib/store/href.ts';
+import type { Failure } from '../local/upload-queue.ts';
+import type { FailureRecord } from './local-run.ts';
+import { runRecordText } from './run-record-text.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export class DevReport {
+  readonly #json: boolean;
+
+  constructor({ json }: { readonly json: boolean }) {
+    this.#json = json;
+  }
+
+  watching(places: readonly string[]): void {
+    const list = places.map((place) => displayHref(place)).join(' and ');
+    this.#tell({ event: 'Watch:Started', places }, `watching ${list}: a job under jobs/ starts itself, a file under incoming/<template>/ fills templates/<template>.json; Ctrl-C ends\n`);
+  }
+
+  /** What the start function did. */
+  started(event: string, fields: Fields): void {
+    const { run, job, object, why, what } = fields;
+    const text =
+      event === 'Run:Started'
+        ? `run ${String(run)} of ${shown(job)}${object === undefined ? '' : ` for ${shown(object)}`}`
+        : event === 'Run:Duplicate'
+          ? `run ${String(run)} was done or begun before${object === undefined ? '' : `: ${shown(object)}`}`
+          : `ignored ${shown(what)}: ${String(why)}`;
+    this.#tell({ event, ...fields }, `${text}\n`);
+  }
+
+  /** A message that stays undone. @param file where it is kept, if it is */
+  dead(message: string, failures: readonly Failure[], deliveries: number, file: string | undefined): void {
+    const words = failures.map((failure) => `  ${failureMessage(failure)}\n`).join('');
+    const kept = file === undefined ? '' : `  kept as ${displayHref(file)}; tilefan dev --replay hands it in again\n`;
+    this.#tell({ event: 'Message:Dead', message, deliveries, failures, file }, `refused${deliveries > 1 ? `, tried ${String(deliveries)} times` : ''}:\n${words}${kept}`);
+  }
+
+  succeeded(record: RunRecord, seconds: number): void {
+    this.#tell({ event: 'Run:Succeeded', run: record.run, record }, runRecordText(record, seconds));
+  }
+
+  failed(record: FailureRecord, exitCode: number, text: string): void {
+    this.#tell({ event: 'Run:Failed', ...record, exitCode }, text);
+  }
+
+  aborted(run: string): void {
+    this.#tell({ event: 'Run:Aborted', run }, `run ${run} stopped; it goes on when its upload is seen again\n`);
+  }
+
+  /** Something else that went wrong and doesn't end the watch. */
+  trouble(error: unknown): void {
+    this.#tell({ event: 'Watch:Failed', message: messageOf(error) }, `tilefan: ${messageOf(error)}\n`);
+  }
+
+  #tell(line: Fields, text: string): void {
+    // A bar may stand there.
+    process.stderr.write(process.stderr.isTTY ? `\r\u001B[K${text}` : text);
+    if (this.#json) process.stdout.write(`${JSON.stringify(line)}\n`);
+  }
+}
+
+function shown(href: unknown): string {
+  return typeof href === 'string' ? displayHref(href) : 'its job';
+}
+
+function failureMessage({ message, error, code }: Failure): string {
+  const inner = typeof error === 'object' && error !== null ? (error as Fields) : {};
+  return `${String(message ?? inner['message'])} [${String(code ?? inner['code'])}]`;
+}
