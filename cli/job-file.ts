@@ -32,8 +32,6 @@ export function userFolderHref(text: string): string {
 export interface ReadJob {
   /** Hrefs absolute and placeholders filled in, as far as that could be done. */
   readonly job: JobSpec;
-  /** As it is written, with what the command line says of it. */
-  readonly written: JobSpec;
   readonly runId: string;
   /** What is wrong with it so far, to be reported with what is found later. */
   readonly problems: Problem[];
@@ -57,7 +55,7 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   const problems: Problem[] = [];
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);
-  return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId }, problems), written, runId, problems };
+  return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId }, problems), runId, problems };
 }
 
 function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, problems: Problem[]): JobSpec {

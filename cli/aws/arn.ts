@@ -28,9 +28,9 @@ export function executionArnOf(pipeline: string, name: string): string {
   return `${pipeline.replace(':stateMachine:', ':execution:')}:${name}`;
 }
 
-/** The state machine's ARN in that of one of its executions; undefined for another ARN. */
+/** The state machine's ARN in that of one of its executions; undefined for another ARN, and for a child of a Map Run (`…:execution:NAME/LABEL:ID`). */
 export function pipelineOfExecution(arn: string): string | undefined {
-  const [, name] = /^execution:([^:]+):[^:]+$/.exec(arnParts(arn)?.resource ?? '') ?? [];
+  const [, name] = /^execution:([^:/]+):[^:]+$/.exec(arnParts(arn)?.resource ?? '') ?? [];
   return name === undefined ? undefined : arn.replace(/:execution:.*$/, `:stateMachine:${name}`);
 }
 

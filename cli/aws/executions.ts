@@ -74,7 +74,7 @@ export async function findRun(sfn: SFNClient, run: string, options: PipelineOpti
 
 async function findByArn(sfn: SFNClient, arn: string): Promise<Run> {
   const pipeline = pipelineOfExecution(arn);
-  if (pipeline === undefined) throw new JobError('RUN_ARN', `${arn} is no ARN of an execution; wanted arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:RUN`);
+  if (pipeline === undefined) throw new JobError('RUN_ARN', `${arn} is no ARN of a run's execution; wanted arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:RUN`);
   const first = await describeExecution(sfn, arn);
   if (first === undefined) throw await notFound(sfn, nameInArn(arn), pipeline);
   const [, n = '1'] = /\.(\d+)$/.exec(arn) ?? [];

@@ -70,14 +70,14 @@ async function readExecutionInput(file: string, options: SubmitOptions, { store 
   const { object } = options;
   const objectProblems = object === undefined ? [] : hrefProblems([['--object', object]]);
   throwProblems('SUBMIT_OBJECT', 'the object can\'t be reached from AWS', objectProblems);
-  const { job, written, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name), object);
+  const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name), object);
   problems.push(...hrefProblems(hrefsOf(job)));
   checkOperationAndOutputs(job, {}, problems);
   checkCompute(job.compute, problems);
   throwProblems('JOB_INVALID', 'the job can\'t be run on AWS', problems);
   const overridden = options.input !== undefined || options.output !== undefined;
-  // Split reads it from there: an href takes no room in the execution's input.
-  const sent = /^s3:\/\//i.test(file) && !overridden ? file : written;
+  // Split reads it from there: an href takes no room in the execution's input. Otherwise the job goes as it stands after overrides.
+  const sent = /^s3:\/\//i.test(file) && !overridden ? file : job;
   return { run: runId, input: object === undefined ? { job: sent } : { job: sent, object } };
 }
 
