@@ -1,20 +1,26 @@
 /** Reduce: merges what the workers wrote. Called again until it answers DONE; the machine knows MORE, one more pass of workers, which it does not ask for yet. */
 import middy from '@middy/core';
+import { createMetrics } from '../../lib/base/metrics.ts';
 import { reduceEvent } from '../../lib/job/events.ts';
 import type { ReduceResult } from '../../lib/job/events.ts';
 import { reduce } from '../../lib/job/reduce.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import { parseEvent, reporting } from '../middleware.ts';
 import type { Environment, FunctionContext } from '../middleware.ts';
+import { addFinished } from './run-metrics.ts';
 
-/** Makes the handler. `env` is not read: everything that reduce needs lies in its event and in the run prefix. */
-export function createHandler(_env: Environment): (event: unknown, context: FunctionContext) => Promise<ReduceResult> {
+/** Makes the handler. `env` is read for metrics only: everything that reduce needs lies in its event and in the run prefix. */
+export function createHandler(env: Environment): (event: unknown, context: FunctionContext) => Promise<ReduceResult> {
   const handle = async (event: unknown, context: FunctionContext): Promise<ReduceResult> => {
     const { status: _status, ...state } = parseEvent(reduceEvent, event, 'reduce');
+    const metrics = await createMetrics(env);
     const store = createStore();
     try {
-      return await reduce(state, { store, deadline: () => context.getRemainingTimeInMillis() });
+      const result = await reduce(state, { store, deadline: () => context.getRemainingTimeInMillis() });
+      await addFinished(metrics, store, result);
+      return result;
     } finally {
+      metrics.flush();
       await store.close();
     }
   };

@@ -1,19 +1,28 @@
 /** Split: validates the job, reads input headers, fixes the grid, writes plan and manifest. First state of the state machine. */
 import middy from '@middy/core';
+import { createMetrics } from '../../lib/base/metrics.ts';
 import { splitEvent } from '../../lib/job/events.ts';
 import type { SplitResult } from '../../lib/job/events.ts';
 import { split, type TaskDefinitions } from '../../lib/job/split.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import { parseEvent, reporting } from '../middleware.ts';
 import type { Environment, FunctionContext } from '../middleware.ts';
+import { addPlanned, addRefused } from './plan-metrics.ts';
 
 /** Makes the handler for an environment: Lambda's own, or that of a local run. */
 export function createHandler(env: Environment): (event: unknown, context: FunctionContext) => Promise<SplitResult> {
   const handle = async (event: unknown): Promise<SplitResult> => {
+    const metrics = await createMetrics(env);
     const store = createStore();
     try {
-      return await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env) });
+      const state = await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env) });
+      await addPlanned(metrics, store, state);
+      return state;
+    } catch (error) {
+      addRefused(metrics, error);
+      throw error;
     } finally {
+      metrics.flush();
       await store.close();
     }
   };
