@@ -39,7 +39,8 @@ export function sqsEvent({ id, body }: Message, delivery: number): { readonly Re
 }
 
 /**
- * The messages of a recording: an event of SQS (also a dead letter that was kept), S3, EventBridge or the schedule, or several as JSON Lines.
+ * The messages of a recording: an event of SQS (also a dead letter that was kept), what `aws sqs receive-message` prints, an event of S3, EventBridge or
+ * the schedule, or several of these as JSON Lines.
  * @throws DataError REPLAY_NOT_JSON
  */
 export function recordedMessages(text: string, name: string): Message[] {
@@ -70,10 +71,16 @@ function notJson(what: string, cause: unknown): DataError {
   return new DataError('REPLAY_NOT_JSON', `${what} is not JSON (${messageOf(cause)}); wanted a recorded event, or one in each line`, { cause });
 }
 
-/** The bodies of an SQS event's messages; anything else is a body itself. */
+/** What holds messages: an event of SQS (`Records`, `body`), or what `aws sqs receive-message` prints (`Messages`, `Body`). Anything else is a body itself. */
 function bodiesOf(document: unknown): string[] {
-  const records: unknown = typeof document === 'object' && document !== null && 'Records' in document ? document.Records : undefined;
-  const bodies = Array.isArray(records) ? records.map((record: unknown) => (typeof record === 'object' && record !== null && 'body' in record ? record.body : undefined)) : [];
-  if (bodies.length > 0 && bodies.every((body) => typeof body === 'string')) return bodies;
+  for (const [list, field] of [['Records', 'body'], ['Messages', 'Body']] as const) {
+    const entries = fieldOf(document, list);
+    const bodies = Array.isArray(entries) ? entries.map((entry: unknown) => fieldOf(entry, field)) : [];
+    if (bodies.length > 0 && bodies.every((body) => typeof body === 'string')) return bodies;
+  }
   return [JSON.stringify(document)];
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 }

@@ -232,12 +232,13 @@ void describe('tilefan dev with files', { concurrency: 2 }, () => {
     site.drop('incoming/half/red flower.tif', scene());
     const record = (key: string): object => ({ eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', s3: { bucket: { name: 'some-bucket' }, object: { key, size: 1, versionId: 'v', sequencer: '1' } } });
     const bridge = { 'detail-type': 'Object Created', source: 'aws.s3', detail: { bucket: { name: 'some-bucket' }, object: { key: 'incoming/half/red flower.tif', size: 1, 'version-id': 'v', sequencer: '1' } } };
-    const events = [{ Records: [{ messageId: 'm', body: JSON.stringify({ Records: [record('incoming/half/red+flower.tif')] }) }] }, { Records: [record('incoming/half/red+flower.tif')] }, bridge];
+    const notification = { Records: [record('incoming/half/red+flower.tif')] };
+    const events = [{ Records: [{ messageId: 'm', body: JSON.stringify(notification) }] }, { Messages: [{ MessageId: 'm', Body: JSON.stringify(notification) }] }, notification, bridge];
     const file = space.path('events.jsonl');
     writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
     const result = await runCli([...site.args, '--replay', file]);
     assert.equal(result.exitCode, 0, result.stderr);
-    assert.deepEqual([eventsOf(result, 'Run:Started').length, eventsOf(result, 'Run:Duplicate').length, site.outputs], [1, 2, ['red flower.tif']]);
+    assert.deepEqual([eventsOf(result, 'Run:Started').length, eventsOf(result, 'Run:Duplicate').length, site.outputs], [1, 3, ['red flower.tif']]);
     writeFileSync(file, JSON.stringify({ Records: [record('incoming/half/../../../secret.tif')] }, undefined, 2));
     const climbing = await runCli([...site.args, '--replay', file]);
     assert.equal(climbing.exitCode, 65);
