@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
 import { count, href, pair } from './arguments.ts';
-import { addAwsCommands } from './aws/commands.ts';
+import { addAwsCommands, addStackCommands } from './aws/commands.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
 const usageExitCode = 64;
@@ -98,6 +98,7 @@ program
   });
 
 addAwsCommands(program, { inputOption, outputOption });
+addStackCommands(program);
 
 try {
   await program.parseAsync();

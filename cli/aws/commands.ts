@@ -89,3 +89,44 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
       process.exitCode = await runSession(options, 'list the runs', (context) => ls(options, context), arnIn('', options));
     });
 }
+
+/** The commands about the stack itself; they have npm scripts of their own. */
+export function addStackCommands(program: Command): void {
+  onAws(program.command('image').addOption(stageOption))
+    .description("build the worker's image, and push it to the stack's repository")
+    .option('--tag <TAG>', 'tag of the image', 'latest')
+    .option('--platform <LIST>', 'linux/arm64, linux/amd64, or both with a comma between', 'linux/arm64,linux/amd64')
+    .option('--extra-packages <NAMES>', 'further Debian packages, separated by spaces')
+    .option('--pip-packages <NAMES>', 'further Python packages, separated by spaces')
+    .option('--no-push', 'build only, and keep the image in docker')
+    .action(async (options) => {
+      const [{ session }, { image }, { dockerIn }, { ecrClient }] = await Promise.all([import('./session.ts'), import('./image.ts'), import('./docker.ts'), import('./clients.ts')]);
+      process.exitCode = await session(options, 'build the image', () => image(options, { ecr: ecrClient, docker: dockerIn(), streams: process }));
+    });
+
+  onAws(program.command('attach').addOption(stageOption))
+    .description('let an existing bucket tell the stack of uploads, beside what else it tells')
+    .requiredOption('--bucket <NAME>', 'the bucket')
+    .option('--detach', 'take it back')
+    .action(async (options) => {
+      const [{ session }, { attach }, { cloudFormationClient, s3Client }] = await Promise.all([import('./session.ts'), import('./attach.ts'), import('./clients.ts')]);
+      process.exitCode = await session(options, 'attach the bucket', async () => {
+        const [cloudFormation, s3] = await Promise.all([cloudFormationClient(), s3Client()]);
+        return await attach(options, { cloudFormation, s3, streams: process });
+      });
+    });
+
+  // Without a default: what is removed for good has to be named.
+  onAws(program.command('purge'))
+    .addOption(new Option('--stage <NAME>', 'stage of the stack that has been removed').argParser(stage).makeOptionMandatory())
+    .description('after "sls remove": remove what is left, buckets and all that is in them')
+    .option('--dry-run', 'only list what there is')
+    .option('--yes', "don't ask")
+    .action(async (options) => {
+      const [{ session }, { purge }, clients, { terminal }] = await Promise.all([import('./session.ts'), import('./purge.ts'), import('./clients.ts'), import('./terminal.ts')]);
+      process.exitCode = await session(options, 'purge', async () => {
+        const [cloudFormation, s3, ecr, ecs, logs] = await Promise.all([clients.cloudFormationClient(), clients.s3Client(), clients.ecrClient(), clients.ecsClient(), clients.logsClient()]);
+        return await purge(options, { cloudFormation, s3, ecr, ecs, logs, streams: process, ask: terminal() });
+      });
+    });
+}
