@@ -1,6 +1,6 @@
 /** What an upload, or a schedule that is due, starts: which run, under which name, or nothing and why. */
 import { createHash } from 'node:crypto';
-import { DataError, JobError, messageOf, type TilefanError } from '../base/errors.ts';
+import { DataError, JobError, messageOf, TilefanError } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
 import { displayHref, joinHref, parseHref, resolveHref, stem } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
@@ -139,9 +139,8 @@ export async function requireTemplate(reader: ObjectReader, template: string, ob
   try {
     await reader.stat(template);
   } catch (error) {
-    if (!isNotFound(error)) throw error;
-    const folder = joinHref(inbox.href, 'templates/');
-    const known = await templatesIn(reader, folder);
+    if (!(await isMissing(reader, template, error))) throw error;
+    const known = await templatesIn(reader, joinHref(inbox.href, 'templates/'));
     const wanted = stem(template);
     const near = nearestName(wanted, known);
     const there = known.length === 0 ? 'there are no templates' : near === undefined ? `there are ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}` : `did you mean ${near}?`;
@@ -149,8 +148,17 @@ export async function requireTemplate(reader: ObjectReader, template: string, ob
   }
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'STORE_NOT_FOUND' || error.code === 'STORE_IS_DIRECTORY');
+/** S3 says 403 of a missing key to callers that it doesn't let list that key; a list that can be had says which of the two it is. */
+async function isMissing(reader: ObjectReader, href: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof TilefanError)) return false;
+  if (error.code === 'STORE_NOT_FOUND' || error.code === 'STORE_IS_DIRECTORY') return true;
+  if (error.code !== 'STORE_DENIED') return false;
+  try {
+    for await (const found of reader.list(href)) return found.href !== href;
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function templatesIn(reader: ObjectReader, folder: string): Promise<string[]> {

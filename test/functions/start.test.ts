@@ -219,6 +219,16 @@ suite('S3 says no', () => {
     });
   }
 
+  // Catches: an unknown template that is called denied: S3 says 403 of a missing key to callers that it doesn't let list that key.
+  test('Forbidden for a template that no list shows: it is unknown', async () => {
+    s3.on(HeadObjectCommand).rejects(fault('Forbidden', 403));
+    s3.on(GetObjectCommand).rejects(fault('AccessDenied', 403));
+    const outcome = await start(readEvent('unknown-template'));
+    assert.deepEqual([outcome.log, failedIn(outcome)], [['Upload:Refused TEMPLATE_UNKNOWN'], ['m1']]);
+    s3.on(ListObjectsV2Command).rejects(fault('AccessDenied', 403));
+    assert.deepEqual((await start(readEvent('unknown-template'))).log, ['Run:NotStarted STORE_DENIED']);
+  });
+
   test('a bucket without any template says so', async () => {
     s3.on(ListObjectsV2Command).resolves({});
     assert.match((await start(readEvent('unknown-template'))).text, /there are no templates/);
