@@ -33,20 +33,22 @@ export function whyNoS3Server(): string | undefined {
   return findProgram() === undefined ? 'no S3 server: set TILEFAN_S3_SERVER, or put versitygw into .tools/bin or PATH' : undefined;
 }
 
-/** Starts a server with one bucket. The caller stops it. */
-export async function startS3Server(bucket = 'tilefan-test'): Promise<S3Server> {
+/** Starts a server with one bucket; `versioning` lets buckets keep versions once they are told to. The caller stops it. */
+export async function startS3Server(bucket = 'tilefan-test', { versioning = false }: { readonly versioning?: boolean } = {}): Promise<S3Server> {
   const program = findProgram();
   if (program === undefined) throw new Error(whyNoS3Server());
   const home = await mkdtemp(join(tmpdir(), 'tilefan-s3-'));
   const root = join(home, 'buckets');
+  const versions = join(home, 'versions');
   await mkdir(join(root, bucket), { recursive: true });
+  await mkdir(versions);
   const credentials = { accessKeyId: 'tilefan', secretAccessKey: 'tilefan-secret' };
   const region = 'us-east-1';
   // Another process may take the port between finding and using it: then the server ends at once, and a second port is tried.
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     const env = { PATH: process.env['PATH'] ?? '', ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey };
-    const child = spawn(program, ['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive', '--health', '/health', 'posix', root], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(program, ['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive', '--health', '/health', 'posix', ...(versioning ? ['--versioning-dir', versions] : []), root], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     const ended = watch(child);
     const endpoint = `http://127.0.0.1:${port}`;
     // A test that dies without stopping it must not leave it behind.

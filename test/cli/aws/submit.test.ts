@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 import { ExecutionAlreadyExists, ListMapRunsCommand, ListStateMachinesCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { submit, type SubmitOptions } from '../../../cli/aws/submit.ts';
 import { executionInput } from '../../../lib/job/events.ts';
+import type { Store } from '../../../lib/store/store.ts';
 import { createWorkspace } from '../../support/workspace.ts';
 import { arnOf, ended, fakeContext, fakeStepFunctions, pipeline, splitHistory, stage, started, type FakeContext, type FakeRuns } from './fake-aws.ts';
 
@@ -68,6 +69,22 @@ void describe('submit', () => {
     assert.equal(only.input.job.outputs.o.href, 's3://out/a b.tif');
     assert.equal(only.input.object, 's3://up/incoming/ndvi/a b.tif');
     assert.match(context.streams.stdout.text, /^run +mine\nexecution +arn:.*:mine\nconsole +https:\/\/eu-west-1\./);
+  });
+
+  // Catches: a job by href whose relative names lose the folder that they count from, and one that is sent along though it lies in S3 already.
+  void it('passes a job in S3 by its href, and an overridden one whole', async () => {
+    const { context, sent } = prepare();
+    const inS3 = { ...document, inputs: { scene: 'scene.tif', dem: 's3://in/dem.tif' } };
+    const text = new TextEncoder().encode(JSON.stringify(inS3));
+    const read: string[] = [];
+    const store: Store = Object.assign(Object.create(context.store) as Store, { readAll: (href: string) => { read.push(href); return Promise.resolve(text); } });
+    assert.equal(await submit('s3://jobs/a/b.json', { ...stage, run: 'one' }, { ...context, store }), 0);
+    assert.equal(await submit('s3://jobs/a/b.json', { ...stage, run: 'two', output: { o: 's3://out/other.tif' } }, { ...context, store }), 0);
+    assert.deepEqual(read, ['s3://jobs/a/b.json', 's3://jobs/a/b.json']);
+    const [whole, overridden] = sent();
+    assert.deepEqual(whole?.input, { job: 's3://jobs/a/b.json' });
+    assert.deepEqual(overridden?.input.job.inputs, { scene: 's3://jobs/a/scene.tif', dem: 's3://in/dem.tif' });
+    assert.equal(overridden.input.job.outputs.o.href, 's3://out/other.tif');
   });
 
   // Catches: a job full of paths of this machine, which would fail on AWS minutes later and one path at a time.
