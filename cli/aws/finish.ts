@@ -11,12 +11,14 @@ export interface Waited {
   readonly executionArn: string;
   /** How many executions the run has had. */
   readonly count: number;
+  /** How often this one has been redriven. */
+  readonly redrives?: number;
 }
 
 /** @returns the exit code: how the run ended, or 130 when waiting was broken off */
-export async function waitAndReport(context: RunContext, { run, pipeline, executionArn, count }: Waited, json: boolean): Promise<number> {
+export async function waitAndReport(context: RunContext, { run, pipeline, executionArn, count, redrives = 0 }: Waited, json: boolean): Promise<number> {
   const { stdout, stderr } = context.streams;
-  const latest: Execution | undefined = await waitForEnd(context, run, executionArn);
+  const latest: Execution | undefined = await waitForEnd(context, { run, executionArn, redrives });
   if (latest === undefined) {
     stderr.write(`tilefan: stopped waiting; the run goes on\n  see how: tilefan status ${run}\n  end it: tilefan cancel ${run}\n`);
     if (json) stdout.write(`${JSON.stringify({ run, state: 'RUNNING', execution: executionArn })}\n`);

@@ -29,14 +29,15 @@ interface Resumed {
   /** What was done, in a word for programs and a sentence for people. */
   readonly action: 'none' | 'redriven' | 'started';
   readonly message: string;
+  readonly redrives?: number;
 }
 
 export async function resume(name: string, options: ResumeOptions, context: RunContext): Promise<number> {
   const run = await findRun(context.sfn, name, options);
   const resumed = await resumeRun(context, run);
-  const { executionArn, count, action, message } = resumed;
+  const { executionArn, count, action, message, redrives = 0 } = resumed;
   context.streams.stderr.write(`run ${run.id}: ${message}\n`);
-  if (options.wait === true) return await waitAndReport(context, { run: run.id, pipeline: run.pipeline, executionArn, count }, options.json === true);
+  if (options.wait === true) return await waitAndReport(context, { run: run.id, pipeline: run.pipeline, executionArn, count, redrives }, options.json === true);
   if (options.json === true) context.streams.stdout.write(`${JSON.stringify({ run: run.id, action, execution: executionArn, console: consoleUrl(executionArn) })}\n`);
   else context.streams.stdout.write(`  execution  ${executionArn}\n  console    ${consoleUrl(executionArn)}\n`);
   return 0;
@@ -54,7 +55,7 @@ async function resumeRun(context: RunContext, run: Run): Promise<Resumed> {
   }
   if (canBeRedriven(latest)) {
     const redriven = await redrive(sfn, executionArn);
-    if (redriven) return { executionArn, count, action: 'redriven', message: 'redriven: what failed is done again' };
+    if (redriven) return { executionArn, count, action: 'redriven', message: 'redriven: what failed is done again', redrives: (latest.redriveCount ?? 0) + 1 };
     // Somebody else may have been faster.
     const now = await describeExecution(sfn, executionArn);
     if (now?.status === 'RUNNING') return none('it is running already; somebody has just resumed it');

@@ -11,6 +11,8 @@ const shortestIntervalMs = 2_000;
 const longestIntervalMs = 10_000;
 /** A tenth of the time that has gone by is soon enough to learn of the end. */
 const shareOfElapsed = 0.1;
+/** Step Functions tells of what has just begun with some delay (its answers are eventually consistent); beyond this it isn't there. */
+const longestDelayMs = 60_000;
 /** Beyond this the network, or whatever it is, is no passing fault any more. */
 const longestSilenceMs = 15 * 60_000;
 
@@ -23,11 +25,18 @@ export function backOffMs(failures: number): number {
   return Math.min(60_000, shortestIntervalMs * 2 ** Math.min(failures, 10));
 }
 
+export interface Awaited {
+  readonly run: string;
+  readonly executionArn: string;
+  /** How often it has been redriven; an answer from before that says nothing. */
+  readonly redrives?: number;
+}
+
 /**
  * @returns the execution as it ended; undefined when the signal was aborted before
- * @throws TryAgainError AWS_SILENT after a quarter of an hour without an answer; what AWS answers otherwise
+ * @throws InputUnavailableError RUN_NOT_FOUND; TryAgainError AWS_SILENT after a quarter of an hour without an answer; what AWS answers otherwise
  */
-export async function waitForEnd({ sfn, streams, signal, sleep }: RunContext, run: string, executionArn: string): Promise<Execution | undefined> {
+export async function waitForEnd({ sfn, streams, signal, sleep }: RunContext, { run, executionArn, redrives = 0 }: Awaited): Promise<Execution | undefined> {
   const line = new ProgressLine(run, streams.stderr);
   let waitedMs = 0;
   let silentMs = 0;
@@ -40,7 +49,11 @@ export async function waitForEnd({ sfn, streams, signal, sleep }: RunContext, ru
     while (!signal.aborted) {
       try {
         const execution = await describeExecution(sfn, executionArn);
-        if (execution === undefined) throw new InputUnavailableError('RUN_NOT_FOUND', `The execution ${executionArn} is gone`);
+        if (execution === undefined || (execution.redriveCount ?? 0) < redrives) {
+          if (waitedMs > longestDelayMs) throw new InputUnavailableError('RUN_NOT_FOUND', `Step Functions doesn't know of ${executionArn}${redrives === 0 ? '' : ' being redriven'}`);
+          await pause(shortestIntervalMs);
+          continue;
+        }
         const mapRun = await latestMapRun(sfn, executionArn);
         show(line, execution, mapRun);
         if (execution.status !== 'RUNNING') return execution;
