@@ -1,11 +1,10 @@
 /** Packages the stack as a deployment would, without an account: credentials are taken away and the network leads nowhere. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Json } from '../../local/engine.ts';
 
 const require = createRequire(import.meta.url);
@@ -22,6 +21,7 @@ export interface Resource {
 export interface Template {
   readonly Resources: Readonly<Record<string, Resource>>;
   readonly Parameters?: Readonly<Record<string, JsonObject>>;
+  readonly Outputs?: Readonly<Record<string, JsonObject>>;
 }
 
 export interface PackagedStack {
@@ -31,19 +31,51 @@ export interface PackagedStack {
   readonly template: Template;
 }
 
-/** Packages into a new folder; the caller removes it. `params` are those of serverless.yml. */
-export async function packageStack(params: Readonly<Record<string, string>> = {}): Promise<PackagedStack> {
+export interface Packaging {
+  /** Parameters of the deployment, as --param takes them. */
+  readonly params?: Readonly<Record<string, string>>;
+  readonly stage?: string;
+}
+
+/** What the packager said and how it ended. */
+export interface Packaged {
+  readonly folder: string;
+  readonly exitCode: number;
+  readonly printed: string;
+}
+
+/**
+ * Runs the packager in a folder of its own, whose entries are those of the project, folders as links: it keeps what it is about to pack beside serverless.yml,
+ * where two at a time would take it from each other. The caller removes the folder.
+ */
+export async function runPackager({ params = {}, stage }: Packaging = {}): Promise<Packaged> {
   const folder = mkdtempSync(join(tmpdir(), 'tilefan-package-'));
+  const service = mkdtempSync(join(tmpdir(), 'tilefan-service-'));
+  for (const entry of readdirSync(root, { withFileTypes: true })) {
+    if (entry.name.startsWith('.')) continue;
+    // The packager takes serverless.yml from a plain file only.
+    if (entry.isFile()) copyFileSync(join(root, entry.name), join(service, entry.name));
+    else symlinkSync(join(root, entry.name), join(service, entry.name));
+  }
   const manifest = require.resolve('serverless/package.json');
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly bin: Readonly<Record<string, string>> };
   const program = join(dirname(manifest), bin['osls'] ?? Object.values(bin)[0] ?? '');
   const given = Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`]);
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
   const nowhere = 'http://127.0.0.1:9';
-  await promisify(execFile)(process.execPath, [program, 'package', '--package', folder, ...given], {
-    cwd: root,
-    env: { ...Object.fromEntries(clean), HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere, AWS_EC2_METADATA_DISABLED: 'true', SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' },
+  const env = { ...Object.fromEntries(clean), HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere, AWS_EC2_METADATA_DISABLED: 'true', SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' };
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [program, 'package', '--package', folder, ...(stage === undefined ? [] : ['--stage', stage]), ...given], { cwd: service, env }, (error, stdout, stderr) => {
+      rmSync(service, { recursive: true, force: true });
+      resolve({ folder, exitCode: error === null ? 0 : Number(error.code), printed: `${stdout}${stderr}` });
+    });
   });
+}
+
+/** Packages into a new folder; the caller removes it. @throws Error with what the packager said when it refuses */
+export async function packageStack(params: Readonly<Record<string, string>> = {}, stage?: string): Promise<PackagedStack> {
+  const { folder, exitCode, printed } = await runPackager({ params, ...(stage === undefined ? {} : { stage }) });
+  if (exitCode !== 0) throw new Error(`the packager ended with ${String(exitCode)}: ${printed}`);
   const templateFile = join(folder, 'cloudformation-template-update-stack.json');
   return { folder, templateFile, template: JSON.parse(readFileSync(templateFile, 'utf8')) as Template };
 }
