@@ -6,6 +6,7 @@
 import { isObject } from '../../local/adapt-definition.ts';
 import type { Json } from '../../local/engine.ts';
 import type { Need } from './iam-compare.ts';
+import { viaS3 } from './iam-recorded-needs.ts';
 import { account, createResolver, region } from './iam-template-values.ts';
 import { ofType } from './packaged-stack.ts';
 import type { JsonObject, Template } from './packaged-stack.ts';
@@ -20,8 +21,8 @@ export interface PipelineFacts {
   readonly taskDefinitions: readonly string[];
   /** ARNs of the roles that these use. */
   readonly taskRoles: readonly string[];
-  /** ARN of the key that encrypts the work bucket, if one does. */
-  readonly workKey?: string | undefined;
+  /** Keys of KMS, one of which may encrypt the work bucket. */
+  readonly keys: readonly string[];
 }
 
 interface Found {
@@ -52,7 +53,7 @@ export function pipelineNeeds(template: Template, facts: PipelineFacts): Need[] 
   };
 
   const encrypted = (why: string, actions: readonly string[]): void => {
-    if (facts.workKey !== undefined) add(`${why}, in a bucket that KMS encrypts`, actions, [facts.workKey], { StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` } });
+    add(`${why}, in a bucket that KMS encrypts`, actions, facts.keys, viaS3);
   };
   for (const { name: state, state: { Type, Resource, Parameters, ItemReader, ResultWriter, ItemProcessor, Label } } of statesOf(facts.definition as JsonObject)) {
     const parameters = (Parameters ?? {}) as JsonObject;

@@ -12,6 +12,8 @@ export interface S3Need {
   readonly key: string | undefined;
   /** Actions on the key that encrypts the object, where KMS does. */
   readonly kms: readonly string[];
+  /** For a list: the prefix that is listed. */
+  readonly prefix?: string | undefined;
 }
 
 /** What a query may hold that is known here, and asks for no version, ACL, tag or other sub-resource. */
@@ -33,7 +35,7 @@ export function needsOf(request: S3Request): S3Need[] {
   const on = (action: string, of: string | undefined, kms: readonly string[] = [], where = bucket): S3Need => ({ action: `s3:${action}`, bucket: where, key: of, kms });
   const has = (name: string): boolean => name in query;
   if (key === '') {
-    if (method === 'GET' && query['list-type'] === '2') return [on('ListBucket', undefined)];
+    if (method === 'GET' && query['list-type'] === '2') return [{ ...on('ListBucket', undefined), prefix: query['prefix'] ?? '' }];
     if (method === 'POST' && has('delete')) return [...body.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, each]) => on('DeleteObject', each));
     return unknown();
   }
@@ -54,4 +56,19 @@ export function needsOf(request: S3Request): S3Need[] {
   // A version of the source would need s3:GetObjectVersion.
   if (from === undefined || path === undefined) return unknown();
   return [on('PutObject', key, multipart), read(decodeURIComponent(path), from)];
+}
+
+/** The SDK's command that makes a request. */
+export function commandOf({ method, key, query, headers }: S3Request): string {
+  const has = (name: string): boolean => name in query;
+  const name =
+    key === '' ? (has('delete') ? 'DeleteObjects' : 'ListObjectsV2')
+    : method === 'HEAD' ? 'HeadObject'
+    : method === 'GET' ? (has('uploadId') ? 'ListParts' : 'GetObject')
+    : method === 'DELETE' ? (has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject')
+    : method === 'POST' ? (has('uploads') ? 'CreateMultipartUpload' : 'CompleteMultipartUpload')
+    : !has('uploadId') ? 'PutObject'
+    : 'x-amz-copy-source' in headers ? 'UploadPartCopy'
+    : 'UploadPart';
+  return `${name}Command`;
 }

@@ -23,15 +23,26 @@ export interface RecordingProxy {
   stop(): Promise<void>;
 }
 
-/** Bytes pass unchanged, the Host header too, so that signatures stay valid. The caller stops it. */
-export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
+/**
+ * Bytes pass unchanged, the Host header too, so that signatures stay valid. The caller stops it.
+ * @param mayList whether a missing object is called missing; without s3:ListBucket on its bucket, S3 calls it denied
+ */
+export async function startRecordingProxy(target: string, mayList: boolean): Promise<RecordingProxy> {
   const { hostname, port } = new URL(target);
   const requests: S3Request[] = [];
   const forward = (from: IncomingMessage, to: ServerResponse): void => {
     let body = '';
     if (from.method === 'POST') from.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')));
     const onward = send({ hostname, port, method: from.method, path: from.url, headers: from.headers }, (answer) => {
-      requests.push(describe(from, body, answer.statusCode ?? 0));
+      const request = describe(from, body, answer.statusCode ?? 0);
+      if (!mayList && answer.statusCode === 404 && request.key !== '' && (request.method === 'GET' || request.method === 'HEAD')) {
+        requests.push({ ...request, status: 403 });
+        answer.resume();
+        to.writeHead(403, { 'content-type': 'application/xml' });
+        to.end(request.method === 'HEAD' ? undefined : '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>');
+        return;
+      }
+      requests.push(request);
       to.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(to);
     });

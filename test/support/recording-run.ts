@@ -21,6 +21,9 @@ export interface Buckets {
   readonly input: string;
   readonly work: string;
   readonly output: string;
+  /** One of the further buckets that jobs may read, and one that they may write. */
+  readonly read: string;
+  readonly write: string;
 }
 
 export const parts = ['start', 'split', 'worker', 'reduce', 'tidy'] as const;
@@ -52,7 +55,8 @@ export async function recordRun({ buckets, env, definitions }: RecordedRunOption
   const calls = new Map<Part, SdkCall[]>(parts.map((part) => [part, []]));
   const proxies = new Map<Part, RecordingProxy>();
   try {
-    for (const part of parts) proxies.set(part, await startRecordingProxy(server.endpoint));
+    // The start function needs no leave to list the whole bucket: it finds out by listing the templates.
+    for (const part of parts) proxies.set(part, await startRecordingProxy(server.endpoint, part !== 'start'));
     for (const bucket of Object.values(buckets)) mkdirSync(join(server.root, bucket), { recursive: true });
     Object.assign(process.env, server.env, { TILEFAN_LOG_LEVEL: 'silent' });
     const endpointOf = (part: Part): string => proxies.get(part)?.endpoint ?? '';

@@ -1,6 +1,6 @@
 /** Everything that makes the parts ask AWS for something else: the first time and again, cut off and gone on with, with objects that are not there or went away. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { makeScene } from '../../examples/make-scene.ts';
 import type { BatchResponse } from '../../functions/start/handler.ts';
 import type { ReduceResult, RunState } from '../../lib/job/events.ts';
@@ -47,9 +47,10 @@ export async function playScenario(stage: Stage): Promise<void> {
   await startRuns(stage);
   const state = await splitRuns(stage, job, scene);
   await workThrough(stage, state);
-  await loseInput(stage, job, scene);
   await mergeInSteps(stage, state);
-  await mergeLateTiles(stage, job);
+  await readElsewhere(stage, job, scene);
+  await mergeLateTiles(stage, job, output, 'late');
+  await mergeLateTiles(stage, job, stage.buckets.write, 'elsewhere');
   await stage.tidy();
 }
 
@@ -85,13 +86,20 @@ async function workThrough(stage: Stage, state: RunState): Promise<void> {
   for (const line of [lines[0] ?? '', ...lines]) assert.equal(await stage.work(state, line), 0);
 }
 
-/** An input that has gone since the run was planned. */
-async function loseInput(stage: Stage, job: MakeJob, scene: string): Promise<void> {
-  const { at, split, work, buckets: { input } } = stage;
-  const lost = await split(job('lost'), 'lost');
-  renameSync(at(input, scene), at(input, `${scene}.away`));
-  assert.notEqual(await work(lost, linesOf(stage, lost)[0] ?? ''), 0);
-  renameSync(at(input, `${scene}.away`), at(input, scene));
+/** Inputs in each place that jobs may read: found, missing when the run is planned, and gone when it is worked on. The result of another run is one. */
+async function readElsewhere(stage: Stage, job: MakeJob, scene: string): Promise<void> {
+  const { at, split, work, buckets: { input, output, read } } = stage;
+  mkdirSync(at(read, 'scenes'), { recursive: true });
+  copyFileSync(at(input, scene), at(read, scene));
+  for (const [name, bucket, path] of [['input', input, scene], ['read', read, scene], ['output', output, 'nd/first.tif']] as const) {
+    const from = (file: string): object => ({ inputs: { a: `s3://${bucket}/${file}` }, operation: { expression: { o: 'a[1]' } } });
+    await assert.rejects(split(job(`none-${name}`, from(`${path}.none`)), `none-${name}`));
+    const state = await split(job(`from-${name}`, from(path)), `from-${name}`);
+    const [line = ''] = linesOf(stage, state);
+    assert.equal(await work(state, line), 0);
+    renameSync(at(bucket, path), at(bucket, `${path}.away`));
+    assert.notEqual(await work(await split(job(`lost-${name}`, from(`${path}.away`)), `lost-${name}`).finally(() => renameSync(at(bucket, `${path}.away`), at(bucket, path))), line), 0);
+  }
 }
 
 /** Less than reduce keeps for handing over, so that it begins and stops. */
@@ -110,12 +118,16 @@ async function mergeInSteps({ at, reduce, buckets: { work, output } }: Stage, st
 }
 
 /** Tolerated failures, and tiles that come while the merge is under way: it is given up and begun anew. */
-async function mergeLateTiles(stage: Stage, job: MakeJob): Promise<void> {
-  const { split, work, reduce } = stage;
-  const state = await split(job('late', { tolerateFailures: { percentage: 100 } }), 'late');
+async function mergeLateTiles(stage: Stage, job: MakeJob, bucket: string, name: string): Promise<void> {
+  const { at, split, work, reduce } = stage;
+  const output = { href: `s3://${bucket}/late/o.tif`, dtype: 'float64', compression: 'none', blockSize: 128 };
+  const state = await split(job(name, { tolerateFailures: { percentage: 100 }, outputs: { o: output } }), name);
   const [first = '', ...rest] = linesOf(stage, state);
   assert.equal(await work(state, first), 0);
   assert.equal((await reduce(state, tooShortMs)).status, 'MERGING');
   for (const line of rest) assert.equal(await work(state, line), 0);
-  assert.equal((await reduce(state)).status, 'DONE');
+  for (const goneBefore of [false, true]) {
+    if (goneBefore) rmSync(at(bucket, 'late/o.tif'));
+    assert.equal((await reduce(state)).status, 'DONE');
+  }
 }
