@@ -1,9 +1,10 @@
 /**
- * Writes what is generated from the job spec's schema: schemas/job.schema.json and docs/job-spec.md. With `--check` it writes nothing and
- * fails when a file isn't what it should be.
+ * Writes what is generated from schemas: schemas/job.schema.json and docs/job-spec.md from that of the job spec, docs/parameters.md from that of
+ * the deployment's parameters. With `--check` it writes nothing and fails when a file isn't what it should be.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { jobJsonSchema } from '../lib/job/validate.ts';
+import { parametersPage } from '../stack/parameters-page.ts';
 
 type Schema = ReturnType<typeof jobJsonSchema>;
 
@@ -12,6 +13,7 @@ const schema = jobJsonSchema();
 const files: readonly [string, string][] = [
   ['schemas/job.schema.json', `${JSON.stringify(schema, undefined, 2)}\n`],
   ['docs/job-spec.md', referencePage(schema)],
+  ['docs/parameters.md', parametersPage()],
 ];
 
 const check = process.argv.includes('--check');

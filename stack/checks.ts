@@ -1,5 +1,4 @@
 /** What parameters must be together. Each check names the parameters that it reads, and is left out when one of them is wrong by itself. */
-import { architectures } from '../lib/job/capacity.ts';
 import { parseMemory } from '../lib/job/quantities.ts';
 import { describeSizes, fargateSizes } from '../lib/job/task-size.ts';
 import { architectureOfType, ec2Architecture, largestTask, subnetBits } from './capacities.ts';
@@ -99,14 +98,6 @@ const checks: readonly Check[] = [
     },
   },
   {
-    of: ['capacity', 'architecture', 'ec2Architecture', 'managedArchitecture'],
-    *find({ capacity, architecture, ec2Architecture: ec2, managedArchitecture: managed }) {
-      const other = architectures.find((each) => each !== architecture) ?? '';
-      if (capacity === 'EC2' && ec2 === other) yield `ec2Architecture: wanted ${architecture} (architecture), since capacity is EC2, found ${ec2}`;
-      if (capacity === 'MANAGED_INSTANCES' && managed === other) yield `managedArchitecture: wanted ${architecture} (architecture), since capacity is MANAGED_INSTANCES, found ${managed}`;
-    },
-  },
-  {
     of: ['gpus', 'ec2MaxInstances', 'managedInstances', 'ec2Architecture', 'architecture', 'ec2AmiParameter'],
     *find(given) {
       if (given.gpus === 0) return;
@@ -128,6 +119,16 @@ const checks: readonly Check[] = [
     *find({ schedule, scheduleJob }) {
       if (schedule !== '' && scheduleJob === '') yield 'scheduleJob: wanted the href of a job spec, since there is a schedule, found none';
       if (schedule === '' && scheduleJob !== '') yield `schedule: wanted an expression such as rate(1 day), since there is a scheduleJob, found none`;
+    },
+  },
+  {
+    of: ['scheduleJob', 'inputBucket', 'outputBucket', 'readBuckets'],
+    *find({ scheduleJob, inputBucket, outputBucket, readBuckets }) {
+      if (scheduleJob === '') return;
+      const bucket = scheduleJob.split('/')[2] ?? '';
+      // The own buckets' names have the account in them, which isn't known here.
+      const own = (inputBucket === '' || outputBucket === '') && bucket.startsWith('tilefan-');
+      if (!own && ![inputBucket, outputBucket, ...readBuckets].includes(bucket)) yield `scheduleJob: wanted a job in a bucket that jobs may read (readBuckets), found ${scheduleJob}`;
     },
   },
 ];

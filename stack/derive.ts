@@ -51,6 +51,8 @@ export function derive(given: Parameters, { service, stage }: Deployment) {
   return {
     ...given,
     name,
+    /** Of tasks whose job names neither capacity nor architecture. */
+    taskArchitecture: given.capacity === 'EC2' ? ec2Architecture(given) : given.capacity === 'MANAGED_INSTANCES' ? managedArchitecture(given) : given.architecture,
     lambdaArchitecture: given.architecture === 'ARM64' ? 'arm64' : 'x86_64',
 
     /** One file a part. */

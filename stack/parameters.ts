@@ -53,7 +53,7 @@ const bucket = (says: string): z.ZodDefault<z.ZodString> => optionalText(bucketN
 /** What a task gets when the job doesn't say. */
 const tasks = {
   imageTag: text(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'latest', "a tag of an image, as text: letters, digits, _, . and - (128 at most; in YAML a number wants quotes)", "Tag of the worker's image in the stack's own repository."),
-  architecture: choice(architectures, 'ARM64', "Processors of the functions, and of tasks whose job doesn't say. ARM64 costs less."),
+  architecture: choice(architectures, 'ARM64', "Processors of the functions, and of tasks whose job doesn't say. ARM64 costs less. Where `capacity` is EC2 or MANAGED_INSTANCES, tasks have the processors of these instances."),
   capacity: choice(capacityNames, 'FARGATE_SPOT', "Where tasks run whose job doesn't say. EC2 wants `ec2MaxInstances`, MANAGED_INSTANCES wants `managedInstances`."),
   cpu: parameter(z.number().min(0.25).max(192).default(2), 'a number of vCPUs from 0.25 to 192', "vCPUs of a task whose job doesn't say."),
   memory: text(memoryPattern, '8 GiB', memory, "Memory of a task whose job doesn't say. Fargate has certain pairs of `cpu` and `memory` only."),
@@ -130,7 +130,7 @@ const operations = {
     'When to run `scheduleJob` by itself.',
   ),
   scheduleTimezone: text(/^[A-Za-z][A-Za-z0-9_+/-]*$/, 'UTC', 'a name of the IANA time zone database, for example Europe/Berlin', 'The time zone of `schedule`.'),
-  scheduleJob: optionalText(`s3://${bucketName}/.+\\.json`, 'the href of a job spec, for example s3://bucket/jobs/nightly.json', 'The job that `schedule` starts.'),
+  scheduleJob: optionalText(`s3://${bucketName}/.+\\.json`, 'the href of a job spec, for example s3://bucket/jobs/nightly.json', 'The job that `schedule` starts; it lies in a bucket that jobs may read.'),
   alarmTopicArn: optionalText(arn('sns', '[a-z0-9-]+:\\d{12}:[A-Za-z0-9_-]+'), 'the ARN of an SNS topic, for example arn:aws:sns:eu-west-1:111122223333:ops', 'The topic that alarms go to. Default: they show in CloudWatch only.'),
   containerInsights: choice(['enabled', 'enhanced', 'disabled'], 'enabled', 'CloudWatch Container Insights of the cluster; its metrics cost by their number, and enhanced has one set a task.'),
 } as const;
