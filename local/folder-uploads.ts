@@ -22,7 +22,7 @@ export interface FolderWatch {
 const watched = ['jobs', 'incoming'];
 
 /** A file that hasn't changed for so long is taken for whole: copying writes all the time. */
-const stableMs = 1_000;
+const stableMs = 2_000;
 
 /**
  * Tells every file under jobs/ and incoming/, and every one that comes or changes later, once nothing is written to it any more.

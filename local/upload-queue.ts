@@ -50,18 +50,17 @@ export class UploadQueue {
     const { deliveries, signal } = this.#options;
     for (let delivery = 1; !signal.aborted; delivery++) {
       const failures = await this.#turn(() => this.#once(message, delivery));
-      if (failures.length === 0) return undefined;
-      if (delivery >= deliveries) return failures;
+      if (failures === undefined || delivery >= deliveries) return failures;
       await sleep(pausesMs[delivery - 1] ?? pausesMs.at(-1), undefined, { signal }).catch(() => undefined);
     }
     return undefined;
   }
 
-  async #once(message: Message, delivery: number): Promise<readonly Failure[]> {
+  async #once(message: Message, delivery: number): Promise<readonly Failure[] | undefined> {
     this.#failures = [];
     const end = performance.now() + functionTimeMs;
     const context = { awsRequestId: `${message.id}-${String(delivery)}`, getRemainingTimeInMillis: () => end - performance.now() };
     const { batchItemFailures } = await this.#handler(sqsEvent(message, delivery), context);
-    return batchItemFailures.length === 0 ? [] : this.#failures;
+    return batchItemFailures.length === 0 ? undefined : this.#failures;
   }
 }

@@ -124,7 +124,7 @@ void describe('tilefan dev with files', { concurrency: 2 }, () => {
     const cli = await site.watch();
     for (let i = 0; i < 5; i++) {
       writeFileSync(site.path('in/jobs/a.json'), JSON.stringify(site.job('first')));
-      await sleep(100);
+      await sleep(50);
     }
     await until('the run', () => /^run .*: 2 of 2 tiles/m.test(cli.stderr()));
     writeFileSync(site.path('in/jobs/a.json'), JSON.stringify(site.job('second')));
@@ -137,16 +137,28 @@ void describe('tilefan dev with files', { concurrency: 2 }, () => {
   for (const when of ['before', 'after'] as const) {
     void it(`waits for a file that is being written ${when} it starts`, async () => {
       const site = new Site(`half-${when}`);
-      const bytes = scene();
       mkdirSync(site.path('in/incoming/half'));
+      const bytes = scene();
       const slow = site.path('in/incoming/half/slow.tif');
-      if (when === 'before') writeFileSync(slow, bytes.subarray(0, 100));
-      const cli = await site.watch();
-      if (when === 'after') writeFileSync(slow, bytes.subarray(0, 100));
-      for (let at = 100; at < bytes.length; at += 2500) {
-        await sleep(250);
-        appendFileSync(slow, bytes.subarray(at, at + 2500));
+      let written = 0;
+      const write = (end: number): void => {
+        appendFileSync(slow, bytes.subarray(written, end));
+        written = end;
+      };
+      if (when === 'before') write(100);
+      // Something is written all the time, also while the watch begins.
+      const starting = { done: false };
+      const started = site.watch().finally(() => (starting.done = true));
+      while (!starting.done) {
+        await sleep(100);
+        if (when === 'before') write(written + 1);
       }
+      const cli = await started;
+      for (let i = 0; i < 20; i++) {
+        write(written + 500);
+        await sleep(150);
+      }
+      write(bytes.length);
       await until('the run', () => /^run .*: 2 of 2 tiles|failed/m.test(cli.stderr()));
       const result = await stop(cli);
       assert.deepEqual([eventsOf(result, 'Run:Started').length, eventsOf(result, 'Run:Failed'), site.outputs], [1, [], ['slow.tif']]);
@@ -297,6 +309,18 @@ void describe('tilefan dev with a bucket', { skip: whyNoS3Server() ?? false }, (
     }
     const again = await runCli([...args, '--once'], { env: server.env });
     assert.deepEqual([eventsOf(again, 'Run:Duplicate').length, eventsOf(again, 'Run:Started').length], [2, 0], again.stderr);
+  });
+
+  // Catches: one place that is forgotten beside the other, and uploads of both that share a run.
+  void it('watches a folder as well', async () => {
+    const site = new Site('two-places');
+    await put('templates/half.json', JSON.stringify({ ...site.job('half', 's3://{bucket}/{key}', 'from-bucket') }));
+    await put('incoming/half/a.tif', scene());
+    site.drop('incoming/half/a.tif', scene());
+    const result = await site.once(['--bucket', server.bucket], { env: server.env });
+    const objects = eventsOf(result, 'Run:Started').map(({ object }) => String(object)).filter((object) => object.endsWith('/a.tif'));
+    assert.deepEqual(objects.toSorted(), [`file://${site.path('in/incoming/half/a.tif')}`, `s3://${server.bucket}/incoming/half/a.tif`]);
+    assert.deepEqual(site.outputs.filter((name) => ['a.tif', 'from-bucket.tif'].includes(name)), ['a.tif', 'from-bucket.tif'], result.stderr);
   });
 
   void it('says what is wrong with a bucket that is not there', async () => {

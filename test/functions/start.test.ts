@@ -47,7 +47,8 @@ beforeEach(() => {
   sfn.reset();
   s3.reset();
   running.clear();
-  const keys = templates.map((name) => `templates/${name}.json`);
+  // The last one is no template, though a list for templates/ndwi.json shows it.
+  const keys = [...templates.map((name) => `templates/${name}.json`), 'templates/ndwi.json.bak'];
   s3.on(ListObjectsV2Command).callsFake(({ Prefix = '' }: { Prefix?: string }) => ({ Contents: keys.filter((key) => key.startsWith(Prefix)).map((Key) => ({ Key, Size: 1, ETag: '"e"' })) }));
   s3.on(HeadObjectCommand).callsFake(({ Key }: { Key: string }) => {
     if (keys.includes(Key)) return { ContentLength: 1, ETag: '"e"' };
