@@ -24,8 +24,8 @@ async function inRegion<Client extends Regional>(client: Client): Promise<Client
   return client;
 }
 
-function options(region: string | undefined): { maxAttempts: number; region?: string } {
-  return { maxAttempts, ...(region === undefined ? {} : { region }) };
+function options(region: string | undefined): { maxAttempts?: number; region?: string } {
+  return { ...(process.env['AWS_MAX_ATTEMPTS'] === undefined ? { maxAttempts } : {}), ...(region === undefined ? {} : { region }) };
 }
 
 export async function sfnClient(region?: string): Promise<SFNClient> {
