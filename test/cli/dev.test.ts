@@ -175,7 +175,7 @@ void describe('tilefan dev with files', { concurrency: 2 }, () => {
     await until('the run', () => /^run good-.*: 2 of 2 tiles/m.test(cli.stderr()));
     const result = await stop(cli);
     const dead = eventsOf(result, 'Message:Dead');
-    assert.deepEqual([dead.length, dead[0]?.['deliveries']], [1, 3]);
+    assert.deepEqual([dead.length, dead[0]?.['deliveries'], eventsOf(result, 'Upload:Refused').length], [1, 3, 0]);
     assert.equal(result.stderr.match(/there is no template "hlaf"/g)?.length, 1);
     assert.match(result.stderr, /did you mean half\? \[TEMPLATE_UNKNOWN\]\n {2}kept as .*dead-letters\/[0-9a-f]{32}\.json/);
     const [letter = ''] = readdirSync(site.path('work/dead-letters'));
