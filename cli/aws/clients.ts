@@ -24,33 +24,34 @@ async function inRegion<Client extends Regional>(client: Client): Promise<Client
   return client;
 }
 
-function options(region: string | undefined): { maxAttempts?: number; region?: string } {
+function options(region?: string): { maxAttempts?: number; region?: string } {
   return { ...(process.env['AWS_MAX_ATTEMPTS'] === undefined ? { maxAttempts } : {}), ...(region === undefined ? {} : { region }) };
 }
 
-export async function sfnClient(region?: string): Promise<SFNClient> {
+export async function sfnClient(): Promise<SFNClient> {
   const { SFNClient } = await import('@aws-sdk/client-sfn');
-  return await inRegion(new SFNClient(options(region)));
+  return await inRegion(new SFNClient(options()));
 }
 
+/** @param region of the log, where it is another than that of the session */
 export async function logsClient(region?: string): Promise<CloudWatchLogsClient> {
   const { CloudWatchLogsClient } = await import('@aws-sdk/client-cloudwatch-logs');
   return await inRegion(new CloudWatchLogsClient(options(region)));
 }
 
-export async function ecrClient(region?: string): Promise<ECRClient> {
+export async function ecrClient(): Promise<ECRClient> {
   const { ECRClient } = await import('@aws-sdk/client-ecr');
-  return await inRegion(new ECRClient(options(region)));
+  return await inRegion(new ECRClient(options()));
 }
 
-export async function ecsClient(region?: string): Promise<ECSClient> {
+export async function ecsClient(): Promise<ECSClient> {
   const { ECSClient } = await import('@aws-sdk/client-ecs');
-  return await inRegion(new ECSClient(options(region)));
+  return await inRegion(new ECSClient(options()));
 }
 
-export async function cloudFormationClient(region?: string): Promise<CloudFormationClient> {
+export async function cloudFormationClient(): Promise<CloudFormationClient> {
   const { CloudFormationClient } = await import('@aws-sdk/client-cloudformation');
-  return await inRegion(new CloudFormationClient(options(region)));
+  return await inRegion(new CloudFormationClient(options()));
 }
 
 /** For what the store can't do: versions, notifications, whole buckets. */

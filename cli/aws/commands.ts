@@ -19,12 +19,6 @@ function onPipeline(command: Command): Command {
   return onAws(command.addOption(stageOption).addOption(stateMachineOption));
 }
 
-/** The ARN that says in which region a command has to ask. */
-function arnIn(run: string, { stateMachine, region }: { readonly stateMachine?: string; readonly region?: string }): string | undefined {
-  if (region !== undefined) return undefined;
-  return run.startsWith('arn:') ? run : stateMachine;
-}
-
 export function addAwsCommands(program: Command, { inputOption, outputOption }: { readonly inputOption: Option; readonly outputOption: Option }): void {
   onPipeline(program.command('submit'))
     .description('check a job, and start a run of it on AWS')
@@ -37,7 +31,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .option('--json', 'print one JSON document on standard output')
     .action(async (job: string, options) => {
       const [{ runSession }, { submit }] = await Promise.all([import('./session.ts'), import('./submit.ts')]);
-      process.exitCode = await runSession(options, 'submit the job', (context) => submit(job, options, context), arnIn('', options));
+      process.exitCode = await runSession(options, 'submit the job', (context) => submit(job, options, context));
     });
 
   onPipeline(program.command('status'))
@@ -46,7 +40,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .option('--json', 'print one JSON document')
     .action(async (run: string, options) => {
       const [{ runSession }, { status }] = await Promise.all([import('./session.ts'), import('./status.ts')]);
-      process.exitCode = await runSession(options, 'show the run', (context) => status(run, options, context), arnIn(run, options));
+      process.exitCode = await runSession(options, 'show the run', (context) => status(run, options, context), run);
     });
 
   onPipeline(program.command('cancel'))
@@ -54,7 +48,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .argument('<run>', runArgument)
     .action(async (run: string, options) => {
       const [{ runSession }, { cancel }] = await Promise.all([import('./session.ts'), import('./cancel.ts')]);
-      process.exitCode = await runSession(options, 'cancel the run', (context) => cancel(run, options, context), arnIn(run, options));
+      process.exitCode = await runSession(options, 'cancel the run', (context) => cancel(run, options, context), run);
     });
 
   onPipeline(program.command('resume'))
@@ -64,7 +58,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .option('--json', 'print one JSON document on standard output')
     .action(async (run: string, options) => {
       const [{ runSession }, { resume }] = await Promise.all([import('./session.ts'), import('./resume.ts')]);
-      process.exitCode = await runSession(options, 'resume the run', (context) => resume(run, options, context), arnIn(run, options));
+      process.exitCode = await runSession(options, 'resume the run', (context) => resume(run, options, context), run);
     });
 
   onPipeline(program.command('logs'))
@@ -76,7 +70,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .option('--json', 'print the log as it is')
     .action(async (run: string, options) => {
       const [{ runSession }, { logs }, { logsClient }] = await Promise.all([import('./session.ts'), import('./logs.ts'), import('./clients.ts')]);
-      process.exitCode = await runSession(options, 'show the logs', (context) => logs(run, options, { ...context, logs: logsClient }), arnIn(run, options));
+      process.exitCode = await runSession(options, 'show the logs', (context) => logs(run, options, { ...context, logs: logsClient }), run);
     });
 
   onPipeline(program.command('ls'))
@@ -86,7 +80,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption }: 
     .option('--json', 'print one JSON document a line')
     .action(async (options) => {
       const [{ runSession }, { ls }] = await Promise.all([import('./session.ts'), import('./ls.ts')]);
-      process.exitCode = await runSession(options, 'list the runs', (context) => ls(options, context), arnIn('', options));
+      process.exitCode = await runSession(options, 'list the runs', (context) => ls(options, context));
     });
 }
 

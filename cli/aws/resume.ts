@@ -15,7 +15,7 @@ import { describeExecution, executionName, findRun, type Execution, type Run } f
 import type { PipelineOptions } from './find-pipeline.ts';
 import { waitAndReport } from './finish.ts';
 import { runPrefixOf } from './history.ts';
-import { mapFailed } from './run-end.ts';
+import { canBeRedriven } from './run-end.ts';
 import { startExecution } from './start-execution.ts';
 
 export interface ResumeOptions extends PipelineOptions {
@@ -68,11 +68,6 @@ async function toleratedFailures({ sfn, store }: RunContext, execution: Executio
   const prefix = await runPrefixOf(sfn, execution);
   const record = prefix === undefined ? undefined : await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
   return record?.batches.failed.length ?? 0;
-}
-
-function canBeRedriven({ status, error, redriveStatus }: Execution): boolean {
-  const inMap = status === 'ABORTED' || status === 'TIMED_OUT' || (status === 'FAILED' && error === mapFailed);
-  return inMap && redriveStatus === 'REDRIVABLE';
 }
 
 /** @returns false when it can't be redriven any more */

@@ -24,6 +24,15 @@ export interface RunEnd {
 /** How many failed batches are described. */
 export const shownBatches = 3;
 
+/**
+ * Whether redrive would do any good: it repeats the state that failed, which is of use where that was the Map. What Split and Reduce threw
+ * has been caught, and a Fail state would only fail again.
+ */
+export function canBeRedriven({ status, error, redriveStatus }: Execution): boolean {
+  const inMap = status === 'ABORTED' || status === 'TIMED_OUT' || (status === 'FAILED' && error === mapFailed);
+  return inMap && redriveStatus === 'REDRIVABLE';
+}
+
 /** An execution that is still running counts as a good one. */
 export async function runEnd(sfn: SFNClient, { executionArn, status, error, cause }: Execution): Promise<RunEnd> {
   switch (status) {

@@ -8,7 +8,7 @@ import type { RunContext } from './context.ts';
 import type { Run } from './executions.ts';
 import { runPrefixOf } from './history.ts';
 import { latestMapRun, type BatchCounts, type FailedBatch } from './map-run.ts';
-import { runEnd, shownBatches } from './run-end.ts';
+import { canBeRedriven, runEnd, shownBatches } from './run-end.ts';
 
 export interface RunReport {
   readonly run: string;
@@ -22,7 +22,8 @@ export interface RunReport {
   readonly error: string | null;
   readonly cause: string | null;
   readonly failedBatches: readonly FailedBatch[];
-  readonly redrive: { readonly status: string | null; readonly reason: string | null; readonly count: number };
+  /** `helps`: resuming redrives the execution; otherwise it starts a new one. */
+  readonly redrive: { readonly status: string | null; readonly reason: string | null; readonly count: number; readonly helps: boolean };
   /** The run prefix. */
   readonly prefix: string | null;
   readonly record: RunRecord | null;
@@ -57,7 +58,7 @@ export async function reportRun({ sfn, store }: RunContext, { id, latest, count 
     error: end.error,
     cause: end.cause,
     failedBatches: end.failed,
-    redrive: { status: latest.redriveStatus ?? null, reason: latest.redriveStatusReason ?? null, count: latest.redriveCount ?? 0 },
+    redrive: { status: latest.redriveStatus ?? null, reason: latest.redriveStatusReason ?? null, count: latest.redriveCount ?? 0, helps: canBeRedriven(latest) },
     prefix: prefix ?? null,
     record: record ?? null,
     recordProblem,
@@ -81,7 +82,7 @@ export function reportText(report: RunReport): string {
   if (prefix !== null) lines.push(`  kept under ${prefix}`);
   if (report.failedBatches.length > 0) lines.push(...failedText(report.failedBatches, batches?.failed ?? report.failedBatches.length));
   else if (report.error !== null) lines.push(`  [${report.error}] ${indent(report.cause ?? '')}`);
-  if (hasFailed(state)) lines.push(`  ${redriveText(report)}`, `  "tilefan resume ${run}" continues it; "tilefan logs ${run}" shows what failed`);
+  if (hasFailed(state)) lines.push(`  ${redriveText(report)}`, `  "tilefan logs ${run}" shows what failed`);
   if (record !== null) lines.push(runRecordText(record, seconds ?? 0).trimEnd());
   else if (recordProblem !== null) lines.push(`  its outputs can't be listed: ${recordProblem}`);
   return `${lines.join('\n')}\n`;
@@ -96,10 +97,10 @@ function failedText(failed: readonly FailedBatch[], count: number): string[] {
   return [`  ${title}`, ...failed.map(({ batch, error, cause }) => `    ${batch === undefined ? 'a batch' : `batch ${String(batch)}`} [${error}] ${indent(cause)}`)];
 }
 
-function redriveText({ redrive }: RunReport): string {
-  const { status, reason } = redrive;
-  if (status === 'REDRIVABLE') return 'Step Functions can redrive it: only what failed is done again';
-  return `Step Functions can't redrive it${reason === null ? '' : ` (${reason})`}; a new execution continues the run, and what is committed isn't computed again`;
+function redriveText({ redrive, run }: RunReport): string {
+  const { helps, reason } = redrive;
+  if (helps) return `"tilefan resume ${run}" redrives it: only what failed is done again`;
+  return `"tilefan resume ${run}" goes on with it in a new execution${reason === null ? '' : ` (${reason})`}; what is committed isn't computed again`;
 }
 
 function indent(text: string): string {

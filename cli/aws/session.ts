@@ -1,6 +1,7 @@
 /** What every command against AWS does around its own work: the environment, Ctrl-C, the clients, errors in one sentence. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStore } from '../../lib/store/routing-store.ts';
+import { arnParts } from './arn.ts';
 import { awsError } from './aws-errors.ts';
 import { sfnClient } from './clients.ts';
 import type { RunContext } from './context.ts';
@@ -30,20 +31,27 @@ export async function session(options: SessionOptions, doing: string, work: () =
   }
 }
 
-/** A session about runs. @param arn of an execution or state machine, whose region counts when no other is known */
-export async function runSession(options: SessionOptions, doing: string, work: (context: RunContext) => Promise<number>, arn?: string): Promise<number> {
-  const { arnParts } = await import('./arn.ts');
-  return await session(options, doing, async () => {
+export interface RunSessionOptions extends SessionOptions {
+  readonly stateMachine?: string;
+  /** Whether the command may wait for a run, which Ctrl-C then stops; otherwise Ctrl-C ends the process as usual. */
+  readonly wait?: boolean;
+}
+
+/** A session about runs. @param run what the user called the run: an ARN says in which region it is, as that of the state machine does */
+export async function runSession(options: RunSessionOptions, doing: string, work: (context: RunContext) => Promise<number>, run = ''): Promise<number> {
+  const region = options.region ?? arnParts(run)?.region ?? arnParts(options.stateMachine ?? '')?.region;
+  return await session(region === undefined ? options : { ...options, region }, doing, async () => {
     const stop = new AbortController();
     const interrupt = (): void => {
       stop.abort();
     };
-    process.once('SIGINT', interrupt);
-    process.once('SIGTERM', interrupt);
+    if (options.wait === true) {
+      process.once('SIGINT', interrupt);
+      process.once('SIGTERM', interrupt);
+    }
     const store = createStore();
     try {
-      const sfn = await sfnClient(arn === undefined ? undefined : arnParts(arn)?.region);
-      return await work({ sfn, store, streams: process, signal: stop.signal, sleep: (ms) => pause(ms, stop.signal) });
+      return await work({ sfn: await sfnClient(), store, streams: process, signal: stop.signal, sleep: (ms) => pause(ms, stop.signal) });
     } finally {
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);

@@ -91,8 +91,12 @@ void describe('status', () => {
     assert.match(out(), /execution {2}arn:\S+:r, redriven 1 time\n/);
     assert.match(out(), /batches {4}10 of 20 done, 0 running, 10 failed, 0 pending\n/);
     assert.match(out(), /kept under s3:\/\/work\/runs\/r\/\n/);
-    assert.match(out(), /the first 3 of 10 failed batches:\n {4}batch 16 \[DataError\] batch 16 is broken\n {4}batch 15 .*\n {4}batch 14 .*\n {2}Step Functions can redrive it/);
-    assert.match(out(), /"tilefan resume r" continues it; "tilefan logs r"/);
+    assert.match(out(), /the first 3 of 10 failed batches:\n {4}batch 16 \[DataError\] batch 16 is broken\n {4}batch 15 .*\n {4}batch 14 .*\n {2}"tilefan resume r" redrives it/);
+    assert.match(out(), /"tilefan logs r" shows what failed/);
+    // Step Functions offers redrive for a Fail state too, which would only fail again.
+    const caught = prepare({ executions: { r: { status: 'FAILED', stopDate: ended, error: 'JobError', cause: 'bad', redriveStatus: 'REDRIVABLE' } } });
+    assert.equal(await status('r', stage, caught.context), 64);
+    assert.match(caught.out(), /\[JobError\] bad\n {2}"tilefan resume r" goes on with it in a new execution;/);
   });
 
   void it('shows the outputs of a run that has succeeded', async () => {
