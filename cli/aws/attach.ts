@@ -34,11 +34,13 @@ export interface AttachContext {
 /** @throws InputUnavailableError STACK_NOT_FOUND, STACK_OUTPUT_MISSING; JobError ATTACH_OTHER_BUCKET; OutputError NOTIFICATION_REFUSED */
 export async function attach({ stage, bucket, detach = false }: AttachOptions, { cloudFormation, s3, streams }: AttachContext): Promise<number> {
   const name = deploymentName(stage);
+  // A bucket that an earlier stack of this stage has made and left has notifications of other ids to the same queue.
   const ids = [`${name}-jobs`, `${name}-incoming`];
   const queue = detach ? undefined : await uploadQueue(cloudFormation, name, bucket);
   const { $metadata: _metadata, ...before } = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
-  const others = (before.QueueConfigurations ?? []).filter(({ Id = '' }) => !ids.includes(Id));
-  const ours = (before.QueueConfigurations ?? []).filter(({ Id = '' }) => ids.includes(Id));
+  const isOurs = ({ Id = '', QueueArn = '' }: QueueConfiguration): boolean => ids.includes(Id) || QueueArn.endsWith(`:${name}-uploads`);
+  const others = (before.QueueConfigurations ?? []).filter((each) => !isOurs(each));
+  const ours = (before.QueueConfigurations ?? []).filter((each) => isOurs(each));
   const wanted = queue === undefined ? [] : notifications(name, queue);
   if (sameConfigurations(ours, wanted)) {
     streams.stdout.write(`s3://${bucket} is ${detach ? 'not attached to' : 'attached already to'} ${name}: nothing to do\n`);
@@ -48,9 +50,9 @@ export async function attach({ stage, bucket, detach = false }: AttachOptions, {
   try {
     await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: bucket, NotificationConfiguration: configuration }));
   } catch (error) {
-    throw refused(error, bucket, before, ids);
+    throw refused(error, bucket, { ...before, QueueConfigurations: others });
   }
-  const kept = countOthers(before, ids);
+  const kept = othersOf({ ...before, QueueConfigurations: others }).length + (before.EventBridgeConfiguration === undefined ? 0 : 1);
   streams.stdout.write(
     detach
       ? `s3://${bucket} is no longer attached to ${name}`
@@ -96,21 +98,15 @@ function rulesText(filter: NotificationConfigurationFilter | undefined): string 
   return rules.length === 0 ? 'all objects' : rules.join(', ');
 }
 
-function countOthers(before: NotificationConfiguration, ids: readonly string[]): number {
-  return othersOf(before, ids).length + (before.EventBridgeConfiguration === undefined ? 0 : 1);
-}
-
-function othersOf({ QueueConfigurations = [], TopicConfigurations = [], LambdaFunctionConfigurations = [] }: NotificationConfiguration, ids: readonly string[]): string[] {
-  return [...QueueConfigurations, ...TopicConfigurations, ...LambdaFunctionConfigurations]
-    .filter(({ Id = '' }) => !ids.includes(Id))
-    .map(({ Id = 'without an id', Events = [], Filter }) => `${Id} (${Events.join(', ')}; ${rulesText(Filter)})`);
+function othersOf({ QueueConfigurations = [], TopicConfigurations = [], LambdaFunctionConfigurations = [] }: NotificationConfiguration): string[] {
+  return [...QueueConfigurations, ...TopicConfigurations, ...LambdaFunctionConfigurations].map(({ Id = 'without an id', Events = [], Filter }) => `${Id} (${Events.join(', ')}; ${rulesText(Filter)})`);
 }
 
 /** S3 says InvalidArgument both for notifications that overlap and for a queue that it may not send to. */
-function refused(error: unknown, bucket: string, before: NotificationConfiguration, ids: readonly string[]): unknown {
+function refused(error: unknown, bucket: string, foreign: NotificationConfiguration): unknown {
   const fault = s3FaultOf(error);
   if (fault.name !== 'InvalidArgument') return error;
-  const others = othersOf(before, ids);
+  const others = othersOf(foreign);
   const listed = others.length === 0 ? '' : `; notifications of others there, which must not cover the same objects: ${others.join('; ')}`;
   return new OutputError('NOTIFICATION_REFUSED', `S3 refuses the notifications of ${bucket}: ${fault.message}${listed}`, { cause: error, where: { bucket, others } });
 }

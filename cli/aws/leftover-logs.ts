@@ -22,14 +22,19 @@ function patternsOf(stage: string, name: string): Pattern[] {
   ];
 }
 
+/** Whether a stack of this stage, or what it runs, writes to a log group of this name. */
+export function isOwnLogGroup(group: string, stage: string, name: string): boolean {
+  return patternsOf(stage, name).some(({ prefix, matches }) => group.startsWith(prefix) && matches(group));
+}
+
 export async function leftoverLogs(logs: CloudWatchLogsClient, stage: string, name: string): Promise<Leftover[]> {
   const leftovers: Leftover[] = [];
-  for (const { prefix, matches } of patternsOf(stage, name)) {
+  for (const { prefix } of patternsOf(stage, name)) {
     let nextToken: string | undefined;
     do {
       const page: DescribeLogGroupsCommandOutput = await logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: prefix, ...(nextToken === undefined ? {} : { nextToken }) }));
       for (const { logGroupName = '', storedBytes = 0 } of page.logGroups ?? []) {
-        if (logGroupName.startsWith(prefix) && matches(logGroupName)) leftovers.push({ kind: 'log group', name: logGroupName, detail: bytesText(storedBytes), remove: () => removeGroup(logs, logGroupName) });
+        if (isOwnLogGroup(logGroupName, stage, name)) leftovers.push({ kind: 'log group', name: logGroupName, detail: bytesText(storedBytes), remove: () => removeGroup(logs, logGroupName) });
       }
       nextToken = page.nextToken;
     } while (nextToken !== undefined);

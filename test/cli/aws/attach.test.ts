@@ -61,6 +61,9 @@ void describe('attach', () => {
     assert.match(same.out, /attached already/);
     const old = await attached({ QueueConfigurations: [{ ...jobs, QueueArn: 'arn:aws:sqs:eu-west-1:1:old' }, incoming] });
     assert.deepEqual(old.put, [{ QueueConfigurations: [jobs, incoming] }]);
+    // As CloudFormation named them in a bucket that a removed stack has left: they would overlap.
+    const left = await attached({ QueueConfigurations: [{ ...jobs, Id: 'ZDk4' }, ...(foreign.QueueConfigurations ?? []), { ...incoming, Id: 'MTIz' }] });
+    assert.deepEqual(left.put, [{ QueueConfigurations: [...(foreign.QueueConfigurations ?? []), jobs, incoming] }]);
   });
 
   void it('takes away only its own', async () => {

@@ -1,5 +1,6 @@
 /** What `purge` finds and removes, what it leaves alone, and how it goes on after a failure. Buckets are those of a real server; the rest is scripted. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchLogsClient, DeleteLogGroupCommand, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
@@ -20,6 +21,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { mockClient, type AwsClientStub } from 'aws-sdk-client-mock';
 import { isOwnBucket } from '../../../cli/aws/leftover-buckets.ts';
+import { isOwnLogGroup } from '../../../cli/aws/leftover-logs.ts';
 import { isOwnFamily } from '../../../cli/aws/leftover-task-definitions.ts';
 import { purge, type PurgeContext, type PurgeOptions } from '../../../cli/aws/purge.ts';
 import { createS3Client } from '../../../lib/store/s3-client.ts';
@@ -136,6 +138,20 @@ void describe('purge', () => {
     ]) assert.ok(!own(other), other);
     assert.ok(isOwnFamily(imageFamily('tilefan-dev', 'a', 'b'), 'tilefan-dev'));
     for (const other of ['tilefan-dev-image-x', 'tilefan-dev-worker', 'tilefan-dev-worker-x', 'tilefan-dev-2-worker-ec2']) assert.ok(!isOwnFamily(other, 'tilefan-dev'), other);
+  });
+
+  // Catches: a function, log group or task definition that was added to the stack, and that purge doesn't know.
+  void it('knows the names that the stack gives', () => {
+    const root = new URL('../../../', import.meta.url);
+    const resources = readdirSync(new URL('resources/', root)).map((file) => readFileSync(new URL(`resources/${file}`, root), 'utf8')).join('\n');
+    const stack = readFileSync(new URL('serverless.yml', root), 'utf8');
+    const written = (text: string): string => text.replaceAll(/\$\{self:custom\.(?:stack\.)?name\}/g, 'tilefan-dev').replaceAll('${self:service}', 'tilefan').replaceAll('${sls:stage}', 'dev');
+    const namesOf = (page: string, pattern: RegExp): string[] => [...page.matchAll(pattern)].map(([, name = '']) => written(name));
+    const foundFamilies = namesOf(resources, /^ +Family: (\S+)$/gm);
+    const foundGroups = [...namesOf(resources, /^ +LogGroupName: (\/\S+)$/gm), ...namesOf(stack, /^ {4}name: (\S+)$/gm).map((name) => `/aws/lambda/${name}`)];
+    assert.ok(foundFamilies.length > 0 && foundGroups.length > 4, JSON.stringify([foundFamilies, foundGroups]));
+    assert.deepEqual(foundFamilies.filter((family) => !isOwnFamily(family, 'tilefan-dev')), []);
+    assert.deepEqual(foundGroups.filter((group) => !isOwnLogGroup(group, 'dev', 'tilefan-dev')), []);
   });
 
   // Catches: buckets of a stack that is in use.
