@@ -23,8 +23,11 @@ export function makeSmallScene(path: string): void {
   makeScene(path, sizePx);
 }
 
-/** @param base an href that ends in `/`; the scene lies there as scene.tif, and everything that the run writes comes there */
-export async function splitSmallJob(base: string, run: string): Promise<SmallRun> {
+/**
+ * @param base an href that ends in `/`; the scene lies there as scene.tif, and everything that the run writes comes there
+ * @param more for the function's environment
+ */
+export async function splitSmallJob(base: string, run: string, more: Readonly<Record<string, string>> = {}): Promise<SmallRun> {
   const job = {
     name: 'small',
     inputs: { scene: `${base}scene.tif` },
@@ -36,7 +39,7 @@ export async function splitSmallJob(base: string, run: string): Promise<SmallRun
       grey: { href: `${base}${run}-grey.tif`, dtype: 'uint8', blockSize: 128 },
     },
   };
-  const split = createSplit({ TILEFAN_WORK: `${base}work/`, TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1' });
+  const split = createSplit({ TILEFAN_WORK: `${base}work/`, TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', ...more });
   const state = await split({ input: { job, run }, execution: run }, context);
   const line = JSON.stringify({ batch: 0, tiles: [0, 0, 8, 8] });
   return { state, env: { TILEFAN_RUN: state.run.href, TILEFAN_BATCH: line, TILEFAN_ATTEMPT: '1', TILEFAN_TIMEOUT_SECONDS: '600' } };
@@ -48,9 +51,9 @@ export async function readBatchRecord(store: Store, { state }: SmallRun): Promis
   return record;
 }
 
-/** Merges what the worker has committed. */
-export async function finish(store: Store, { state }: SmallRun): Promise<RunRecord> {
-  const { status } = await createReduce({})(state, context);
+/** Merges what the worker has committed. @param env of the function */
+export async function finish(store: Store, { state }: SmallRun, env: Readonly<Record<string, string>> = {}): Promise<RunRecord> {
+  const { status } = await createReduce(env)(state, context);
   if (status !== 'DONE') throw new Error(`reduce said ${status}`);
   const record = await readDocument(store, `${state.run.href}${runFiles.record}`, runRecord);
   if (record === undefined) throw new Error(`no record of the run under ${state.run.href}`);
