@@ -42,12 +42,16 @@ debian_image=$(default_of DEBIAN_IMAGE)
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/tilefan-image-XXXXXX")
 clean() {
-  for name in $("${buildah[@]}" containers --quiet 2>/dev/null); do "${buildah[@]}" rm "$name" >/dev/null 2>&1 || true; done
-  rm -rf "$work"
+  "${buildah[@]}" rm --all >/dev/null 2>&1 || true
+  rm -rf --one-file-system "$work"
 }
-# A storage of its own, so that nothing of this machine's own images is touched, and nothing of it is left.
-buildah=(buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" --log-level error)
+# A storage of its own, so that nothing of this machine's own images is touched, and nothing of it is left. Where overlays can't be mounted
+# (inside of a container, for example), every layer is a copy of all below it, which takes twice the time.
+buildah=(buildah --storage-driver overlay --root "$work/storage" --runroot "$work/run" --log-level error)
 trap clean EXIT
+if ! "${buildah[@]}" info >/dev/null 2>&1; then
+  buildah=(buildah --storage-driver vfs --root "$work/copies" --runroot "$work/run-copies" --log-level error)
+fi
 
 # How this machine reaches its registries, read now and mounted while the image is built; none of it gets into the image.
 mkdir "$work/registries"
