@@ -47,7 +47,7 @@ export function runIdOf({ executionArn = '', name = nameInArn(executionArn), inp
   } catch {
     // No JSON: then Split has refused it.
   }
-  return name.replace(/\.\d+$/, '');
+  return name;
 }
 
 /**

@@ -16,7 +16,7 @@ export function setEnvironment({ region, profile }: SessionOptions, env: NodeJS.
   if (region !== undefined) env['AWS_REGION'] = region;
   if (profile !== undefined) {
     env['AWS_PROFILE'] = profile;
-    // Keys in the environment would win over the profile that was asked for.
+    // With keys beside a profile the SDK warns of two sources.
     for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) delete env[name];
   }
 }

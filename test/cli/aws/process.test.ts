@@ -114,7 +114,7 @@ void describe('commands against AWS', () => {
     const of = async (args: readonly string[], more = {}): Promise<unknown> => {
       asked.length = 0;
       const result = await tilefan(args, more);
-      assert.equal(result.exitCode, 0, result.stderr);
+      assert.deepEqual([result.exitCode, result.stderr], [0, '']);
       return [asked[0]?.region, asked[0]?.key];
     };
     assert.deepEqual(await of(['ls']), ['eu-west-1', 'ENVIRONMENTKEY']);
