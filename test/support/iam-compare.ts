@@ -28,3 +28,21 @@ export function covers(pattern: string, other: string): boolean {
   const expression = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*').replaceAll('?', '.');
   return new RegExp(`^${expression}$`, 's').test(other);
 }
+
+/** Whether some text fits both patterns, which have only `*` in them. */
+export function overlap(a: string, b: string): boolean {
+  const fits = new Map<number, boolean>();
+  const from = (i: number, j: number): boolean => {
+    const key = i * (b.length + 1) + j;
+    const known = fits.get(key);
+    if (known !== undefined) return known;
+    const found =
+      a[i] === '*' ? from(i + 1, j) || (j < b.length && from(i, j + 1))
+      : b[j] === '*' ? from(i, j + 1) || (i < a.length && from(i + 1, j))
+      : i === a.length || j === b.length ? i === a.length && j === b.length
+      : a[i] === b[j] && from(i + 1, j + 1);
+    fits.set(key, found);
+    return found;
+  };
+  return from(0, 0);
+}

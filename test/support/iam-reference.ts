@@ -4,7 +4,7 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { covers } from './iam-compare.ts';
+import { overlap } from './iam-compare.ts';
 import type { Grant } from './template-roles.ts';
 
 interface Privilege {
@@ -33,7 +33,7 @@ export function faultsOf({ action, resource, condition }: Grant, reference: Refe
   const faults: string[] = [];
   if (resource === '*' && types.length > 0) faults.push(`${action} can be limited to ${types.join(', ')}, but is allowed on *`);
   if (resource !== '*' && types.length === 0) faults.push(`${action} knows no resources, so ${resource} allows nothing`);
-  else if (resource !== '*' && !arns.some((arn) => covers(arn, resource))) faults.push(`${resource} is no ${types.join(' or ')}, so it allows no ${action}`);
+  else if (resource !== '*' && !arns.some((arn) => overlap(arn, resource))) faults.push(`${resource} is no ${types.join(' or ')}, so it allows no ${action}`);
   const keys = new Set([
     ...Object.values(privilege.resource_types).flatMap((type) => type.condition_keys),
     ...types.flatMap((type) => service.resources[type]?.condition_keys ?? []),

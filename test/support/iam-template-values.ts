@@ -80,6 +80,7 @@ export function createResolver(template: Template): Resolve {
       case 'Fn::Split': return text(list[1]).split(String(list[0]));
       case 'Fn::Select': return (resolve(list[1]) as readonly Json[])[Number(text(list[0]))] ?? fail(`Fn::Select: ${JSON.stringify(value)}`);
       case 'Fn::If': return resolve(decide(list[0]) ? list[1] : list[2]);
+      case 'Fn::Base64': return Buffer.from(text(value)).toString('base64');
       case 'Fn::GetAZs': return ['a', 'b', 'c'].map((zone) => `${region}${zone}`);
       case 'Fn::Cidr': return Array.from({ length: Number(text(list[1])) }, (_, index) => `${text(list[0])}#${index}`);
       default: return fail(`no function ${name}`);

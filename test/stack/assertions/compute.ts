@@ -91,16 +91,21 @@ export const compute: readonly Assertion[] = [
     mistakes: ['ManagedScaling', 'ManagedTerminationProtection', 'ManagedDraining'].map((field) => breaking(provider, (properties) => delete (properties['AutoScalingGroupProvider'] as Record<string, unknown>)[field], (_, properties) => 'AutoScalingGroupProvider' in properties)),
   },
   {
-    holds: 'the cluster has Container Insights and names every capacity provider of the stack, and Fargate',
+    holds: 'the cluster has Container Insights, and knows Fargate and every capacity provider of the stack',
     problems: (stack) => {
       const insights = stack.all('AWS::ECS::Cluster').filter(([, { ClusterSettings }]) => !list(ClusterSettings).some((each) => at(each, 'Name') === 'containerInsights' && ['enabled', 'enhanced'].includes(String(at(each, 'Value')))));
       const named = stack.all('AWS::ECS::ClusterCapacityProviderAssociations').flatMap(([, { CapacityProviders }]) => list(CapacityProviders));
-      const missing = ['FARGATE', 'FARGATE_SPOT', ...stack.all(provider).map(([id]) => stack.resolve({ Ref: id }))].filter((name) => !named.includes(name ?? ''));
-      return [...insights.map(([id]) => `${id} has no Container Insights`), ...missing.map((name) => `the cluster does not know ${String(name)}`)];
+      const groups = stack.all(provider).filter(([, properties]) => 'AutoScalingGroupProvider' in properties).map(([id]) => stack.resolve({ Ref: id }));
+      const missing = ['FARGATE', 'FARGATE_SPOT', ...groups].filter((name) => !named.includes(name ?? ''));
+      // Those of Managed Instances belong to one cluster, and are not associated with it besides (as in the CDK's Cluster).
+      const clusters = stack.all('AWS::ECS::Cluster').map(([id]) => stack.resolve({ Ref: id }));
+      const lost = stack.all(provider).filter(([, properties]) => 'ManagedInstancesProvider' in properties && !clusters.includes(properties['ClusterName']));
+      return [...insights.map(([id]) => `${id} has no Container Insights`), ...missing.map((name) => `the cluster does not know ${String(name)}`), ...lost.map(([id]) => `${id} belongs to no cluster of the stack`)];
     },
     mistakes: [
       breaking('AWS::ECS::Cluster', (properties) => delete properties['ClusterSettings']),
       breaking('AWS::ECS::ClusterCapacityProviderAssociations', (properties) => Object.assign(properties, { CapacityProviders: ['FARGATE'] })),
+      breaking(provider, (properties) => delete properties['ClusterName'], (_, properties) => 'ManagedInstancesProvider' in properties),
     ],
   },
   {

@@ -89,9 +89,9 @@ export const operations: readonly Assertion[] = [
       ]);
     }),
     mistakes: [
-      breaking(alarm, (properties) => Object.assign(properties, { Threshold: 1000 }), (_, properties) => properties['MetricName'] === 'ExecutionsFailed'),
+      breaking(alarm, (properties) => Object.assign(properties, { Threshold: 1000 }), (_, properties) => metricsOf(properties).includes('ExecutionsFailed')),
       breaking(alarm, (properties) => Object.assign(properties, { MetricName: 'Other' }), (_, properties) => properties['MetricName'] === 'ApproximateAgeOfOldestMessage'),
-      breaking(alarm, (properties) => delete properties['TreatMissingData'], (_, properties) => properties['MetricName'] === 'ExecutionsFailed'),
+      breaking(alarm, (properties) => delete properties['TreatMissingData'], (_, properties) => metricsOf(properties).includes('ExecutionsFailed')),
     ],
   },
   {

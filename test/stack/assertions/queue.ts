@@ -100,13 +100,13 @@ export const queues: readonly Assertion[] = [
     mistakes: [breaking(mapping, (properties) => delete properties['FunctionResponseTypes'])],
   },
   {
-    holds: 'the input bucket tells the queue of every new object under jobs/ and incoming/, and of nothing else',
+    holds: 'the input bucket tells the queue of every new job under jobs/ and every new object under incoming/, and of nothing else',
     problems: (stack) => stack.all('AWS::S3::Bucket').filter(([id]) => id.startsWith('Input')).flatMap(([id, properties]) => {
       const told = list(at(properties, 'NotificationConfiguration', 'QueueConfigurations')).map((each) => {
         const filter = list(at(each, 'Filter', 'S3Key', 'Rules')).map((rule) => `${String(at(rule, 'Name')).toLowerCase()}=${String(at(rule, 'Value'))}`).join();
         return `${String(at(each, 'Event'))} ${filter}`;
       }).toSorted();
-      const wanted = ['s3:ObjectCreated:* prefix=incoming/', 's3:ObjectCreated:* prefix=jobs/'];
+      const wanted = ['s3:ObjectCreated:* prefix=incoming/', 's3:ObjectCreated:* prefix=jobs/,suffix=.json'];
       return told.join('; ') === wanted.join('; ') ? [] : [`${id} tells of: ${told.join('; ')}`];
     }),
     mistakes: [breaking('AWS::S3::Bucket', (properties) => delete properties['NotificationConfiguration'], (id) => id.startsWith('Input'))],
