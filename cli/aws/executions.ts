@@ -1,10 +1,11 @@
 /**
  * The executions of a run. The first has the run's id for its name; each time it is continued by a new execution, that is called
- * `<run id>.2`, `<run id>.3` and so on. Names make ARNs, so each is asked for by name and nothing has to be searched.
+ * `<run id>--2`, `<run id>--3` and so on, which no run id can be. Names make ARNs, so each is asked for by name and nothing has to be searched.
  */
 import { DescribeExecutionCommand, ExecutionDoesNotExist, ListExecutionsCommand, type DescribeExecutionOutput, type SFNClient } from '@aws-sdk/client-sfn';
 import * as z from 'zod';
 import { InputUnavailableError, JobError } from '../../lib/base/errors.ts';
+import { continuedName } from '../../lib/job/split.ts';
 import { arnParts, executionArnOf, nameInArn, pipelineOfExecution } from './arn.ts';
 import { findPipeline, type PipelineOptions } from './find-pipeline.ts';
 
@@ -34,7 +35,7 @@ export async function describeExecution(sfn: SFNClient, executionArn: string): P
 
 /** Name of a run's n-th execution. */
 export function executionName(run: string, n: number): string {
-  return n === 1 ? run : `${run}.${String(n)}`;
+  return n === 1 ? run : `${run}--${String(n)}`;
 }
 
 const continuing = z.looseObject({ run: z.string() });
@@ -57,11 +58,12 @@ export function runIdOf({ executionArn = '', name = nameInArn(executionArn), inp
 export async function findRun(sfn: SFNClient, run: string, options: PipelineOptions): Promise<Run> {
   if (run.startsWith('arn:')) return await findByArn(sfn, run);
   // A comma, a slash or a space can't be part of a name, and AWS would say so in words about ARNs.
-  if (!/^[\w.-]+$/.test(run)) throw new JobError('RUN_ID', `${JSON.stringify(run)} can't be a run: wanted a run id, or the ARN of an execution`);
+  if (!/^[\w-]+$/.test(run)) throw new JobError('RUN_ID', `${JSON.stringify(run)} can't be a run: wanted a run id, or the ARN of an execution`);
   const pipeline = await findPipeline(sfn, options);
   const first = await describeExecution(sfn, executionArnOf(pipeline, run));
   if (first === undefined) throw await notFound(sfn, run, pipeline);
-  if (/\.\d+$/.test(run)) return { id: runIdOf(first), pipeline, first, latest: first, count: Number(run.slice(run.lastIndexOf('.') + 1)) };
+  const [, n] = continuedName.exec(run) ?? [];
+  if (n !== undefined) return { id: runIdOf(first), pipeline, first, latest: first, count: Number(n) };
   let latest = first;
   let count = 1;
   for (;;) {
@@ -77,7 +79,7 @@ async function findByArn(sfn: SFNClient, arn: string): Promise<Run> {
   if (pipeline === undefined) throw new JobError('RUN_ARN', `${arn} is no ARN of a run's execution; wanted arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:RUN`);
   const first = await describeExecution(sfn, arn);
   if (first === undefined) throw await notFound(sfn, nameInArn(arn), pipeline);
-  const [, n = '1'] = /\.(\d+)$/.exec(arn) ?? [];
+  const [, n = '1'] = continuedName.exec(arn) ?? [];
   return { id: runIdOf(first), pipeline, first, latest: first, count: Number(n) };
 }
 

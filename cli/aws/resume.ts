@@ -81,10 +81,15 @@ async function redrive(sfn: SFNClient, executionArn: string): Promise<boolean> {
   }
 }
 
-/** A new execution that goes on with the run. Of two at once the first makes it, and both mean the same one. */
-async function startAnew(sfn: SFNClient, { id, pipeline, first, count }: Run): Promise<Resumed> {
+/**
+ * A new execution that goes on with the run. Of two at once the first makes it, and both mean the same one. A run that was planned goes on with
+ * the job as it was planned, whatever has become of the job file or the template since; one that wasn't begins with its input again.
+ */
+async function startAnew(sfn: SFNClient, { id, pipeline, first, latest, count }: Run): Promise<Resumed> {
   const next = count + 1;
-  const started = await startExecution(sfn, pipeline, executionName(id, next), { ...jobOf(first), run: id });
+  const prefix = (await runPrefixOf(sfn, latest)) ?? (await runPrefixOf(sfn, first));
+  const job = prefix === undefined ? jobOf(first) : { job: `${prefix}${runFiles.job}` };
+  const started = await startExecution(sfn, pipeline, executionName(id, next), { ...job, run: id });
   if (started.kind === 'started') return { executionArn: started.executionArn, count: next, action: 'started', message: 'a new execution goes on with it' };
   return { executionArn: started.execution.executionArn ?? '', count: next, action: 'none', message: 'somebody has just resumed it' };
 }

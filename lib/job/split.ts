@@ -34,11 +34,14 @@ export interface SplitEnvironment {
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
 const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 
+/** How executions that continue a run are named: the run id, and which one it is. CloudWatch Logs takes no other marks than - and _ in names. */
+export const continuedName = /--(\d+)$/;
+
 /** @throws JobError RUN_ID for what can't be one */
 export function checkRunId(id: string): void {
-  if (runIdPattern.test(id)) return;
+  if (runIdPattern.test(id) && !continuedName.test(id)) return;
   const shown = id.length > 100 ? `${id.slice(0, 99)}…` : id;
-  throw new JobError('RUN_ID', `${JSON.stringify(shown)} can't be a run id: wanted letters, digits, - and _, beginning with a letter or digit, 80 at most`);
+  throw new JobError('RUN_ID', `${JSON.stringify(shown)} can't be a run id: wanted letters, digits, - and _, beginning with a letter or digit, 80 at most, and no -- and a number at the end`);
 }
 
 /**

@@ -101,7 +101,7 @@ void describe('split', { skip: withoutGdal }, () => {
 
   void it('refuses run ids that are no safe names', async () => {
     await using run = bench();
-    for (const id of ['', '../x', 'a/b', '.hidden', '-dash', 'ü', 'x'.repeat(81), 'a b']) {
+    for (const id of ['', '../x', 'a/b', '.hidden', '-dash', 'ü', 'x'.repeat(81), 'a b', 'run-1--2']) {
       await assert.rejects(run.split(jobIn(run), id), refusedWith('RUN_ID', /wanted letters, digits/), id);
     }
     await run.split(jobIn(run), 'x'.repeat(80));
@@ -163,7 +163,7 @@ void describe('split', { skip: withoutGdal }, () => {
       await using run = bench();
       const first = await split({ input: jobIn(run), execution: 'run-1' }, { store: run.store, env: deployed(run, 1) });
       const env = { ...deployed(run, 2), TILEFAN_CPU: '4', TILEFAN_MEMORY: '16 GiB' };
-      const second = await split({ input: { job: jobIn(run), run: 'run-1' }, execution: 'run-1.2' }, { store: run.store, env });
+      const second = await split({ input: { job: jobIn(run), run: 'run-1' }, execution: 'run-1--2' }, { store: run.store, env });
       assert.deepEqual(second, { ...first, compute: { ...first.compute, taskDefinition: 'arm:2' } });
     });
 
@@ -171,7 +171,7 @@ void describe('split', { skip: withoutGdal }, () => {
       await using run = bench();
       await split({ input: jobIn(run, { compute: { capacity: 'FARGATE' } }), execution: 'run-1' }, { store: run.store, env: deployed(run, 1) });
       const env = { ...deployed(run, 1), TILEFAN_CAPACITIES: '{}' };
-      const again = split({ input: { job: jobIn(run, { compute: { capacity: 'FARGATE' } }), run: 'run-1' }, execution: 'run-1.2' }, { store: run.store, env });
+      const again = split({ input: { job: jobIn(run, { compute: { capacity: 'FARGATE' } }), run: 'run-1' }, execution: 'run-1--2' }, { store: run.store, env });
       await assert.rejects(again, refusedWith('PLAN_REFUSED', /\$\.compute\.capacity: this deployment has no FARGATE/));
     });
   });

@@ -113,13 +113,13 @@ void describe('status', () => {
 
   // Catches: an old execution shown for a run that has been resumed since.
   void it('means the latest execution of a run, and by ARN or name any', async () => {
-    const executions: Record<string, Described> = { r: { status: 'FAILED', error: 'JobError', stopDate: ended }, 'r.2': { status: 'ABORTED', stopDate: ended, input: '{"job":{},"run":"r"}' }, 'r.3': { input: '{"job":{},"run":"r"}' } };
+    const executions: Record<string, Described> = { r: { status: 'FAILED', error: 'JobError', stopDate: ended }, 'r--2': { status: 'ABORTED', stopDate: ended, input: '{"job":{},"run":"r"}' }, 'r--3': { input: '{"job":{},"run":"r"}' } };
     const { context, out } = prepare({ executions });
     assert.equal(await status('r', stage, context), 0);
-    assert.match(out(), /^run r: RUNNING.*\n {2}execution {2}arn:\S+:r\.3 \(number 3 of the run\)\n/);
+    assert.match(out(), /^run r: RUNNING.*\n {2}execution {2}arn:\S+:r--3 \(number 3 of the run\)\n/);
     assert.equal(await status(arnOf('r'), stage, prepare({ executions }).context), 64);
     const second = prepare({ executions });
-    assert.equal(await status('r.2', stage, second.context), 130);
+    assert.equal(await status('r--2', stage, second.context), 130);
     assert.match(second.out(), /^run r: ABORTED/);
   });
 
@@ -156,9 +156,9 @@ void describe('ls', () => {
 
 void describe('cancel', () => {
   void it('stops what runs, and says what becomes of it', async () => {
-    const { context, mock, out } = prepare({ executions: { r: { status: 'FAILED' }, 'r.2': {} } });
+    const { context, mock, out } = prepare({ executions: { r: { status: 'FAILED' }, 'r--2': {} } });
     assert.equal(await cancel('r', stage, context), 0);
-    assert.deepEqual(mock.commandCalls(StopExecutionCommand).map(({ args: [{ input }] }) => input.executionArn), [arnOf('r.2')]);
+    assert.deepEqual(mock.commandCalls(StopExecutionCommand).map(({ args: [{ input }] }) => input.executionArn), [arnOf('r--2')]);
     assert.match(out(), /run r is cancelled\n[^]*SIGTERM[^]*"tilefan resume r" goes on/);
   });
 
@@ -214,7 +214,7 @@ void describe('resume', () => {
   });
 
   void it('goes on by a new execution where redrive would not help', async () => {
-    const wanted = { name: 'r.2', input: { job, object: 's3://up/incoming/ndvi/a.tif', run: 'r' } };
+    const wanted = { name: 'r--2', input: { job, object: 's3://up/incoming/ndvi/a.tif', run: 'r' } };
     const cases: Described[] = [
       { status: 'FAILED', error: 'DataError', redriveStatus: 'REDRIVABLE' },
       { status: 'FAILED', error: threshold, redriveStatus: 'NOT_REDRIVABLE', redriveStatusReason: 'Execution is older than 14 days' },
@@ -223,8 +223,20 @@ void describe('resume', () => {
     ];
     for (const execution of cases) {
       const done = await resumed({ executions: { r: { ...execution, input, stopDate: ended } } });
-      assert.deepEqual([done.redriven, done.started, done.action, done.execution], [[], [wanted], 'started', arnOf('r.2')], JSON.stringify(execution));
+      const href = execution.output === undefined ? undefined : (JSON.parse(execution.output) as { run: { href: string } }).run.href;
+      const goesOn = href === undefined ? wanted : { name: 'r--2', input: { job: `${href}job.json`, run: 'r' } };
+      assert.deepEqual([done.redriven, done.started, done.action, done.execution], [[], [goesOn], 'started', arnOf('r--2')], JSON.stringify(execution));
     }
+  });
+
+  // Catches: a run that can't be continued because its template, or its job file, has been changed since.
+  void it('goes on with the job as it was planned, when it was', async () => {
+    const failed: Described = { status: 'FAILED', error: 'OutputError', input, stopDate: ended };
+    const history = { r: splitHistory('s3://work/runs/r/') };
+    const done = await resumed({ executions: { r: failed }, history });
+    assert.deepEqual(done.started, [{ name: 'r--2', input: { job: 's3://work/runs/r/job.json', run: 'r' } }]);
+    const again = await resumed({ executions: { r: failed, 'r--2': { ...failed, error: 'InputUnavailableError' } }, history });
+    assert.deepEqual(again.started, [{ name: 'r--3', input: { job: 's3://work/runs/r/job.json', run: 'r' } }]);
   });
 
   // Catches: a second resume that takes the first one's name, and a job that loses its wrapping or keeps the old run.
@@ -236,27 +248,27 @@ void describe('resume', () => {
       [{ job, run: 'r' }, { job, run: 'r' }],
     ];
     for (const [first, wanted] of inputs) {
-      const done = await resumed({ executions: { r: { ...failed, input: JSON.stringify(first) }, 'r.2': failed, 'r.3': failed } });
-      assert.deepEqual(done.started, [{ name: 'r.4', input: wanted }]);
+      const done = await resumed({ executions: { r: { ...failed, input: JSON.stringify(first) }, 'r--2': failed, 'r--3': failed } });
+      assert.deepEqual(done.started, [{ name: 'r--4', input: wanted }]);
     }
   });
 
   // Catches: a race that ends in an error, or in two executions on one run prefix.
   void it('joins another who resumes at the same time', async () => {
     const failed: Described = { status: 'FAILED', error: 'JobError', input, stopDate: ended };
-    const taken = await resumed({ executions: { r: failed, 'r.2': { input } } });
+    const taken = await resumed({ executions: { r: failed, 'r--2': { input } } });
     assert.equal(taken.action, 'none');
     let there = false;
     const runs: FakeRuns = { executions: { r: failed } };
     const raced = await resumed(runs, (mock) => {
       mock.on(StartExecutionCommand).callsFake(() => {
         there = true;
-        (runs.executions as Record<string, Described>)['r.2'] = { input };
+        (runs.executions as Record<string, Described>)['r--2'] = { input };
         throw new ExecutionAlreadyExists({ message: 'Execution Already Exists', $metadata: {} });
       });
     });
     assert.ok(there);
-    assert.deepEqual([raced.action, raced.execution], ['none', arnOf('r.2')]);
+    assert.deepEqual([raced.action, raced.execution], ['none', arnOf('r--2')]);
     assert.match(raced.err, /somebody has just resumed it/);
     const redriven = await resumed({ executions: { r: [{ status: 'ABORTED', redriveStatus: 'REDRIVABLE', input }, { status: 'RUNNING' }] } }, (mock) => {
       mock.on(RedriveExecutionCommand).rejects(new ExecutionNotRedrivable({ message: 'Execution is RUNNING', $metadata: {} }));
@@ -265,7 +277,7 @@ void describe('resume', () => {
     const late = await resumed({ executions: { r: { status: 'ABORTED', redriveStatus: 'REDRIVABLE', input } } }, (mock) => {
       mock.on(RedriveExecutionCommand).rejects(new ExecutionNotRedrivable({ message: 'Execution is too old', $metadata: {} }));
     });
-    assert.deepEqual([late.action, late.execution], ['started', arnOf('r.2')]);
+    assert.deepEqual([late.action, late.execution], ['started', arnOf('r--2')]);
   });
 
   // Step Functions' answers are eventually consistent. Catches: the failure from before the redrive taken for its end, a new execution that isn't known yet for none.
@@ -281,7 +293,7 @@ void describe('resume', () => {
   });
 
   void it('waits for the execution that goes on', async () => {
-    const { context, out } = prepare({ executions: { r: { status: 'FAILED', error: 'DataError', input, stopDate: ended } }, history: { 'r.2': functionFailure('Reduce', 'OutputError', 'no room') } });
+    const { context, out } = prepare({ executions: { r: { status: 'FAILED', error: 'DataError', input, stopDate: ended } }, history: { 'r--2': functionFailure('Reduce', 'OutputError', 'no room') } });
     const running = fakeStepFunctions(context.sfn, { executions: { r: { status: 'FAILED', error: 'DataError', input, stopDate: ended } } });
     running.on(StartExecutionCommand).callsFake(({ name }: { name: string }) => {
       fakeStepFunctions(context.sfn, { executions: { [name]: [{}, { status: 'FAILED', error: 'OutputError', cause: 'no room', stopDate: ended }] } });

@@ -97,7 +97,7 @@ void describe('submit', () => {
     assert.match(error.message, /\$\.outputs\.o\.href: found .*\/o\.tif/);
     assert.match((await refusal(document, { object: '/tmp/a.tif' })).message, /--object: found \/tmp\/a\.tif, which AWS can't reach/);
     assert.match((await refusal({ ...document, operation: { expression: { o: 'scene[1] + nope[1]' } } })).message, /nope/);
-    assert.equal((await refusal(document, { run: 'a.2' })).code, 'RUN_ID');
+    assert.equal((await refusal(document, { run: 'a--2' })).code, 'RUN_ID');
   });
 
   // Step Functions refuses such an input by itself, but in words that don't say what to do.
