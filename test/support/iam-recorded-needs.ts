@@ -25,7 +25,9 @@ function patternsOf({ buckets: { input, work, output, read, write }, name }: Pla
     // Jobs name inputs anywhere in the input bucket; only the start function can do with less.
     `arn:aws:s3:::${input}/templates/*`,
     `arn:aws:s3:::${input}/*`,
-    // A run keeps to its prefix; runs have any id.
+    // All that a run removes of its own; runs have any id.
+    `arn:aws:s3:::${work}/runs/*/pyramids/*`,
+    // A run keeps to its prefix.
     `arn:aws:s3:::${work}/runs/*`,
     // Jobs name outputs anywhere in the output bucket, and both in the further ones.
     `arn:aws:s3:::${output}/*`,
