@@ -78,15 +78,15 @@ container=$("${buildah[@]}" from scratch)
 "${buildah[@]}" add --quiet "$container" "$work/debian.tar" / >/dev/null
 [ ! -s "$work/proxy.conf" ] || "${buildah[@]}" copy --quiet "$container" "$work/proxy.conf" /etc/apt/apt.conf.d/99proxy >/dev/null
 "${buildah[@]}" config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
-"${buildah[@]}" commit --quiet --rm "$container" "docker.io/library/$debian_image" >/dev/null
+"${buildah[@]}" commit --quiet --rm "$container" "localhost/$debian_image" >/dev/null
 rm "$work/debian.tar"
 
 step "a stand-in for $node_image, with Node $("$node" --version)"
-container=$("${buildah[@]}" from "docker.io/library/$debian_image")
+container=$("${buildah[@]}" from "localhost/$debian_image")
 "${buildah[@]}" copy --quiet "$container" "$node" /usr/local/bin/node >/dev/null
 "${buildah[@]}" copy --quiet "$container" "$(realpath "$(dirname "$(realpath "$(command -v npm)")")/..")" /usr/local/lib/node_modules/npm >/dev/null
 "${buildah[@]}" run --isolation chroot "$container" -- ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
-"${buildah[@]}" commit --quiet --rm "$container" "docker.io/library/$node_image" >/dev/null
+"${buildah[@]}" commit --quiet --rm "$container" "localhost/$node_image" >/dev/null
 
 step 'the Dockerfile'
 "${buildah[@]}" bud --isolation chroot --pull-never --file containers/worker/Dockerfile --ignorefile containers/worker/Dockerfile.dockerignore \
