@@ -27,12 +27,24 @@ export function dashboardBody(name: string): { readonly widgets: readonly Widget
     [{ expression: 'm1/PERIOD(m1)', label, id: 'e1' }],
   ];
   const functions = ['start', 'split', 'reduce', 'fail-batch', 'tidy'];
-  const graphs: readonly (readonly [string, readonly Metric[], object?])[] = [
-    ['Runs', [pipeline('ExecutionsStarted', { label: 'started' }), pipeline('ExecutionsSucceeded', { label: 'succeeded' }), pipeline('ExecutionsFailed', { label: 'failed' }), pipeline('ExecutionsTimedOut', { label: 'timed out' }), pipeline('ExecutionsAborted', { label: 'cancelled' })]],
+  /** Totals in another unit. */
+  const hours = (metric: string, label: string, at: number): Metric[] => [own(metric, { id: `m${String(at)}`, visible: false }), [{ expression: `m${String(at)}/3600`, label, id: `e${String(at)}` }]];
+  const graphs: readonly (readonly [title: string, metrics: readonly Metric[]])[] = [
+    [
+      'Runs',
+      [
+        pipeline('ExecutionsStarted', { label: 'started' }),
+        pipeline('ExecutionsSucceeded', { label: 'succeeded' }),
+        pipeline('ExecutionsFailed', { label: 'failed' }),
+        pipeline('ExecutionsTimedOut', { label: 'timed out' }),
+        pipeline('ExecutionsAborted', { label: 'cancelled' }),
+      ],
+    ],
     ['Jobs', [own('JobsPlanned'), own('JobsRefused'), own('RunsFinished')]],
     ['Tiles per second', perSecond('TilesComputed', 'tiles/s')],
     ['Tiles', [own('TilesPlanned'), own('TilesComputed'), own('TilesReused')]],
-    ['Tasks that failed', [own('AttemptsFailed', { label: 'attempts that failed' }), own('AttemptsFailed', { stat: 'SampleCount', label: 'attempts' })]],
+    ['Attempts of tasks', [own('AttemptsFailed', { stat: 'SampleCount', label: 'ended' }), own('AttemptsFailed', { label: 'failed' })]],
+    ['Seconds of a task', [own('TaskSeconds', { stat: 'Average', label: 'average' }), own('TaskSeconds', { stat: 'Maximum', label: 'longest' })]],
     ['Uploads', [own('RunsStarted'), own('UploadsDuplicate'), own('UploadsIgnored'), own('UploadsRefused')]],
     [
       'Upload queue',
@@ -42,9 +54,18 @@ export function dashboardBody(name: string): { readonly widgets: readonly Widget
         queue('ApproximateAgeOfOldestMessage', `${name}-uploads`, { stat: 'Maximum', label: 'age of the oldest, s', yAxis: 'right' }),
       ],
     ],
-    ['Functions: errors and throttles', [...functions.map((fn) => lambda('Errors', fn)), ...functions.map((fn) => ['AWS/Lambda', 'Throttles', 'FunctionName', `${name}-${fn}`, { stat: 'Sum', label: `${fn}, throttled` }])]],
-    ['Cost: vCPU-hours and GiB-hours of tasks', [own('VcpuSeconds', { id: 'm1', visible: false }), own('GibSeconds', { id: 'm2', visible: false }), [{ expression: 'm1/3600', label: 'vCPU-hours', id: 'e1' }], [{ expression: 'm2/3600', label: 'GiB-hours', id: 'e2' }]]],
-    ['Cost: seconds of functions, batches, output', [...functions.map((fn, at): Metric => ['AWS/Lambda', 'Duration', 'FunctionName', `${name}-${fn}`, { stat: 'Sum', id: `m${String(at + 1)}`, visible: false }]), [{ expression: `(${functions.map((_, at) => `FILL(m${String(at + 1)},0)`).join('+')})/1000`, label: 'seconds of functions', id: 'e1' }], own('BatchesPlanned'), own('OutputBytes', { yAxis: 'right' })]],
+    ['Errors of functions', functions.map((fn) => lambda('Errors', fn))],
+    ['Throttling', [...functions.map((fn) => lambda('Throttles', fn)), pipeline('ExecutionThrottled', { label: 'state machine' })]],
+    ['Cost: vCPU-hours and GiB-hours of tasks', [...hours('VcpuSeconds', 'vCPU-hours', 1), ...hours('GibSeconds', 'GiB-hours', 2)]],
+    [
+      'Cost: functions',
+      [
+        ...functions.map((fn, at): Metric => ['AWS/Lambda', 'Duration', 'FunctionName', `${name}-${fn}`, { stat: 'Sum', id: `m${String(at + 1)}`, visible: false }]),
+        [{ expression: `(${functions.map((_, at) => `FILL(m${String(at + 1)},0)`).join('+')})/1000`, label: 'seconds', id: 'e1' }],
+      ],
+    ],
+    ['Cost: state machine (four transitions a batch and attempt)', [own('BatchesPlanned', { label: 'batches' })]],
+    ['Output', [own('OutputBytes', { label: 'bytes' })]],
   ];
   return {
     widgets: graphs.map(([title, metrics], at) => ({

@@ -9,8 +9,8 @@ import { durationPattern, memoryPattern } from '../lib/job/quantities.ts';
 /** Days that CloudWatch Logs can keep a log group for (API reference, PutRetentionPolicy). */
 export const logRetentionDays = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653] as const;
 
-/** Amazon S3 user guide, "General purpose bucket naming rules"; dots are refused, since TLS certificates don't cover names that have them. */
-const bucketName = '[a-z0-9][a-z0-9-]{1,61}[a-z0-9]';
+/** Amazon S3 user guide, "General purpose bucket naming rules"; an existing bucket may have dots in its name. */
+const bucketName = '[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]';
 const arn = (service: string, rest: string): string => `arn:aws[a-z-]*:${service}:${rest}`;
 const instanceType = '[a-z][a-z0-9-]*\\.[a-z0-9-]+';
 const wholeWord = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`);
@@ -48,7 +48,7 @@ function flag(normal: boolean, says: string): z.ZodDefault<z.ZodBoolean> {
 }
 
 const memory = 'a number and a unit, for example "16 GiB"';
-const bucket = (says: string): z.ZodDefault<z.ZodString> => optionalText(bucketName, 'the name of a bucket: 3 to 63 lower-case letters, digits and -', says);
+const bucket = (says: string): z.ZodDefault<z.ZodString> => optionalText(bucketName, 'the name of a bucket: 3 to 63 lower-case letters, digits, - and .', says);
 
 /** What a task gets when the job doesn't say. */
 const tasks = {

@@ -24,7 +24,7 @@ module.exports = async ({ options, resolveConfigurationProperty, resolveVariable
   const there = existsSync(resolve(root, name));
   if (named !== undefined && !there) throw plain(`deployment: wanted a YAML file, found none at ${named}`);
   try {
-    const file = there ? { name, content: await resolveVariable(`file(${name})`) } : undefined;
+    const file = there ? { name, content: await resolveVariable(`file(${name}), null`) } : undefined;
     return derive(readParameters({ stage, file, options: params }), { service, stage });
   } catch (error) {
     throw error instanceof Error && error.name === 'ParametersError' ? plain(error.message) : error;
