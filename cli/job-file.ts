@@ -12,6 +12,8 @@ import type { ObjectReader } from '../lib/store/store.ts';
 export interface JobOverrides {
   readonly input?: Readonly<Record<string, string>>;
   readonly output?: Readonly<Record<string, string>>;
+  /** Href of the object that a template is filled with. */
+  readonly object?: string;
 }
 
 /** Where the user is: npm changes the folder to the package's, and says in INIT_CWD where it was called. */
@@ -40,10 +42,9 @@ export interface ReadJob {
 /**
  * Reads a job and what the command line says of it.
  * @param nameRun gives the run id for a job of this name
- * @param object href of the object that a template is filled with
  * @throws JobError JOB_NOT_JSON, or JOB_INVALID for a document of the wrong form
  */
-export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string, object?: string): Promise<ReadJob> {
+export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string): Promise<ReadJob> {
   const href = userHref(file);
   const text = new TextDecoder().decode(await reader.readAll(href));
   let document: unknown;
@@ -55,6 +56,7 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   const problems: Problem[] = [];
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);
+  const object = overrides.object === undefined ? undefined : userHref(overrides.object);
   return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId }, problems), runId, problems };
 }
 

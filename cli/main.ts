@@ -9,6 +9,7 @@ const usageExitCode = 64;
 
 const inputOption = new Option('--input <NAME=HREF>', "replaces the href of one of the job's inputs; may be repeated").argParser(pair);
 const outputOption = new Option('--output <NAME=HREF>', "replaces the href of one of the job's outputs; may be repeated").argParser(pair);
+const objectOption = new Option('--object <HREF>', 'the uploaded file that a template is filled with: {key}, {stem} and {bucket} in the job').argParser(href);
 const threadsOption = new Option('--threads <N>', 'threads of a worker (default: processors divided by workers)').argParser(count);
 const workersOption = new Option('--workers <N>', 'worker processes at a time').argParser(count).default(1);
 const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').argParser(href).env('TILEFAN_WORK').default('.tilefan/');
@@ -27,6 +28,7 @@ program
   .argument('<job>', 'the job spec: a JSON file, or its href')
   .addOption(inputOption)
   .addOption(outputOption)
+  .addOption(objectOption)
   .addOption(workersOption)
   .addOption(threadsOption)
   .addOption(workOption)
@@ -44,6 +46,7 @@ program
   .argument('<job>', 'the job spec: a JSON file, or its href')
   .addOption(inputOption)
   .addOption(outputOption)
+  .addOption(objectOption)
   .addOption(workersOption)
   .addOption(threadsOption)
   .addOption(workOption)
@@ -59,6 +62,7 @@ program
   .argument('<job>', 'the job spec: a JSON file, or its href')
   .addOption(inputOption)
   .addOption(outputOption)
+  .addOption(objectOption)
   .action(async (job: string, options) => {
     const { validate } = await import('./validate.ts');
     await validate(job, options);
@@ -97,7 +101,7 @@ program
     process.exitCode = await dev(folder, options);
   });
 
-addAwsCommands(program, { inputOption, outputOption });
+addAwsCommands(program, { inputOption, outputOption, objectOption });
 addStackCommands(program);
 
 try {

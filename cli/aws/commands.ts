@@ -19,13 +19,13 @@ function onPipeline(command: Command): Command {
   return onAws(command.addOption(stageOption).addOption(stateMachineOption));
 }
 
-export function addAwsCommands(program: Command, { inputOption, outputOption }: { readonly inputOption: Option; readonly outputOption: Option }): void {
+export function addAwsCommands(program: Command, { inputOption, outputOption, objectOption }: Readonly<Record<'inputOption' | 'outputOption' | 'objectOption', Option>>): void {
   onPipeline(program.command('submit'))
     .description('check a job, and start a run of it on AWS')
     .argument('<job>', 'the job spec: a JSON file, or its href')
     .addOption(inputOption)
     .addOption(outputOption)
-    .option('--object <HREF>', 'the object that a template is filled with: {key}, {stem} and {bucket} in the job')
+    .addOption(objectOption)
     .option('--run <ID>', 'run id (default: made of the name and the time)')
     .option('--wait', 'wait until the run has ended; the exit code says how')
     .option('--json', 'print one JSON document on standard output')

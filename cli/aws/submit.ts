@@ -19,8 +19,6 @@ import { startExecution } from './start-execution.ts';
 export interface SubmitOptions extends PipelineOptions, JobOverrides {
   readonly wait?: boolean;
   readonly run?: string;
-  /** Href of the object that a template is filled with. */
-  readonly object?: string;
   readonly json?: boolean;
 }
 
@@ -70,7 +68,7 @@ async function readExecutionInput(file: string, options: SubmitOptions, { store 
   const { object } = options;
   const objectProblems = object === undefined ? [] : hrefProblems([['--object', object]]);
   throwProblems('SUBMIT_OBJECT', 'the object can\'t be reached from AWS', objectProblems);
-  const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name), object);
+  const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name));
   problems.push(...hrefProblems(hrefsOf(job)));
   checkOperationAndOutputs(job, {}, problems);
   checkCompute(job.compute, problems);

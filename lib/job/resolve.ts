@@ -20,6 +20,11 @@ export function inputHref(input: JobSpec['inputs'][string]): string {
   return typeof input === 'string' ? input : input.href;
 }
 
+/** Whether an input's href is that of a template. Keys may have braces, but who names one `{key}` means the placeholder. */
+function isTemplate(href: string): boolean {
+  return /\{(?:bucket|key)\}/.test(href);
+}
+
 /** How a template names the uploaded file itself, wherever it lies: in S3, or in a folder that stands for a bucket. */
 const wholeObject = 's3://{bucket}/{key}';
 
@@ -44,7 +49,12 @@ export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveO
   const inputs = Object.fromEntries(
     Object.entries(job.inputs).map(([name, input]) => {
       const path = typeof input === 'string' ? ['inputs', name] : ['inputs', name, 'href'];
-      const href = resolve(uploaded === undefined ? inputHref(input) : fillInput(inputHref(input), uploaded, jsonPath(path), problems), path);
+      const text = inputHref(input);
+      if (uploaded === undefined && isTemplate(text)) {
+        problems.push({ path: jsonPath(path), message: `${text} is to be filled with an uploaded file, and this job was started without one; wanted an upload to incoming/<template>/, or "object" beside "job" (--object)` });
+        return [name, input];
+      }
+      const href = resolve(uploaded === undefined ? text : fillInput(text, uploaded, jsonPath(path), problems), path);
       return [name, typeof input === 'string' ? href : { ...input, href }];
     }),
   );

@@ -149,4 +149,10 @@ void describe('resolving a job', () => {
     resolveJob(job({ scene: 's3://{bucket}/{kye}' }, { out: 's3://out/o.tif' }), { base: undefined, object: 's3://in/a.tif', runId: 'r' }, problems);
     assert.match(problems[0]?.message ?? '', /unknown placeholder \{kye\}; did you mean \{key\}/);
   });
+
+  void it('says that a template was started without a file', () => {
+    const found = resolved({ scene: 's3://{bucket}/{key}' }, { out: 's3://out/{run}.tif' });
+    assert.deepEqual(paths(found), ['$.inputs.scene']);
+    assert.match(found.problems[0]?.message ?? '', /started without one.*--object/);
+  });
 });
