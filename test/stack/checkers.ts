@@ -17,7 +17,7 @@ export function runCdkNag(templateFile: string): Finding[] {
   const include = new CfnInclude(new Stack(app, 'stack'), 'template', { templateFile });
   const { violations } = new AwsSolutionsChecks(app).validateScope(app);
   const prefix = `${include.node.path}/`;
-  return violations.flatMap(({ ruleName, description, violatingResources = [] }) =>
+  return violations.flatMap(({ ruleName, description, violatingResources }) =>
     violatingResources.map(({ constructPath = '' }) => ({ tool: 'cdk-nag', id: ruleName, resource: constructPath.replace(prefix, ''), message: description ?? '' }) as const));
 }
 

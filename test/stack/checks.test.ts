@@ -102,7 +102,7 @@ suite('the packaged stack', () => {
           for (const [index, mistake] of mistakes.entries()) {
             const broken = packaged.flatMap(({ stack: { template } }): Template[] => {
               const copy = structuredClone(template) as unknown as Mutable;
-              return mistake(copy) ? [copy as unknown as Template] : [];
+              return mistake(copy) ? [copy] : [];
             });
             assert.ok(broken.length > 0, `mistake ${index} can be made in no variant`);
             for (const each of broken) assert.notDeepEqual(problems(viewOf(each)), [], `mistake ${index} is not noticed`);

@@ -37,12 +37,12 @@ export function actionsThatCdkGrants(): string[] {
     resultWriterV2: new ResultWriterV2({ bucket, prefix: 'map' }),
   });
   map.itemProcessor(run.next(record));
-  new StateMachine(stack, 'machine', {
+  const machine = new StateMachine(stack, 'machine', {
     definitionBody: DefinitionBody.fromChainable(new LambdaInvoke(stack, 'split', { lambdaFunction }).next(map)),
     tracingEnabled: true,
     logs: { destination: new LogGroup(stack, 'log'), level: LogLevel.ALL },
   });
   const { Resources } = Template.fromStack(stack).toJSON() as { readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties: { readonly PolicyDocument: { readonly Statement: readonly Statement[] } } }>> };
-  const policies = Object.entries(Resources).filter(([id, { Type }]) => Type === 'AWS::IAM::Policy' && id.startsWith('machine'));
+  const policies = Object.entries(Resources).filter(([id, { Type }]) => Type === 'AWS::IAM::Policy' && id.startsWith(machine.node.id));
   return [...new Set(policies.flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement.flatMap(({ Action }) => Action)))].toSorted();
 }

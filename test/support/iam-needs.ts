@@ -7,7 +7,8 @@ import { logNeeds, queueNeeds, recordedNeeds, type Places } from './iam-recorded
 import { executionNeeds, serviceNeeds } from './iam-service-needs.ts';
 import { account, createResolver, region } from './iam-template-values.ts';
 import { ofType, walk, type JsonObject, type Template } from './packaged-stack.ts';
-import type { Buckets, Part, Recorded } from './recording-run.ts';
+import type { Part, Recorded } from './recording-run.ts';
+import type { Buckets } from './recording-scenario.ts';
 import { readDefinition } from './state-machine.ts';
 import { rolesOf } from './template-roles.ts';
 
@@ -104,7 +105,7 @@ export function usersOf(template: Template): ReadonlyMap<string, ReadonlySet<str
   for (const resource of Object.values(template.Resources)) {
     const service = services[resource.Type];
     if (service === undefined) continue;
-    for (const [path, value] of walk(resource.Properties as Json)) {
+    for (const [path, value] of walk(resource.Properties)) {
       if (!isObject(value) || path.includes('.Environment.')) continue;
       for (const [id, found] of users) {
         const names = [value['Ref'] === id, (value['Fn::GetAtt'] as readonly Json[] | undefined)?.[0] === id && (value['Fn::GetAtt'] as readonly Json[])[1] === 'Arn'];

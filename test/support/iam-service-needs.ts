@@ -69,7 +69,7 @@ function rolesOfProfile(template: Template, arn: Json | undefined): string[] {
 /** What the ECS agent does: AmazonEC2ContainerServiceforEC2Role, less making clusters and logs, tags, and what other features want (developerguide/instance_IAM_role.html). */
 function agentNeeds(template: Template): Need[] {
   const resolve = createResolver(template);
-  const [[cluster = ''] = []] = ofType(template, 'AWS::ECS::Cluster');
+  const [[cluster] = ['']] = ofType(template, 'AWS::ECS::Cluster');
   const arn = String(resolve({ 'Fn::GetAtt': [cluster, 'Arn'] }));
   const of = (resource: string, ...actions: readonly string[]): Need[] => actions.map((action) => ({ action, resource, why: 'the ECS agent of an instance' }));
   return [

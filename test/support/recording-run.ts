@@ -13,18 +13,9 @@ import { createHandler as createStart } from '../../functions/start/handler.ts';
 import { createHandler as createTidy } from '../../functions/tidy/handler.ts';
 import type { FunctionContext } from '../../functions/middleware.ts';
 import { startRecordingProxy, type RecordingProxy, type S3Request } from './recording-proxy.ts';
-import { playScenario } from './recording-scenario.ts';
+import { playScenario, type Buckets } from './recording-scenario.ts';
 import { recordSdk, type OwnDefinition, type SdkCall } from './recording-sdk.ts';
 import { startS3Server } from './s3-server.ts';
-
-export interface Buckets {
-  readonly input: string;
-  readonly work: string;
-  readonly output: string;
-  /** One of the further buckets that jobs may read, and one that they may write. */
-  readonly read: string;
-  readonly write: string;
-}
 
 export const parts = ['start', 'split', 'worker', 'reduce', 'tidy'] as const;
 export type Part = (typeof parts)[number];

@@ -4,7 +4,15 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, 
 import { makeScene } from '../../examples/make-scene.ts';
 import type { BatchResponse } from '../../functions/start/handler.ts';
 import type { ReduceResult, RunState } from '../../lib/job/events.ts';
-import type { Buckets } from './recording-run.ts';
+
+export interface Buckets {
+  readonly input: string;
+  readonly work: string;
+  readonly output: string;
+  /** One of the further buckets that jobs may read, and one that they may write. */
+  readonly read: string;
+  readonly write: string;
+}
 
 /** The parts, as the scenario calls them. */
 export interface Stage {

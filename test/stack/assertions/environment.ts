@@ -1,12 +1,13 @@
 /** The environment of functions and of the worker: what the code reads is set, what is set is read, and split can use what it is given. */
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
+import { workerFamilyPrefix } from '../../../lib/job/image-definitions.ts';
 import { parseCapacities } from '../../../lib/job/capacity.ts';
 import { readSettings } from '../../../lib/job/settings.ts';
 import type { Problem } from '../../../lib/job/problems.ts';
 import { environmentOf } from '../../support/iam-needs.ts';
 import { ofType } from '../../support/packaged-stack.ts';
-import { breaking, type Assertion } from './assertion.ts';
+import { at, breaking, list, type Assertion } from './assertion.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -32,6 +33,15 @@ const fn = (what: string, change: (variables: Record<string, unknown>) => void):
 
 export const environment: readonly Assertion[] = [
   {
+    holds: 'containers are given the names of metrics and a folder, and nothing that could be secret',
+    problems: ({ template, resolve }) => ofType(template, 'AWS::ECS::TaskDefinition').flatMap(([id, { Properties }]) =>
+      list(resolve(Properties['ContainerDefinitions'])).flatMap((container) => [
+        ...list(at(container, 'Environment')).map((variable) => String(at(variable, 'Name'))).filter((name) => !foreign.has(name)).map((name) => `${id} is given ${name}`),
+        ...list(at(container, 'Secrets')).map(() => `${id} is given secrets, which its role may not read`),
+      ])),
+    mistakes: [breaking('AWS::ECS::TaskDefinition', (properties) => Object.assign(list(properties['ContainerDefinitions'])[0] as object, { Environment: [{ Name: 'TOKEN', Value: 'x' }] }))],
+  },
+  {
     holds: 'every variable that the code reads is set, and every one that is set is read',
     problems: ({ template }) => Object.entries(programs).flatMap(([part, entry]) => {
       const read = readBy(entry);
@@ -56,6 +66,8 @@ export const environment: readonly Assertion[] = [
       return [
         ...problems.map(({ path, message }) => `a job that wishes for nothing is refused: ${path}: ${message}`),
         ...(known.has(compute.taskDefinition) ? [] : [`a job that wishes for nothing would run ${compute.taskDefinition}`]),
+        // Tidy and the role of the state machine go by this beginning.
+        ...ofType(template, 'AWS::ECS::TaskDefinition').filter(([, { Properties }]) => !String(resolve(Properties['Family'])).startsWith(workerFamilyPrefix(env['TILEFAN_NAME'] ?? ''))).map(([id]) => `${id} is of no family of the deployment`),
         ...told.flatMap(([name, { taskDefinitions, provider }]) => [
           ...Object.values(taskDefinitions).filter((arn) => !known.has(arn)).map((arn) => `${name}: no task definition ${arn}`),
           ...(providers.has(provider) ? [] : [`${name}: no capacity provider ${provider}`]),

@@ -17,7 +17,7 @@ function* states(definition: Json | undefined): Generator<readonly [string, Json
 }
 
 function definitionOf(stack: StackView): JsonObject {
-  const [[, { DefinitionString }] = ['', { DefinitionString: '{}' } as JsonObject]] = stack.all(machine);
+  const [[, { DefinitionString }] = ['', { DefinitionString: '{}' }]] = stack.all(machine);
   return JSON.parse(String(DefinitionString)) as JsonObject;
 }
 

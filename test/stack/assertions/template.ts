@@ -8,7 +8,7 @@ import { list, type Assertion, type Mutable, type StackView } from './assertion.
 /** Statements of every policy: of roles, buckets, queues and keys, what they trust too. */
 function* statements(stack: StackView): Generator<readonly [where: string, statement: JsonObject]> {
   for (const [id, { Properties }] of Object.entries(stack.template.Resources)) {
-    for (const [path, value] of walk(((Properties as Json | undefined) ?? {}) as Json, id)) {
+    for (const [path, value] of walk(((Properties) ?? {}), id)) {
       if (isObject(value) && 'Statement' in value && 'Version' in value) for (const statement of statementsOf(value)) yield [path, statement];
     }
   }
