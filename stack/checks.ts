@@ -115,6 +115,12 @@ const checks: readonly Check[] = [
     },
   },
   {
+    of: ['uploadEvents', 'inputBucket'],
+    *find({ uploadEvents, inputBucket }) {
+      if (uploadEvents === 'eventbridge' && inputBucket === '') yield 'uploadEvents: wanted notification, since the input bucket is an own one, found eventbridge';
+    },
+  },
+  {
     of: ['schedule', 'scheduleJob'],
     *find({ schedule, scheduleJob }) {
       if (schedule !== '' && scheduleJob === '') yield 'scheduleJob: wanted the href of a job spec, since there is a schedule, found none';

@@ -69,6 +69,7 @@ export function derive(given: Parameters, { service, stage }: Deployment) {
       instanceEndpoints: when(interfaces && instances, 'network-instance-endpoints'),
       ec2: when(ec2, 'capacity-ec2'),
       managedInstances: when(given.managedInstances, 'capacity-managed-instances'),
+      uploadEvents: when(given.uploadEvents === 'eventbridge', 'triggers-eventbridge'),
       schedule: when(given.schedule !== '', 'schedule'),
     },
 
@@ -96,6 +97,7 @@ export function derive(given: Parameters, { service, stage }: Deployment) {
     bucketDeletion: given.retainBuckets ? 'RetainExceptOnCreate' : 'Delete',
     bucketReplacement: given.retainBuckets ? 'Retain' : 'Delete',
 
+    uploadSender: uploadSender(given, name, buckets.input),
     subnetBits: subnetBits(given.vpcCidr),
     subnets: ownNetwork ? ['A', 'B', 'C'].slice(0, given.zones).map((zone) => ({ Ref: `Subnet${zone}` })) : given.subnetIds,
     securityGroups: ownNetwork ? [{ Ref: 'WorkerSecurityGroup' }] : given.securityGroupIds,
@@ -138,6 +140,15 @@ export function derive(given: Parameters, { service, stage }: Deployment) {
 }
 
 export type Stack = ReturnType<typeof derive>;
+
+/** Who may tell the queue of uploads. A queue has one policy, so that this can't be a file of its own. */
+function uploadSender({ uploadEvents }: Parameters, name: string, bucket: string) {
+  if (uploadEvents === 'eventbridge') {
+    return { service: 'events.amazonaws.com', condition: { ArnEquals: { 'aws:SourceArn': sub(`arn:\${AWS::Partition}:events:\${AWS::Region}:\${AWS::AccountId}:rule/${name}-uploads`) } } };
+  }
+  // The bucket's name, not the bucket, which waits for the policy; and it may be one that exists already.
+  return { service: 's3.amazonaws.com', condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } }, ArnEquals: { 'aws:SourceArn': sub(`arn:\${AWS::Partition}:s3:::${bucket}`) } } };
+}
 
 /** Public parameters of ECS (ECS developer guide, "Retrieving Amazon ECS-optimized Linux AMI metadata"). */
 function defaultAmi(given: Parameters): string {

@@ -69,7 +69,12 @@ const tasks = {
 } as const;
 
 const storage = {
-  inputBucket: bucket('An existing bucket in which uploads start runs; `npm run attach` then connects it to the queue. Default: a bucket of its own.'),
+  inputBucket: bucket('An existing bucket in which uploads start runs; `uploadEvents` says how it is connected to the queue. Default: a bucket of its own.'),
+  uploadEvents: choice(
+    ['notification', 'eventbridge'],
+    'notification',
+    'How an existing input bucket tells of uploads. notification: `npm run attach` adds the queue to those that it has. eventbridge: by a rule, for a bucket whose events go to EventBridge already.',
+  ),
   workBucket: bucket('An existing bucket for `runs/`. Default: a bucket of its own.'),
   outputBucket: bucket('An existing bucket for outputs. Default: a bucket of its own.'),
   readBuckets: list(bucketName, 'names of buckets', 'Further buckets that jobs may read.'),
@@ -111,7 +116,7 @@ const instances = {
   ec2Architecture: choice(['', ...architectures], '', 'Processors of these types. Default: those of `architecture`.'),
   ec2TaskCpu: parameter(z.number().min(0).max(192).default(0), 'a number of vCPUs from 0 to 192', 'vCPUs of the largest task that fits on the smallest of the types. Wanted with `ec2InstanceTypes`; 8 with the default types.'),
   ec2TaskMemory: text(wholeWord(`|${memoryPattern.source.slice(1, -1)}`), '', memory, "Memory of the largest task that fits on the smallest of the types: about 10 % less than it has. A job that wants more is refused, since nothing would ever start for it. 14 GiB with the default types."),
-  ec2AmiParameter: optionalText('/[A-Za-z0-9_./-]+', 'the name of an SSM parameter, beginning with /', "SSM parameter that holds the AMI's id. Default: the newest ECS-optimised Amazon Linux 2023 for the architecture, or for GPUs."),
+  ec2AmiParameter: optionalText('/[A-Za-z0-9_./-]+', 'the name of an SSM parameter, beginning with /', "SSM parameter that holds the AMI's id. The AMI must have the ECS agent, and its root on /dev/xvda. Default: the newest ECS-optimised Amazon Linux 2023 for the architecture, or for GPUs."),
   ec2SpotPercentage: whole(0, 100, 0, 'Share of Spot instances in the group.'),
   ec2TargetCapacity: whole(1, 100, 100, 'How full the instances shall be, in percent. Below 100 some wait for the next task.'),
   ec2VolumeGib: whole(30, 16_384, 100, "Volume of an instance: its tasks' images, logs and scratch files."),

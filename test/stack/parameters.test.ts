@@ -1,8 +1,7 @@
-/** The parameters of a deployment: what is taken, what is refused and with which words, and that each of them does something. */
+/** The parameters of a deployment: what is taken, what is refused and with which words. What each of them does is in derive.test.ts. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { parseCapacities } from '../../lib/job/capacity.ts';
 import { architectureOfType } from '../../stack/capacities.ts';
 import { dashboardBody } from '../../stack/dashboard.ts';
 import { derive } from '../../stack/derive.ts';
@@ -60,7 +59,6 @@ suite('defaults and sources', () => {
   });
 });
 
-const key = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 const existing = { network: 'existing', subnetIds: ['subnet-0a'], securityGroupIds: ['sg-0a'] };
 const ec2 = { ec2MaxInstances: 4 };
 
@@ -77,6 +75,7 @@ const wrong: Readonly<Record<ParameterName, readonly [unknown, RegExp]>> = {
   imageRepositories: [['models'], /ARNs of ECR repositories.*found "models"/],
   taskDefinitionDays: [14, /a whole number from 15 to 3650, found 14/],
   inputBucket: ['My_Bucket', /the name of a bucket.*found "My_Bucket"/],
+  uploadEvents: ['sns', /notification or eventbridge, found "sns"/],
   workBucket: ['s3://work', /the name of a bucket.*found "s3:\/\/work"/],
   outputBucket: ['ab', /the name of a bucket.*found "ab"/],
   readBuckets: [['fine', 'Not Fine'], /names of buckets, found "Not Fine"/],
@@ -175,6 +174,7 @@ const together: readonly (readonly [Given, readonly string[]])[] = [
   [{ ...ec2, capacity: 'EC2', cpu: 4, memory: '15 GiB' }, ['memory: wanted 14 GiB at most, which fits on an instance (ec2TaskMemory), found 15 GiB']],
   [{ gpus: 1 }, ['gpus: wanted 0, since Fargate has none, or ec2MaxInstances or managedInstances; found 1']],
   [{ ...ec2, gpus: 1 }, ['ec2AmiParameter: wanted the parameter of an AMI for GPUs and ARM64, since there is no ECS-optimised one, found none', 'ec2InstanceTypes: wanted types that have GPUs, since gpus is not 0, found none']],
+  [{ uploadEvents: 'eventbridge' }, ['uploadEvents: wanted notification, since the input bucket is an own one, found eventbridge']],
   [{ schedule: 'rate(1 day)' }, ['scheduleJob: wanted the href of a job spec, since there is a schedule, found none']],
   [{ scheduleJob: 's3://tilefan-dev-input-111122223333-eu-west-1/a.json' }, ['schedule: wanted an expression such as rate(1 day), since there is a scheduleJob, found none']],
   [{ schedule: 'rate(1 day)', scheduleJob: 's3://elsewhere/a.json' }, ['scheduleJob: wanted a job in a bucket that jobs may read (readBuckets), found s3://elsewhere/a.json']],
@@ -200,119 +200,6 @@ suite('what is wrong only together', () => {
   test('processors are known by the names of types', () => {
     for (const type of ['c7g.large', 'm6gd.metal', 't4g.micro', 'g5g.xlarge', 'x2gd.large', 'im4gn.large', 'hpc7g.4xlarge', 'a1.large']) assert.equal(architectureOfType(type), 'ARM64', type);
     for (const type of ['g5.xlarge', 'g4dn.xlarge', 'g6e.xlarge', 'm7i.large', 'c6a.large', 'p5.48xlarge', 'u7i-12tb.224xlarge', 'inf2.xlarge', 'gr6.4xlarge']) assert.equal(architectureOfType(type), 'X86_64', type);
-  });
-});
-
-/** Another right value for each parameter, with what it needs. */
-const changes: Readonly<Record<ParameterName, Given>> = {
-  imageTag: { imageTag: '1.2.0' },
-  architecture: { architecture: 'X86_64' },
-  capacity: { capacity: 'FARGATE' },
-  cpu: { cpu: 4 },
-  memory: { memory: '16 GiB' },
-  ephemeralStorage: { ephemeralStorage: '21 GiB' },
-  maxConcurrency: { maxConcurrency: 99 },
-  timeout: { timeout: '30m' },
-  imageRepositories: { imageRepositories: ['arn:aws:ecr:eu-west-1:111122223333:repository/models'] },
-  taskDefinitionDays: { taskDefinitionDays: 60 },
-  inputBucket: { inputBucket: 'inbox' },
-  workBucket: { workBucket: 'workshop' },
-  outputBucket: { outputBucket: 'outbox' },
-  readBuckets: { readBuckets: ['archive'] },
-  writeBuckets: { writeBuckets: ['catalogue'] },
-  kmsKeyArn: { kmsKeyArn: key },
-  furtherKeyArns: { furtherKeyArns: [key] },
-  retainBuckets: { retainBuckets: false },
-  runRetentionDays: { runRetentionDays: 7 },
-  logRetentionDays: { logRetentionDays: 7 },
-  network: existing,
-  zones: { zones: 3 },
-  endpoints: { endpoints: 'interface' },
-  vpcCidr: { vpcCidr: '10.1.0.0/16' },
-  subnetIds: { ...existing, subnetIds: ['subnet-0b'] },
-  securityGroupIds: { ...existing, securityGroupIds: ['sg-0b'] },
-  assignPublicIp: { ...existing, assignPublicIp: 'ENABLED' },
-  gpus: { managedInstances: true, gpus: 1 },
-  ec2MaxInstances: { ec2MaxInstances: 5 },
-  ec2InstanceTypes: { ...ec2, ec2InstanceTypes: ['r7g.large'], ec2TaskCpu: 2, ec2TaskMemory: '14 GiB' },
-  ec2Architecture: { ...ec2, ec2Architecture: 'X86_64' },
-  ec2TaskCpu: { ...ec2, ec2TaskCpu: 4 },
-  ec2TaskMemory: { ...ec2, ec2TaskMemory: '13 GiB' },
-  ec2AmiParameter: { ...ec2, ec2AmiParameter: '/team/ami' },
-  ec2SpotPercentage: { ...ec2, ec2SpotPercentage: 80 },
-  ec2TargetCapacity: { ...ec2, ec2TargetCapacity: 90 },
-  ec2VolumeGib: { ...ec2, ec2VolumeGib: 200 },
-  managedInstances: { managedInstances: true },
-  managedArchitecture: { managedInstances: true, managedArchitecture: 'X86_64' },
-  managedCapacity: { managedInstances: true, managedCapacity: 'SPOT' },
-  managedMinCpu: { managedInstances: true, managedMinCpu: 4 },
-  managedMinMemory: { managedInstances: true, managedMinMemory: '32 GiB' },
-  managedVolumeGib: { managedInstances: true, managedVolumeGib: 300 },
-  schedule: { schedule: 'rate(2 days)', scheduleJob: 's3://archive/a.json', readBuckets: ['archive'] },
-  scheduleTimezone: { schedule: 'rate(1 day)', scheduleJob: 's3://archive/a.json', readBuckets: ['archive'], scheduleTimezone: 'Europe/Berlin' },
-  scheduleJob: { schedule: 'rate(1 day)', scheduleJob: 's3://archive/b.json', readBuckets: ['archive'] },
-  alarmTopicArn: { alarmTopicArn: 'arn:aws:sns:eu-west-1:111122223333:ops' },
-  containerInsights: { containerInsights: 'disabled' },
-};
-
-/** What the YAML of the stack reads, by the files in which it is read. */
-function references(): ReadonlyMap<string, readonly string[]> {
-  const files = ['serverless.yml', ...readdirSync(new URL('resources/', root)).map((name) => `resources/${name}`)];
-  return new Map(files.map((file) => [file, [...readFileSync(new URL(file, root), 'utf8').matchAll(/\$\{self:custom\.stack\.([\w.]+)\}/g)].map(([, path = '']) => path)]));
-}
-
-function follow(value: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((inner, name) => (typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[name] : undefined), value);
-}
-
-/** All that a deployment's parameters put into its template: values by the file and path where they are read, of the files that it has. */
-function template(given: Given): Record<string, unknown> {
-  const stack = derive(read(given), { service: 'tilefan', stage: 'dev' });
-  const optional = new Set(['storage-', 'network-', 'capacity-', 'schedule', 'encryption-'].flatMap((start) => [...references().keys()].filter((file) => file.startsWith(`resources/${start}`))));
-  const chosen = new Set<string>(Object.values(stack.files));
-  const files = [...references()].filter(([file]) => !optional.has(file) || chosen.has(file));
-  return Object.fromEntries(files.flatMap(([file, paths]) => paths.map((path) => [`${file} ${path}`, follow(stack, path)])));
-}
-
-suite('what they do', () => {
-  test('whatever the YAML of the stack reads is there', () => {
-    const stack = derive(read(), { service: 'tilefan', stage: 'dev' });
-    const missing = [...references()].flatMap(([file, paths]) => paths.filter((path) => follow(stack, path) === undefined).map((path) => `${file} reads ${path}`));
-    assert.deepEqual(missing, []);
-  });
-
-  for (const name of parameterNames) {
-    test(`${name} changes the stack`, () => {
-      const change = changes[name];
-      const { [name]: _changed, ...needed } = change;
-      // The base is the same without this one; where it can't be left out, with another value of its own.
-      const others: Partial<Record<ParameterName, Given>> = { subnetIds: existing, securityGroupIds: existing, ec2InstanceTypes: ec2, schedule: { ...needed, schedule: 'rate(1 day)' }, scheduleJob: { ...needed, scheduleJob: 's3://archive/a.json' }, network: {} };
-      assert.notDeepEqual(template(change), template(others[name] ?? needed));
-      assert.notDeepEqual(read(change)[name], factsOf(name).default);
-    });
-  }
-
-  test('split is told the capacities that there are, in its own language', () => {
-    const { capacities } = derive(read({ ...ec2, managedInstances: true, managedArchitecture: 'X86_64', endpoints: 'interface' }), { service: 'tilefan', stage: 'dev' });
-    assert.deepEqual(parseCapacities((capacities as { 'Fn::Sub': string })['Fn::Sub']), {
-      FARGATE: { provider: 'FARGATE', publicIp: 'DISABLED', taskDefinitions: { ARM64: '${FargateArm64TaskDefinition}', X86_64: '${FargateX8664TaskDefinition}' } },
-      FARGATE_SPOT: { provider: 'FARGATE_SPOT', fallback: 'FARGATE', publicIp: 'DISABLED', taskDefinitions: { ARM64: '${FargateArm64TaskDefinition}', X86_64: '${FargateX8664TaskDefinition}' } },
-      EC2: { provider: 'tilefan-dev-ec2', publicIp: 'DISABLED', taskDefinitions: { ARM64: '${Ec2TaskDefinition}' }, largest: { cpu: 8, memory: '14 GiB' } },
-      MANAGED_INSTANCES: { provider: 'tilefan-dev-managed', publicIp: 'DISABLED', taskDefinitions: { X86_64: '${ManagedTaskDefinition}' } },
-    });
-  });
-
-  test('only what exists on Fargate is in its task definitions', () => {
-    const sizeOf = (given: Given): unknown => derive(read(given), { service: 'tilefan', stage: 'dev' }).fargateTask;
-    assert.deepEqual(sizeOf({ cpu: 4, memory: '30 GiB' }), { cpu: '4096', memory: '30720' });
-    assert.deepEqual(sizeOf({ ...ec2, capacity: 'EC2', cpu: 3, memory: '5 GiB' }), { cpu: '2048', memory: '8192' });
-  });
-
-  test('tasks whose job names nothing have the processors of the capacity that they get', () => {
-    const of = (given: Given): unknown => derive(read(given), { service: 'tilefan', stage: 'dev' }).taskArchitecture;
-    assert.equal(of({ ...ec2, ec2Architecture: 'X86_64' }), 'ARM64');
-    assert.equal(of({ ...ec2, ec2Architecture: 'X86_64', capacity: 'EC2' }), 'X86_64');
-    assert.equal(of({ managedInstances: true, managedArchitecture: 'X86_64', capacity: 'MANAGED_INSTANCES' }), 'X86_64');
   });
 });
 
