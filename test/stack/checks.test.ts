@@ -3,7 +3,7 @@
  * complains is in acknowledged.ts, with its reason.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -56,6 +56,12 @@ suite('the packaged stack', () => {
         const findings = runCdkNag(stackOf(name).templateFile);
         assert.deepEqual(findings.filter(({ id }) => mustPass.includes(id.replace(/\[.*/s, ''))), []);
         judge(name, 'cdk-nag', findings);
+      });
+
+      // Would catch: costs that nobody can tell apart. CloudFormation gives the tags of a stack to everything in it that can have tags.
+      test('the stack has tags', () => {
+        const { service } = JSON.parse(readFileSync(join(stackOf(name).folder, 'serverless-state.json'), 'utf8')) as { readonly service: { readonly provider: { readonly stackTags?: object } } };
+        assert.deepEqual(service.provider.stackTags, { project: 'tilefan', stage: 'dev' });
       });
 
       for (const [theme, ofTheme] of Object.entries(assertions)) {

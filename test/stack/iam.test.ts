@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { differences } from '../support/iam-compare.ts';
+import { differences, type Need } from '../support/iam-compare.ts';
 import { actionsThatCdkGrants } from '../support/iam-cdk.ts';
 import { bucketsOf, environmentOf, needsByRole, usersOf } from '../support/iam-needs.ts';
 import { reachableCommands } from '../support/iam-reachable.ts';
@@ -57,8 +57,9 @@ suite('roles allow what is needed, and no more', { skip }, () => {
   let recorded: Readonly<Record<Part, Recorded>>;
   let recordedBuckets: Buckets;
 
-  const problemsOf = ({ given }: PackagedVariant, template: Template): string[] => {
-    const needs = needsByRole(template, recorded, given, recordedBuckets);
+  const needsOf = ({ stack: { template }, given }: PackagedVariant): ReadonlyMap<string, readonly Need[]> => needsByRole(template, recorded, given, recordedBuckets);
+
+  const problemsOf = (needs: ReadonlyMap<string, readonly Need[]>, template: Template): string[] => {
     return [...rolesOf(template)].flatMap(([id, { grants }]) => {
       const wanted = needs.get(id);
       return wanted === undefined ? [`${id}: nothing is known to use it`] : differences(id, wanted, grants);
@@ -82,7 +83,7 @@ suite('roles allow what is needed, and no more', { skip }, () => {
   for (const { name } of kinds) {
     test(`every role of the stack "${name}" is exact`, () => {
       const variant = packaged.find((each) => each.name === name) ?? assert.fail();
-      assert.deepEqual(problemsOf(variant, variant.stack.template), []);
+      assert.deepEqual(problemsOf(needsOf(variant), variant.stack.template), []);
     });
   }
 
@@ -139,26 +140,43 @@ suite('roles allow what is needed, and no more', { skip }, () => {
   });
 
   suite('these checks can fail', () => {
-    /** A copy of the template with one statement of one role changed. */
-    const changed = (template: Template, change: (statement: Record<string, unknown>, at: number) => void, where: { readonly type: string; readonly id: string; readonly policy: number; readonly at: number }): Template => {
-      const copy = structuredClone(template) as { Resources: Record<string, { Properties: { Policies?: { PolicyDocument: { Statement: Record<string, unknown>[] } }[] } }> };
-      const statement = copy.Resources[where.id]?.Properties.Policies?.[where.policy]?.PolicyDocument.Statement[where.at] ?? assert.fail();
-      change(statement, where.at);
-      return copy as unknown as Template;
+    interface Place {
+      /** Logical id of the role, or of the policy that several roles have. */
+      readonly id: string;
+      readonly roles: readonly string[];
+      readonly statement: Record<string, unknown>;
+      /** A copy of the template, with this statement changed. */
+      readonly changed: (change: (statement: Record<string, unknown>) => void) => Template;
+    }
+    type Document = { readonly Statement: readonly Record<string, unknown>[] };
+
+    /** Every statement of the template's roles and policies. */
+    const everyStatement = (template: Template): Place[] => {
+      const documentsOf = (of: Template, id: string): Document[] => {
+        const { PolicyDocument, Policies = [] } = (of.Resources[id]?.Properties ?? {}) as unknown as { readonly PolicyDocument?: Document; readonly Policies?: readonly { readonly PolicyDocument: Document }[] };
+        return PolicyDocument === undefined ? Policies.map((policy) => policy.PolicyDocument) : [PolicyDocument];
+      };
+      return [...ofType(template, 'AWS::IAM::Role'), ...ofType(template, 'AWS::IAM::Policy')].flatMap(([id, { Type, Properties }]) =>
+        documentsOf(template, id).flatMap((document, policy) => document.Statement.map((statement, at): Place => ({
+          id,
+          roles: Type === 'AWS::IAM::Role' ? [id] : (Properties['Roles'] as unknown as readonly { readonly Ref: string }[]).map(({ Ref }) => Ref),
+          statement,
+          changed(change) {
+            const copy = structuredClone(template);
+            change(documentsOf(copy, id)[policy]?.Statement[at] ?? assert.fail());
+            return copy;
+          },
+        }))));
     };
-    const everyStatement = (template: Template): { readonly type: string; readonly id: string; readonly policy: number; readonly at: number; readonly statement: Record<string, unknown> }[] =>
-      ofType(template, 'AWS::IAM::Role').flatMap(([id, { Type, Properties }]) =>
-        ((Properties['Policies'] ?? []) as unknown as readonly { readonly PolicyDocument: { readonly Statement: readonly Record<string, unknown>[] } }[]).flatMap(({ PolicyDocument }, policy) =>
-          PolicyDocument.Statement.map((statement, at) => ({ type: Type, id, policy, at, statement }))));
 
     test('each action of each statement is missed when it is dropped', () => {
       for (const variant of packaged) {
-        const { template } = variant.stack;
-        for (const where of everyStatement(template)) {
-          const actions = [where.statement['Action']].flat() as string[];
+        const needs = needsOf(variant);
+        for (const { id, roles, statement: { Action }, changed } of everyStatement(variant.stack.template)) {
+          const actions = [Action].flat() as string[];
           for (const action of actions) {
-            const broken = changed(template, (statement) => Object.assign(statement, { Action: actions.map((each) => (each === action ? 'sts:GetCallerIdentity' : each)) }), where);
-            assert.ok(problemsOf(variant, broken).some((problem) => problem.startsWith(`${where.id} lacks ${action} `)), `${variant.name}: ${where.id} without ${action}`);
+            const problems = problemsOf(needs, changed((statement) => Object.assign(statement, { Action: actions.map((each) => (each === action ? 'sts:GetCallerIdentity' : each)) })));
+            for (const role of roles) assert.ok(problems.some((problem) => problem.startsWith(`${role} lacks ${action} `)), `${variant.name}: ${role} without ${action} of ${id}`);
           }
         }
       }
@@ -166,14 +184,15 @@ suite('roles allow what is needed, and no more', { skip }, () => {
 
     test('each statement is found out when it allows one thing more, on more, or without its condition', () => {
       for (const variant of packaged) {
-        const { template } = variant.stack;
-        const tells = (change: (statement: Record<string, unknown>) => void, where: ReturnType<typeof everyStatement>[number], what: string): void => {
-          assert.ok(problemsOf(variant, changed(template, change, where)).some((problem) => problem.startsWith(`${where.id}/`)), `${variant.name}: ${where.id}/${String(where.statement['Sid'])} with ${what}`);
-        };
-        for (const where of everyStatement(template)) {
-          tells((statement) => Object.assign(statement, { Action: [statement['Action'], 'iam:CreateUser'].flat() }), where, 'another action');
-          if (where.statement['Resource'] !== '*') tells((statement) => Object.assign(statement, { Resource: '*' }), where, 'all resources');
-          if (where.statement['Condition'] !== undefined) tells((statement) => delete statement['Condition'], where, 'no condition');
+        const needs = needsOf(variant);
+        for (const { id, roles, statement: { Sid, Resource, Condition }, changed } of everyStatement(variant.stack.template)) {
+          const tells = (what: string, change: (statement: Record<string, unknown>) => void): void => {
+            const problems = problemsOf(needs, changed(change));
+            for (const role of roles) assert.ok(problems.some((problem) => problem.startsWith(`${role}/`)), `${variant.name}: ${id}/${String(Sid)} with ${what}, for ${role}`);
+          };
+          tells('another action', (statement) => Object.assign(statement, { Action: [statement['Action'], 'iam:CreateUser'].flat() }));
+          if (Resource !== '*') tells('all resources', (statement) => Object.assign(statement, { Resource: '*' }));
+          if (Condition !== undefined) tells('no condition', (statement) => delete statement['Condition']);
         }
       }
     });

@@ -1,8 +1,8 @@
 /** What AWS's own CDK gives the role of a state machine that does the same: a second opinion on the table in iam-pipeline-needs.ts. */
 import { App, Stack } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
 import { SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Cluster, ContainerImage, FargateTaskDefinition, LogDrivers } from 'aws-cdk-lib/aws-ecs';
+import { CfnPolicy } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -42,7 +42,7 @@ export function actionsThatCdkGrants(): string[] {
     tracingEnabled: true,
     logs: { destination: new LogGroup(stack, 'log'), level: LogLevel.ALL },
   });
-  const { Resources } = Template.fromStack(stack).toJSON() as { readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties: { readonly PolicyDocument: { readonly Statement: readonly Statement[] } } }>> };
-  const policies = Object.entries(Resources).filter(([id, { Type }]) => Type === 'AWS::IAM::Policy' && id.startsWith(machine.node.id));
-  return [...new Set(policies.flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement.flatMap(({ Action }) => Action)))].toSorted();
+  const policies = machine.node.root.node.findAll().filter((each) => each instanceof CfnPolicy && each.node.path.includes(`/${machine.node.id}/`));
+  const documents = policies.map((policy) => stack.resolve((policy as CfnPolicy).policyDocument) as { readonly Statement: readonly Statement[] });
+  return [...new Set(documents.flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action)))].toSorted();
 }

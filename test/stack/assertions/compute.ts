@@ -6,6 +6,8 @@ const definition = 'AWS::ECS::TaskDefinition';
 const launchTemplate = 'AWS::EC2::LaunchTemplate';
 const scalingGroup = 'AWS::AutoScaling::AutoScalingGroup';
 const provider = 'AWS::ECS::CapacityProvider';
+/** Tags by which costs are told apart. */
+const owners = ['project', 'stage'] as const;
 
 function containers(stack: StackView): readonly (readonly [string, JsonObject, JsonObject])[] {
   return stack.all(definition).flatMap(([id, properties]) => list(properties['ContainerDefinitions']).map((container) => [id, container as JsonObject, properties] as const));
@@ -82,6 +84,20 @@ export const compute: readonly Assertion[] = [
     mistakes: [
       breaking(scalingGroup, (properties) => Object.assign(properties, { MinSize: '1' })),
       breaking(scalingGroup, (properties) => delete properties['NewInstancesProtectedFromScaleIn']),
+    ],
+  },
+  {
+    // Tags of a stack end at the group: its instances and their disks, which cost, are made later.
+    holds: 'instances and their disks have the tags of the stack, however they are started',
+    problems: (stack) => [
+      ...stack.all(scalingGroup).flatMap(([id, { Tags }]) => owners.filter((key) => !list(Tags).some((tag) => at(tag, 'Key') === key && at(tag, 'PropagateAtLaunch') === true)).map((key) => `instances of ${id} lack the tag ${key}`)),
+      ...stack.all(launchTemplate).flatMap(([id, { LaunchTemplateData }]) => owners.filter((key) => !list(at(LaunchTemplateData, 'TagSpecifications')).some((each) => at(each, 'ResourceType') === 'volume' && list(at(each, 'Tags')).some((tag) => at(tag, 'Key') === key))).map((key) => `disks of ${id} lack the tag ${key}`)),
+      ...stack.all(provider).filter(([, properties]) => 'ManagedInstancesProvider' in properties).filter(([, { ManagedInstancesProvider }]) => at(ManagedInstancesProvider, 'PropagateTags') !== 'CAPACITY_PROVIDER').map(([id]) => `instances of ${id} have no tags`),
+    ],
+    mistakes: [
+      breaking(scalingGroup, (properties) => delete properties['Tags']),
+      breaking(launchTemplate, (properties) => delete (at(properties, 'LaunchTemplateData') as Record<string, unknown>)['TagSpecifications']),
+      breaking(provider, (properties) => delete (properties['ManagedInstancesProvider'] as Record<string, unknown>)['PropagateTags'], (_, properties) => 'ManagedInstancesProvider' in properties),
     ],
   },
   {

@@ -43,6 +43,17 @@ export const functions: readonly Assertion[] = [
     mistakes: [breaking(fn, (properties) => Object.assign(properties, { Runtime: 'nodejs20.x' }))],
   },
   {
+    holds: 'only a rule of the stack may call a function from outside, and only that rule',
+    problems: (stack) => stack.all('AWS::Lambda::Permission').flatMap(([id, { Action, Principal, SourceArn, SourceAccount }]) => [
+      ...(Action === 'lambda:InvokeFunction' && Principal === 'events.amazonaws.com' ? [] : [`${id} lets ${String(Principal)} do ${String(Action)}`]),
+      ...(stack.all('AWS::Events::Rule').some(([rule]) => stack.resolve({ 'Fn::GetAtt': [rule, 'Arn'] }) === SourceArn) || SourceAccount !== undefined ? [] : [`${id} holds for rules of anybody`]),
+    ]),
+    mistakes: [
+      breaking('AWS::Lambda::Permission', (properties) => delete properties['SourceArn']),
+      breaking('AWS::Lambda::Permission', (properties) => Object.assign(properties, { Principal: '*' })),
+    ],
+  },
+  {
     holds: 'every task has a time limit, and longer than that of the function it calls',
     problems: (stack) => {
       const timeouts = new Map(stack.all(fn).map(([id, { Timeout }]) => [stack.resolve({ 'Fn::GetAtt': [id, 'Arn'] }), Number(Timeout)]));
