@@ -34,7 +34,7 @@ export const kinds: readonly Variant[] = [
 export const variants: readonly Variant[] = [
   ...kinds,
   { name: 'defaults, X86_64', params: { architecture: 'X86_64' }, given: nothing },
-  { name: 'existing-kms, X86_64', params: example('existing-kms', { architecture: 'X86_64' }), given: acme },
+  { name: 'existing-kms, X86_64, EventBridge', params: example('existing-kms', { architecture: 'X86_64', uploadEvents: 'eventbridge' }), given: acme },
   { name: 'gpu, ARM64', params: example('gpu', { architecture: 'ARM64', ec2Architecture: 'X86_64' }), given: nothing },
 ];
 

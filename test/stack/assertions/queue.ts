@@ -1,5 +1,7 @@
 /** The queue of uploads, its dead letters, who may send, and the function that it feeds. */
 import { at, breaking, list, type Assertion, type StackView } from './assertion.ts';
+import type { Json } from '../../../local/engine.ts';
+import { account } from '../../support/iam-template-values.ts';
 import type { JsonObject } from '../../support/packaged-stack.ts';
 import { statementsOf } from '../../support/template-roles.ts';
 import { deniesPlainHttp } from './storage.ts';
@@ -49,14 +51,15 @@ export const queues: readonly Assertion[] = [
     mistakes: [breaking('AWS::SQS::QueuePolicy', (properties) => Object.assign(properties, { Queues: [] }))],
   },
   {
-    holds: 'only S3, for the input bucket of this account, may send, besides roles of the account',
+    holds: 'only S3, for the input bucket of this account, or the rule of the stack, may send, besides roles of the account',
     problems: (stack) => stack.all(queue).flatMap(([id]) => policiesOf(stack, id).flatMap((document) => statementsOf(document)).filter(({ Effect }) => Effect === 'Allow').flatMap(({ Sid, Principal, Action, Condition }) => {
-      const condition = JSON.stringify(Condition ?? null);
-      const service = at(Principal, 'Service');
+      const source = at(Condition, 'ArnEquals', 'aws:SourceArn');
+      const fromBucket = at(Principal, 'Service') === 's3.amazonaws.com' && String(source).startsWith('arn:aws:s3:::') && at(Condition, 'StringEquals', 'aws:SourceAccount') === account;
+      // A rule's ARN has the account in it.
+      const fromRule = at(Principal, 'Service') === 'events.amazonaws.com' && stack.all('AWS::Events::Rule').some(([rule]) => stack.resolve({ 'Fn::GetAtt': [rule, 'Arn'] }) === source);
       return [
-        ...(service === 's3.amazonaws.com' ? [] : [`${id}: ${String(Sid)} lets ${JSON.stringify(Principal)} in`]),
+        ...(fromBucket || fromRule ? [] : [`${id}: ${String(Sid)} lets ${JSON.stringify(Principal)} in under ${JSON.stringify(Condition ?? null)}`]),
         ...(list(Action).join() === 'sqs:SendMessage' ? [] : [`${id}: ${String(Sid)} allows ${list(Action).join()}`]),
-        ...(condition.includes('"aws:SourceAccount"') && condition.includes('"aws:SourceArn"') ? [] : [`${id}: ${String(Sid)} holds for buckets of anybody`]),
       ];
     })),
     mistakes: [breaking('AWS::SQS::QueuePolicy', (properties) => {
@@ -110,5 +113,18 @@ export const queues: readonly Assertion[] = [
       return told.join('; ') === wanted.join('; ') ? [] : [`${id} tells of: ${told.join('; ')}`];
     }),
     mistakes: [breaking('AWS::S3::Bucket', (properties) => delete properties['NotificationConfiguration'], (id) => id.startsWith('Input'))],
+  },
+  {
+    holds: 'a rule for an existing input bucket tells the queue of the same, of that bucket only',
+    problems: (stack) => stack.all('AWS::Events::Rule').filter(([, properties]) => 'EventPattern' in properties).flatMap(([id, { EventPattern, Targets }]) => {
+      const bucket = stack.resolve(at(stack.template as unknown as Json, 'Outputs', 'InputBucket', 'Value'));
+      const told = list(at(EventPattern, 'detail', 'object', 'key')).map((key) => String(at(key, 'prefix'))).toSorted().join();
+      return [
+        ...(list(at(EventPattern, 'detail', 'bucket', 'name')).join() === bucket ? [] : [`${id} listens to ${list(at(EventPattern, 'detail', 'bucket', 'name')).join()}`]),
+        ...(list(at(EventPattern, 'source')).join() === 'aws.s3' && list(at(EventPattern, 'detail-type')).join() === 'Object Created' && told === 'incoming/,jobs/' ? [] : [`${id} tells of ${JSON.stringify(EventPattern)}`]),
+        ...(list(Targets).every((target) => stack.all(queue).some(([each]) => arnOf(stack, each) === at(target, 'Arn'))) ? [] : [`${id} tells somebody else`]),
+      ];
+    }),
+    mistakes: [breaking('AWS::Events::Rule', (properties) => delete (at(properties, 'EventPattern', 'detail') as Record<string, unknown>)['bucket'], (_, properties) => 'EventPattern' in properties)],
   },
 ];
