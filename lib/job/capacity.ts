@@ -44,7 +44,10 @@ export function parseCapacities(text: string): Capacities {
 /** What a job wants of its tasks, the deployment's defaults filled in. */
 export interface TaskWishes {
   readonly capacity: CapacityName;
-  readonly architecture: Architecture;
+  /** What the job itself names; undefined: `usual`, or what the capacity has. */
+  readonly architecture: Architecture | undefined;
+  /** The deployment's own. */
+  readonly usual: Architecture;
   readonly size: TaskSize;
   /** Bytes; undefined: what the capacity gives without asking. */
   readonly ephemeralStorage: number | undefined;
@@ -62,12 +65,13 @@ export function isFargate(name: CapacityName): boolean {
  * @param problems gets what this deployment or its capacity doesn't have
  */
 export function placeTasks(deployed: Capacities, wishes: TaskWishes, problems: Problem[]): Omit<TaskCompute, 'timeoutSeconds'> | undefined {
-  const { capacity: name, architecture, size } = wishes;
+  const { capacity: name, size } = wishes;
   const found = deployed[name];
   if (found === undefined) {
     problems.push({ path: '$.compute.capacity', message: `this deployment has no ${name}; it has ${Object.keys(deployed).join(', ')}` });
     return undefined;
   }
+  const architecture = wishes.architecture ?? (wishes.usual in found.taskDefinitions ? wishes.usual : architectures.find((each) => each in found.taskDefinitions)) ?? wishes.usual;
   const taskDefinition = found.taskDefinitions[architecture];
   if (taskDefinition === undefined) {
     problems.push({ path: '$.compute.architecture', message: `${name} of this deployment runs ${Object.keys(found.taskDefinitions).join(', ')}, found ${architecture}` });

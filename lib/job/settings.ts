@@ -82,7 +82,8 @@ function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: Ta
   const storage = compute.ephemeralStorage ?? (isFargate(capacity) ? settings.TILEFAN_EPHEMERAL_STORAGE : undefined);
   const wishes: TaskWishes = {
     capacity,
-    architecture: compute.architecture ?? settings.TILEFAN_ARCHITECTURE,
+    architecture: compute.architecture,
+    usual: settings.TILEFAN_ARCHITECTURE,
     size,
     ephemeralStorage: storage === undefined ? undefined : parseMemory(storage),
   };

@@ -118,6 +118,8 @@ void describe('settings', () => {
       publicIp: 'DISABLED',
       timeoutSeconds: 1800,
     });
+    const { taskDefinition } = read(deployment, { capacity: 'EC2', cpu: 2, memory: '4 GiB' }).settings.compute;
+    assert.equal(taskDefinition, 'arn:ec2', 'a job that names no architecture takes what the capacity has');
     const managed = read(deployment, { capacity: 'MANAGED_INSTANCES', cpu: 24, memory: '200 GiB' });
     assert.deepEqual([managed.problems, managed.settings.compute.larger], [[], { Cpu: '24576', Memory: '409600' }]);
   });
