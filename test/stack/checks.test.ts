@@ -44,7 +44,7 @@ suite('the packaged stack', () => {
   };
   const stackOf = (name: string): PackagedVariant['stack'] => packaged.find((each) => each.name === name)?.stack ?? assert.fail(name);
 
-  for (const { name } of variants) {
+  for (const { name, given } of variants) {
     suite(name, () => {
       test('CloudFormation would take it: no FATAL, no ERROR', () => {
         const { diagnostics, findings } = runCloudformationValidate(stackOf(name).templateFile);
@@ -56,6 +56,13 @@ suite('the packaged stack', () => {
         const findings = runCdkNag(stackOf(name).templateFile);
         assert.deepEqual(findings.filter(({ id }) => mustPass.includes(id.replace(/\[.*/s, ''))), []);
         judge(name, 'cdk-nag', findings);
+      });
+
+      // Would catch: alarms that ring where nobody hears them, or that go to a topic that nobody named.
+      test('alarms go to the topic that the deployment names', () => {
+        const alarms = viewOf(stackOf(name).template).all('AWS::CloudWatch::Alarm');
+        const topics = given.alarmTopic === undefined ? [] : [given.alarmTopic];
+        for (const [id, { AlarmActions = [] }] of alarms) assert.deepEqual(AlarmActions, topics, id);
       });
 
       // Would catch: costs that nobody can tell apart. CloudFormation gives the tags of a stack to everything in it that can have tags.

@@ -17,6 +17,8 @@ export interface Given {
   readonly readBuckets: readonly string[];
   readonly writeBuckets: readonly string[];
   readonly keys: readonly string[];
+  /** ARNs of ECR repositories that images of jobs may come from, besides the stack's own. */
+  readonly repositories: readonly string[];
 }
 
 /** The buckets' names, as the outputs of the template have them; further ones have the names of the recording where the deployment has none. */
@@ -65,7 +67,7 @@ export function needsByRole(template: Template, recorded: Readonly<Record<Part, 
   const definitions = ofType(template, 'AWS::ECS::TaskDefinition').map(([, { Properties }]) => Properties);
   const taskRoles = [...new Set(definitions.flatMap(({ TaskRoleArn, ExecutionRoleArn }) => [TaskRoleArn, ExecutionRoleArn]).map((arn) => String(resolve(arn))))];
   for (const role of new Set(definitions.map(({ TaskRoleArn }) => idOf(TaskRoleArn)))) add(role, recordedNeeds('worker', renamed.worker, places));
-  for (const { ExecutionRoleArn, ContainerDefinitions } of definitions) add(idOf(ExecutionRoleArn), executionNeeds(template, resolve(ContainerDefinitions) as readonly JsonObject[]));
+  for (const { ExecutionRoleArn, ContainerDefinitions } of definitions) add(idOf(ExecutionRoleArn), executionNeeds(template, resolve(ContainerDefinitions) as readonly JsonObject[], given.repositories));
 
   if (machine !== undefined) {
     add(idOf(machine.Properties['RoleArn']), pipelineNeeds(template, {
@@ -77,7 +79,7 @@ export function needsByRole(template: Template, recorded: Readonly<Record<Part, 
       keys: given.keys,
     }));
   }
-  for (const [role, more] of serviceNeeds(template)) add(role, more);
+  for (const [role, more] of serviceNeeds(template, given.repositories)) add(role, more);
   return needs;
 }
 

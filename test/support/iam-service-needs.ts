@@ -7,7 +7,7 @@ import { ofType, type JsonObject, type Template } from './packaged-stack.ts';
 import { canonical, rolesOf } from './template-roles.ts';
 
 /** What ECS does to start a task: pull the image, begin the log (developerguide/task_execution_IAM_role.html). */
-export function executionNeeds(template: Template, containers: readonly JsonObject[]): Need[] {
+export function executionNeeds(template: Template, containers: readonly JsonObject[], repositories: readonly string[]): Need[] {
   const resolve = createResolver(template);
   return containers.flatMap((container): Need[] => {
     const options = (container['LogConfiguration'] as { readonly Options?: JsonObject } | undefined)?.Options ?? {};
@@ -17,7 +17,7 @@ export function executionNeeds(template: Template, containers: readonly JsonObje
     const group = ofType(template, 'AWS::Logs::LogGroup').find(([id]) => resolve({ Ref: id }) === options['awslogs-group'])?.[0] ?? fail(`no log group ${String(options['awslogs-group'])}`);
     return [
       { action: 'ecr:GetAuthorizationToken', resource: '*', why: 'pulling the image' },
-      ...pulled.flatMap((resource) => imageActions.map((action) => ({ action, resource, why: 'pulling the image' }))),
+      ...[...pulled, ...repositories].flatMap((resource) => imageActions.map((action) => ({ action, resource, why: 'pulling the image' }))),
       ...['logs:CreateLogStream', 'logs:PutLogEvents'].map((action) => ({ action, resource: String(resolve({ 'Fn::GetAtt': [group, 'Arn'] })), why: 'the log of the container' })),
     ];
   });
@@ -26,7 +26,7 @@ export function executionNeeds(template: Template, containers: readonly JsonObje
 const imageActions = ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'];
 
 /** Roles that AWS's services take to do something for the stack. */
-export function serviceNeeds(template: Template): (readonly [string, Need[]])[] {
+export function serviceNeeds(template: Template, repositories: readonly string[]): (readonly [string, Need[]])[] {
   const resolve = createResolver(template);
   const roles = [...rolesOf(template).values()];
   const idOf = (arn: Json | undefined): string => roles.find((role) => role.arn === resolve(arn))?.id ?? fail(`${JSON.stringify(arn)} is no role of the stack`);
@@ -44,7 +44,7 @@ export function serviceNeeds(template: Template): (readonly [string, Need[]])[] 
   }
   for (const [, { Properties }] of ofType(template, 'AWS::EC2::LaunchTemplate')) {
     const profile = (Properties['LaunchTemplateData'] as JsonObject)['IamInstanceProfile'];
-    for (const role of rolesOfProfile(template, resolve((profile as JsonObject)['Arn']))) found.push([role, agentNeeds(template)]);
+    for (const role of rolesOfProfile(template, resolve((profile as JsonObject)['Arn']))) found.push([role, agentNeeds(template, repositories)]);
   }
   // Passing the instances' role is what AWS's policy for the infrastructure role can do for roles of one name only (developerguide/infrastructure_IAM_role.html).
   for (const [, { Properties }] of ofType(template, 'AWS::ECS::CapacityProvider')) {
@@ -67,7 +67,7 @@ function rolesOfProfile(template: Template, arn: Json | undefined): string[] {
 }
 
 /** What the ECS agent does: AmazonEC2ContainerServiceforEC2Role, less making clusters and logs, tags, and what other features want (developerguide/instance_IAM_role.html). */
-function agentNeeds(template: Template): Need[] {
+function agentNeeds(template: Template, repositories: readonly string[]): Need[] {
   const resolve = createResolver(template);
   const [[cluster] = ['']] = ofType(template, 'AWS::ECS::Cluster');
   const arn = String(resolve({ 'Fn::GetAtt': [cluster, 'Arn'] }));
@@ -76,7 +76,7 @@ function agentNeeds(template: Template): Need[] {
     ...of('*', 'ecs:DiscoverPollEndpoint', 'ecr:GetAuthorizationToken'),
     ...of(arn, 'ecs:RegisterContainerInstance', 'ecs:DeregisterContainerInstance', 'ecs:SubmitAttachmentStateChanges', 'ecs:SubmitContainerStateChange', 'ecs:SubmitTaskStateChange'),
     ...of(`${arn.replace(':cluster/', ':container-instance/')}/*`, 'ecs:Poll', 'ecs:StartTelemetrySession', 'ecs:UpdateContainerInstancesState'),
-    ...ofType(template, 'AWS::ECR::Repository').flatMap(([id]) => of(String(resolve({ 'Fn::GetAtt': [id, 'Arn'] })), ...imageActions)),
+    ...[...ofType(template, 'AWS::ECR::Repository').map(([id]) => String(resolve({ 'Fn::GetAtt': [id, 'Arn'] }))), ...repositories].flatMap((arn) => of(arn, ...imageActions)),
   ];
 }
 
