@@ -1,5 +1,5 @@
 /** Other people's checkers, run over packaged templates. */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
@@ -49,10 +49,11 @@ export function findProgram(name: string, variable: string): string | undefined 
   return candidates.find((path) => {
     try {
       accessSync(path, constants.X_OK);
-      return true;
     } catch {
       return false;
     }
+    // A wrapper for a program that isn't there can be executed too.
+    return spawnSync(path, ['--version'], { stdio: 'ignore' }).status === 0;
   });
 }
 
