@@ -2,11 +2,11 @@
  * The variable source of serverless.yml: `custom.stack` is what this gives. The packager loads variable sources with require, so this one file is
  * CommonJS; all else is in the TypeScript beside it, which Node 24 runs as it is.
  */
-const { existsSync } = require('node:fs');
-const { join, resolve } = require('node:path');
+const fs = require('node:fs');
+const path = require('node:path');
 
 const service = 'tilefan';
-const root = join(__dirname, '..');
+const root = path.join(__dirname, '..');
 
 module.exports = async ({ options, resolveConfigurationProperty, resolveVariable }) => {
   if (Number(process.versions.node.split('.')[0]) < 24) {
@@ -21,7 +21,7 @@ module.exports = async ({ options, resolveConfigurationProperty, resolveVariable
   const params = [options.param ?? []].flat();
   const named = deploymentFileOf(params);
   const name = named ?? `deployments/${stage}.yml`;
-  const there = existsSync(resolve(root, name));
+  const there = fs.existsSync(path.resolve(root, name));
   if (named !== undefined && !there) throw plain(`deployment: wanted a YAML file, found none at ${named}`);
   try {
     const file = there ? { name, content: await resolveVariable(`file(${name}), null`) } : undefined;

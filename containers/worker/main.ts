@@ -49,7 +49,7 @@ const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
 if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
 
 const { run, line } = readEnvironment();
-const log = createLogger({ run, batch: line.batch });
+const log = createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) });
 const store = createStore();
 const metadata = readTaskMetadata(process.env);
 let summary: BatchSummary = { computed: 0, reused: 0 };

@@ -41,6 +41,9 @@ export function parseCapacities(text: string): Capacities {
   }
 }
 
+/** Everything of RunTask that depends on where it runs. */
+export type Place = Omit<TaskCompute, 'timeoutSeconds' | 'metrics'>;
+
 /** What a job wants of its tasks, the deployment's defaults filled in. */
 export interface TaskWishes {
   readonly capacity: CapacityName;
@@ -61,10 +64,10 @@ export function isFargate(name: CapacityName): boolean {
 }
 
 /**
- * Finds the place for a job's tasks in a deployment: everything of RunTask that depends on where it runs.
+ * Finds the place for a job's tasks in a deployment.
  * @param problems gets what this deployment or its capacity doesn't have
  */
-export function placeTasks(deployed: Capacities, wishes: TaskWishes, problems: Problem[]): Omit<TaskCompute, 'timeoutSeconds'> | undefined {
+export function placeTasks(deployed: Capacities, wishes: TaskWishes, problems: Problem[]): Place | undefined {
   const { capacity: name, size } = wishes;
   const found = deployed[name];
   if (found === undefined) {

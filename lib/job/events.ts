@@ -39,6 +39,8 @@ export const taskCompute = z.strictObject({
   fallback: capacityStrategy,
   /** Whether a task gets an address of its own, which it needs to reach ECR from a public subnet without NAT. */
   publicIp: z.enum(['ENABLED', 'DISABLED']),
+  /** Under which names workers report their metrics; empty for a run on this machine, which reports none. */
+  metrics: z.strictObject({ namespace: z.string(), service: z.string() }),
   timeoutSeconds: z.int().positive(),
 });
 

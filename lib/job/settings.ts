@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import * as z from 'zod';
 import { JobError } from '../base/errors.ts';
 import { folderHref } from '../store/href.ts';
-import { architectures, capacityNames, checkFargateSize, isFargate, parseCapacities, placeTasks, type TaskWishes } from './capacity.ts';
+import { architectures, capacityNames, checkFargateSize, isFargate, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
 import type { TaskCompute } from './events.ts';
 import type { Problem } from './problems.ts';
 import { durationPattern, memoryPattern, parseDuration, parseMemory } from './quantities.ts';
@@ -27,6 +27,9 @@ const environment = z.object({
   TILEFAN_TRIGGERS: z.string().default(''),
   /** How long a task takes to begin working: about a minute on Fargate. Decides how much work a batch should have. */
   TILEFAN_STARTUP_SECONDS: z.coerce.number().positive().default(60),
+  /** As the metrics of the functions themselves; workers take over the names. */
+  POWERTOOLS_METRICS_NAMESPACE: z.string().default(''),
+  POWERTOOLS_SERVICE_NAME: z.string().default(''),
   /** Set for a run on this machine: threads of a worker. Tasks then have this machine's memory. */
   TILEFAN_LOCAL_THREADS: z.coerce.number().int().positive().optional(),
 });
@@ -68,14 +71,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     maxConcurrency: compute.maxConcurrency ?? settings.TILEFAN_MAX_CONCURRENCY,
     size,
     threads: localThreads ?? Math.max(1, Math.floor(cpu)),
-    compute: { ...placed, timeoutSeconds: parseDuration(compute.timeout ?? settings.TILEFAN_TIMEOUT) },
+    compute: {
+      ...placed,
+      timeoutSeconds: parseDuration(compute.timeout ?? settings.TILEFAN_TIMEOUT),
+      metrics: { namespace: settings.POWERTOOLS_METRICS_NAMESPACE, service: settings.POWERTOOLS_SERVICE_NAME },
+    },
     triggers: settings.TILEFAN_TRIGGERS.split(',').filter((href) => href !== '').map(folderHref),
   };
 }
 
-type Placed = Omit<TaskCompute, 'timeoutSeconds'>;
-
-function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: TaskSize, problems: Problem[]): Placed {
+function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: TaskSize, problems: Problem[]): Place {
   if (settings.TILEFAN_CAPACITIES === undefined) throw new JobError('SETTINGS_INVALID', 'the environment is not set up for tilefan: TILEFAN_CAPACITIES is missing');
   const capacity = compute.capacity ?? settings.TILEFAN_CAPACITY;
   // What the deployment gives tasks on Fargate is no wish of a job that runs on instances.
@@ -92,7 +97,7 @@ function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: Ta
 }
 
 /** A machine of one's own has one size and no capacity providers; what the job says of Fargate is checked all the same. */
-function placeHere(size: TaskSize, compute: JobSpec['compute'], problems: Problem[]): Placed {
+function placeHere(size: TaskSize, compute: JobSpec['compute'], problems: Problem[]): Place {
   checkCompute(compute, problems);
   const strategy = [{ CapacityProvider: 'local', Weight: 1 }];
   return { taskDefinition: 'local', size: toTaskSize(size), larger: toTaskSize(nextLargerSize(size)), strategy, fallback: strategy, publicIp: 'DISABLED' };

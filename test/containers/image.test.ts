@@ -100,6 +100,12 @@ for (const format of ['jpeg', 'webp']) console.log((await sharp(await image.toFo
     assert.equal(stdout, 'jpeg\nwebp\n', stderr);
   });
 
+  // The task definitions say nothing of it: what never changes is in the image.
+  void it('has its temporary files in the volume that the stack mounts', () => {
+    assert.ok(image.config.Env.includes('TMPDIR=/scratch'), image.config.Env.join(' '));
+    assert.deepEqual(Object.keys(image.config.Volumes), ['/scratch']);
+  });
+
   // Nothing is mounted: the worker itself must get by without any place to write.
   void it('computes a batch over S3 without writing a file, and tells its task, its log and its metrics', async () => {
     const small = await splitSmallJob(base, 'whole');

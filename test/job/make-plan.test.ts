@@ -219,6 +219,7 @@ void describe('plan', { skip: withoutGdal }, () => {
       fallback: [{ CapacityProvider: 'local', Weight: 1 }],
       publicIp: 'DISABLED',
       timeoutSeconds: 1800,
+      metrics: { namespace: '', service: '' },
     });
     assert.deepEqual(state.limits, { maxConcurrency: 7, toleratedFailurePercentage: 0 });
   });

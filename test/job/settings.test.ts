@@ -22,6 +22,8 @@ const deployment = {
   TILEFAN_MEMORY: '16 GiB',
   TILEFAN_MAX_CONCURRENCY: '50',
   TILEFAN_TIMEOUT: '30m',
+  POWERTOOLS_METRICS_NAMESPACE: 'tilefan',
+  POWERTOOLS_SERVICE_NAME: 'tilefan-dev',
 };
 
 function read(env: Record<string, string>, wishes: object = {}) {
@@ -88,6 +90,7 @@ void describe('settings', () => {
         fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
         publicIp: 'ENABLED',
         timeoutSeconds: 1800,
+        metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
       },
       triggers: [],
     });
@@ -102,6 +105,7 @@ void describe('settings', () => {
       fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
       publicIp: 'ENABLED',
       timeoutSeconds: 7200,
+      metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
     });
     assert.equal(own.threads, 1, 'half a processor runs one thread');
   });
@@ -117,6 +121,7 @@ void describe('settings', () => {
       fallback: [{ CapacityProvider: 'tilefan-dev-ec2', Weight: 1 }],
       publicIp: 'DISABLED',
       timeoutSeconds: 1800,
+      metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
     });
     const { taskDefinition } = read(deployment, { capacity: 'EC2', cpu: 2, memory: '4 GiB' }).settings.compute;
     assert.equal(taskDefinition, 'arn:ec2', 'a job that names no architecture takes what the capacity has');

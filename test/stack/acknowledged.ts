@@ -3,7 +3,6 @@ import type { Acknowledgement } from './findings.ts';
 
 const names = ['Start', 'Split', 'Reduce', 'FailBatch', 'Tidy'];
 const functions = names.map((name) => `${name}LambdaFunction`);
-const taskDefinitions = ['FargateArm64TaskDefinition', 'FargateX8664TaskDefinition', 'Ec2TaskDefinition', 'ManagedTaskDefinition'];
 
 /** The id under which cdk-nag complains of a resource with a `*` in it. */
 const wildcard = (resource: string): string => `AwsSolutions-IAM5[Resource::${resource}]`;
@@ -59,11 +58,6 @@ export const acknowledged: readonly Acknowledgement[] = [
       'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/AmazonECSInfrastructureRolePolicyForManagedInstances]': ['ManagedInfrastructureRole'],
       'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/AmazonECSInstanceRolePolicyForManagedInstances]': ['ManagedInstanceRole'],
     },
-  },
-  {
-    tool: 'cdk-nag',
-    reason: 'The variables are a folder and the names that metrics go by; assertions/environment.ts lets nothing else in. Secrets would have to come from elsewhere.',
-    findings: { 'AwsSolutions-ECS2': taskDefinitions },
   },
   {
     tool: 'cdk-nag',

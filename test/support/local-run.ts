@@ -18,6 +18,7 @@ export const compute: RunState['compute'] = {
   fallback: [{ CapacityProvider: 'FARGATE', Weight: 1 }],
   publicIp: 'ENABLED',
   timeoutSeconds: 3600,
+  metrics: { namespace: '', service: '' },
 };
 
 /** One attempt of a scripted worker; see fake-worker.mjs. */

@@ -33,7 +33,7 @@ export const compute: readonly Assertion[] = [
       ...(each['ReadonlyRootFilesystem'] === true ? [] : [`${id} can write to its image`]),
       ...(/^[1-9]\d*(:[1-9]\d*)?$|^node(:node)?$/.test(String(each['User'] ?? '')) ? [] : [`${id} runs as ${String(each['User'] ?? 'root')}`]),
       ...(each['Privileged'] === true || list(at(each, 'LinuxParameters', 'Capabilities', 'Add')).length > 0 ? [`${id} has privileges`] : []),
-      ...(list(each['MountPoints']).some((point) => at(point, 'ContainerPath') === '/scratch' && at(point, 'ReadOnly') !== true && list(Volumes).some((volume) => at(volume, 'Name') === at(point, 'SourceVolume'))) && list(each['Environment']).some((variable) => at(variable, 'Name') === 'TMPDIR' && at(variable, 'Value') === '/scratch') ? [] : [`${id} has no scratch volume at /scratch, or its temporary files lie elsewhere`]),
+      ...(list(each['MountPoints']).some((point) => at(point, 'ContainerPath') === '/scratch' && at(point, 'ReadOnly') !== true && list(Volumes).some((volume) => at(volume, 'Name') === at(point, 'SourceVolume'))) ? [] : [`${id} has no scratch volume at /scratch, where the image has its temporary files`]),
     ]),
     mistakes: [
       container((each) => delete each['ReadonlyRootFilesystem']),

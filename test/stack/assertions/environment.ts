@@ -7,6 +7,7 @@ import { readSettings } from '../../../lib/job/settings.ts';
 import type { Problem } from '../../../lib/job/problems.ts';
 import { environmentOf } from '../../support/iam-needs.ts';
 import { ofType } from '../../support/packaged-stack.ts';
+import { readDefinition } from '../../support/state-machine.ts';
 import { at, breaking, list, type Assertion } from './assertion.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -15,12 +16,16 @@ const programs = { start: 'functions/start/handler.ts', split: 'functions/split/
 
 /** Variables that are not the template's to set, and who sets them. */
 const others: Readonly<Record<string, string>> = {
-  TILEFAN_RUN: 'RunTask', TILEFAN_BATCH: 'RunTask', TILEFAN_ATTEMPT: 'RunTask', TILEFAN_TIMEOUT_SECONDS: 'RunTask',
   TILEFAN_LOCAL_THREADS: 'a run on one machine', TILEFAN_PARENT_PIPE: 'a run on one machine', TILEFAN_STARTUP_SECONDS: 'a run on one machine',
   TILEFAN_LOG_LEVEL: 'whoever looks for a fault',
 };
 /** Set, and read by what is not bundled here: Node, and the library of the metrics. */
-const foreign = new Set(['NODE_OPTIONS', 'TMPDIR', 'POWERTOOLS_METRICS_NAMESPACE', 'POWERTOOLS_SERVICE_NAME']);
+const foreign = new Set(['NODE_OPTIONS', 'POWERTOOLS_METRICS_NAMESPACE', 'POWERTOOLS_SERVICE_NAME']);
+
+/** What the state machine tells a worker. */
+function toldByRunTask(): string[] {
+  return [...JSON.stringify(readDefinition()).matchAll(/"Name":"([A-Z_]+)","Value/g)].map(([, name = '']) => name);
+}
 
 /** Names of our own variables in the code of a program, comments left out. */
 function readBy(entry: string): ReadonlySet<string> {
@@ -33,10 +38,10 @@ const fn = (what: string, change: (variables: Record<string, unknown>) => void):
 
 export const environment: readonly Assertion[] = [
   {
-    holds: 'containers are given the names of metrics and a folder, and nothing that could be secret',
+    holds: 'containers have no variables and no secrets of their own: what a task is told comes with RunTask, what never changes is in the image',
     problems: ({ template, resolve }) => ofType(template, 'AWS::ECS::TaskDefinition').flatMap(([id, { Properties }]) =>
       list(resolve(Properties['ContainerDefinitions'])).flatMap((container) => [
-        ...list(at(container, 'Environment')).map((variable) => String(at(variable, 'Name'))).filter((name) => !foreign.has(name)).map((name) => `${id} is given ${name}`),
+        ...list(at(container, 'Environment')).map((variable) => `${id} is given ${String(at(variable, 'Name'))}`),
         ...list(at(container, 'Secrets')).map(() => `${id} is given secrets, which its role may not read`),
       ])),
     mistakes: [breaking('AWS::ECS::TaskDefinition', (properties) => Object.assign(list(properties['ContainerDefinitions'])[0] as object, { Environment: [{ Name: 'TOKEN', Value: 'x' }] }))],
@@ -45,7 +50,7 @@ export const environment: readonly Assertion[] = [
     holds: 'every variable that the code reads is set, and every one that is set is read',
     problems: ({ template }) => Object.entries(programs).flatMap(([part, entry]) => {
       const read = readBy(entry);
-      const set = Object.keys(environmentOf(template, part as keyof typeof programs));
+      const set = part === 'worker' ? toldByRunTask() : Object.keys(environmentOf(template, part as keyof typeof programs));
       return [
         ...[...read].filter((name) => !set.includes(name) && !(name in others)).map((name) => `${part} reads ${name}, which is not set`),
         ...set.filter((name) => !read.has(name) && !foreign.has(name)).map((name) => `${part} is given ${name}, which it does not read`),
