@@ -96,7 +96,7 @@ const network = {
   endpoints: choice(
     ['public', 'interface'],
     'public',
-    'How workers reach ECR and CloudWatch Logs in the own network. public: subnets with an internet gateway, tasks with addresses of their own. interface: private subnets and interface endpoints, which cost by the hour.',
+    'How workers reach ECR and CloudWatch Logs in the own network. public: subnets with an internet gateway, tasks with addresses of their own. interface: private subnets and interface endpoints, which cost by the hour, and whose own group takes HTTPS from the workers: the one inbound rule that a deployment can have.',
   ),
   vpcCidr: text(
     /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\/(?:1[6-9]|2[0-6])$/,

@@ -27,7 +27,7 @@ function scriptsOf(page: string): string[][] {
 
 /** Commands that speak to AWS, or go on until they are stopped; other tests run those. */
 const onAws = new Set(['attach', 'cancel', 'dev', 'image', 'logs', 'ls', 'purge', 'resume', 'status', 'submit']);
-const pages = ['README.md', 'docs/command-line.md', 'docs/deploy.md', 'docs/uploads.md', 'docs/worker.md'];
+const pages = ['README.md', 'deployments/README.md', 'examples/deployments/existing-kms.yml', 'examples/deployments/gpu.yml', 'docs/command-line.md', 'docs/deploy.md', 'docs/uploads.md', 'docs/worker.md'];
 
 describe('the examples of the README', () => {
   let folder: string;

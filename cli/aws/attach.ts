@@ -21,7 +21,8 @@ import { findStack, outputOf } from './find-stack.ts';
 
 export interface AttachOptions {
   readonly stage: string;
-  readonly bucket: string;
+  /** Default: the input bucket of the stack. */
+  readonly bucket?: string | undefined;
   readonly detach?: boolean;
 }
 
@@ -32,8 +33,9 @@ export interface AttachContext {
 }
 
 /** @throws InputUnavailableError STACK_NOT_FOUND, STACK_OUTPUT_MISSING; JobError ATTACH_OTHER_BUCKET; OutputError NOTIFICATION_REFUSED */
-export async function attach({ stage, bucket, detach = false }: AttachOptions, { cloudFormation, s3, streams }: AttachContext): Promise<number> {
+export async function attach({ stage, bucket: named, detach = false }: AttachOptions, { cloudFormation, s3, streams }: AttachContext): Promise<number> {
   const name = deploymentName(stage);
+  const bucket = named ?? (await inputBucketOf(cloudFormation, name));
   // A bucket that an earlier stack of this stage has made and left has notifications of other ids to the same queue.
   const ids = [`${name}-jobs`, `${name}-incoming`];
   const queue = detach ? undefined : await uploadQueue(cloudFormation, name, bucket);
@@ -60,6 +62,15 @@ export async function attach({ stage, bucket, detach = false }: AttachOptions, {
   );
   streams.stdout.write(kept === 0 ? '\n' : `; ${countText(kept, 'notification')} of others stay\n`);
   return 0;
+}
+
+/** @throws InputUnavailableError STACK_NOT_FOUND, STACK_OUTPUT_MISSING */
+async function inputBucketOf(client: CloudFormationClient, name: string): Promise<string> {
+  const stack = await findStack(client, name);
+  if (stack === undefined) throw new InputUnavailableError('STACK_NOT_FOUND', `There is no stack ${name} in ${await client.config.region()}: deploy it first, or name the bucket with --bucket`);
+  const bucket = outputOf(stack, 'InputBucket');
+  if (bucket === undefined) throw new InputUnavailableError('STACK_OUTPUT_MISSING', `The stack ${name} has no output InputBucket: deploy it again with this version`);
+  return bucket;
 }
 
 async function uploadQueue(client: CloudFormationClient, name: string, bucket: string): Promise<string> {

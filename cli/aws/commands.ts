@@ -100,7 +100,7 @@ export function addStackCommands(program: Command): void {
 
   onAws(program.command('attach').addOption(stageOption))
     .description('let an existing bucket tell the stack of uploads, beside what else it tells')
-    .requiredOption('--bucket <NAME>', 'the bucket')
+    .option('--bucket <NAME>', 'the bucket (default: the input bucket of the stack)')
     .option('--detach', 'take it back')
     .action(async (options) => {
       const [{ session }, { attach }, { cloudFormationClient, s3Client }] = await Promise.all([import('./session.ts'), import('./attach.ts'), import('./clients.ts')]);

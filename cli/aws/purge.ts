@@ -53,10 +53,12 @@ export async function purge({ stage, yes = false, dryRun = false }: PurgeOptions
   const { found, problems } = await find(stage, name, context);
   for (const problem of problems) streams.stderr.write(`tilefan: ${problem}\n`);
   if (found.length === 0) {
-    streams.stdout.write(`${name} has left nothing behind${problems.length === 0 ? '' : ' of what could be looked for'}\n`);
+    const region = await cloudFormation.config.region();
+    streams.stdout.write(`${name} has left nothing behind in ${region}${problems.length === 0 ? '' : ' of what could be looked for'}\n`);
     return problems.length === 0 ? 0 : incompleteExitCode;
   }
   const width = Math.max(...found.map(({ kind }) => kind.length));
+  streams.stderr.write(`left by ${name} in ${await cloudFormation.config.region()}:\n`);
   for (const { kind, name: each, detail } of found) streams.stdout.write(`${kind.padEnd(width)}  ${each}  (${detail})\n`);
   if (dryRun) return problems.length === 0 ? 0 : incompleteExitCode;
   if (!yes) {

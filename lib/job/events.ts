@@ -40,7 +40,7 @@ export const taskCompute = z.strictObject({
   /** Whether a task gets an address of its own, which it needs to reach ECR from a public subnet without NAT. */
   publicIp: z.enum(['ENABLED', 'DISABLED']),
   /** Under which names workers report their metrics; empty for a run on this machine, which reports none. */
-  metrics: z.strictObject({ namespace: z.string(), service: z.string() }),
+  metrics: z.strictObject({ namespace: z.string(), service: z.string() }).default({ namespace: '', service: '' }),
   timeoutSeconds: z.int().positive(),
 });
 

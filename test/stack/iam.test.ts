@@ -33,13 +33,13 @@ const entries: Readonly<Record<Part, { readonly entry: string; readonly never: r
   tidy: { entry: 'functions/tidy/handler.ts', never: [] },
 };
 
-/** Conditions of trust policies by service: against another account's resources that make the service take the role. Lambda and EC2 tell no account. */
+/** Conditions of trust policies by service: against another account's resources that make the service take the role. Lambda and EC2 tell no account, and of ECS itself AWS doesn't say that it does. */
 const trustConditions: Readonly<Record<string, readonly string[]>> = {
   'lambda.amazonaws.com': [],
   'ec2.amazonaws.com': [],
   'states.amazonaws.com': ['aws:SourceAccount'],
   'ecs-tasks.amazonaws.com': ['aws:SourceAccount'],
-  'ecs.amazonaws.com': ['aws:SourceAccount'],
+  'ecs.amazonaws.com': [],
   'scheduler.amazonaws.com': ['aws:SourceAccount'],
   'vpc-flow-logs.amazonaws.com': ['aws:SourceAccount'],
   'events.amazonaws.com': ['aws:SourceAccount'],

@@ -48,6 +48,7 @@ export const variants: readonly Variant[] = [
   ...kinds,
   { name: 'defaults, X86_64', params: { architecture: 'X86_64' }, given: nothing },
   { name: 'existing-kms, X86_64, EventBridge', params: example('existing-kms', { architecture: 'X86_64', uploadEvents: 'eventbridge' }), given: acme },
+  { name: 'GPUs on Managed Instances, and a schedule', params: { architecture: 'X86_64', capacity: 'MANAGED_INSTANCES', managedInstances: 'true', managedCapacity: 'SPOT', gpus: '1', schedule: 'rate(1 day)', scheduleJob: 's3://acme-raster-archive/nightly.json', readBuckets: 'acme-raster-archive' }, given: { ...nothing, readBuckets: ['acme-raster-archive'] } },
   { name: 'gpu, ARM64', params: example('gpu', { architecture: 'ARM64', ec2Architecture: 'X86_64' }), given: nothing },
 ];
 

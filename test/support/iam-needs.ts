@@ -79,7 +79,7 @@ export function needsByRole(template: Template, recorded: Readonly<Record<Part, 
       keys: given.keys,
     }));
   }
-  for (const [role, more] of serviceNeeds(template, given.repositories)) add(role, more);
+  for (const [role, more] of serviceNeeds(template)) add(role, more);
   return needs;
 }
 

@@ -26,7 +26,7 @@ export function executionNeeds(template: Template, containers: readonly JsonObje
 const imageActions = ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'];
 
 /** Roles that AWS's services take to do something for the stack. */
-export function serviceNeeds(template: Template, repositories: readonly string[]): (readonly [string, Need[]])[] {
+export function serviceNeeds(template: Template): (readonly [string, Need[]])[] {
   const resolve = createResolver(template);
   const roles = [...rolesOf(template).values()];
   const idOf = (arn: Json | undefined): string => roles.find((role) => role.arn === resolve(arn))?.id ?? fail(`${JSON.stringify(arn)} is no role of the stack`);
@@ -44,7 +44,7 @@ export function serviceNeeds(template: Template, repositories: readonly string[]
   }
   for (const [, { Properties }] of ofType(template, 'AWS::EC2::LaunchTemplate')) {
     const profile = (Properties['LaunchTemplateData'] as JsonObject)['IamInstanceProfile'];
-    for (const role of rolesOfProfile(template, resolve((profile as JsonObject)['Arn']))) found.push([role, agentNeeds(template, repositories)]);
+    for (const role of rolesOfProfile(template, resolve((profile as JsonObject)['Arn']))) found.push([role, agentNeeds(template)]);
   }
   // Passing the instances' role is what AWS's policy for the infrastructure role can do for roles of one name only (developerguide/infrastructure_IAM_role.html).
   for (const [, { Properties }] of ofType(template, 'AWS::ECS::CapacityProvider')) {
@@ -66,17 +66,16 @@ function rolesOfProfile(template: Template, arn: Json | undefined): string[] {
   return [...rolesOf(template).keys()].filter((id) => names.includes(resolve({ Ref: id }) ?? ''));
 }
 
-/** What the ECS agent does: AmazonEC2ContainerServiceforEC2Role, less making clusters and logs, tags, and what other features want (developerguide/instance_IAM_role.html). */
-function agentNeeds(template: Template, repositories: readonly string[]): Need[] {
+/** What the ECS agent does: AmazonEC2ContainerServiceforEC2Role, less pulling images, which the tasks' execution role does, making clusters and logs, tags, and what other features want (developerguide/instance_IAM_role.html). */
+function agentNeeds(template: Template): Need[] {
   const resolve = createResolver(template);
   const [[cluster] = ['']] = ofType(template, 'AWS::ECS::Cluster');
   const arn = String(resolve({ 'Fn::GetAtt': [cluster, 'Arn'] }));
   const of = (resource: string, ...actions: readonly string[]): Need[] => actions.map((action) => ({ action, resource, why: 'the ECS agent of an instance' }));
   return [
-    ...of('*', 'ecs:DiscoverPollEndpoint', 'ecr:GetAuthorizationToken'),
+    ...of('*', 'ecs:DiscoverPollEndpoint'),
     ...of(arn, 'ecs:RegisterContainerInstance', 'ecs:DeregisterContainerInstance', 'ecs:SubmitAttachmentStateChanges', 'ecs:SubmitContainerStateChange', 'ecs:SubmitTaskStateChange'),
     ...of(`${arn.replace(':cluster/', ':container-instance/')}/*`, 'ecs:Poll', 'ecs:StartTelemetrySession', 'ecs:UpdateContainerInstancesState'),
-    ...[...ofType(template, 'AWS::ECR::Repository').map(([id]) => String(resolve({ 'Fn::GetAtt': [id, 'Arn'] }))), ...repositories].flatMap((arn) => of(arn, ...imageActions)),
   ];
 }
 

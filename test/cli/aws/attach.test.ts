@@ -53,6 +53,11 @@ void describe('attach', () => {
     assert.deepEqual((await attached({})).put, [{ QueueConfigurations: [jobs, incoming] }]);
   });
 
+  // Catches: a worked example that has to be told what the stack knows.
+  void it('takes the input bucket of the stack when none is named', async () => {
+    assert.deepEqual((await attached({}, { bucket: undefined })).put, [{ QueueConfigurations: [jobs, incoming] }]);
+  });
+
   void it('changes nothing that is right, and mends what is not', async () => {
     // As S3 gives them back: other case, other order.
     const returned = [{ ...incoming, Filter: { Key: { FilterRules: [{ Name: 'Prefix', Value: 'incoming/' }] } } }, { ...jobs, Filter: { Key: { FilterRules: [{ Name: 'Suffix', Value: '.json' }, { Name: 'Prefix', Value: 'jobs/' }] } } }];

@@ -211,7 +211,7 @@ void describe('purge', () => {
     none.ecs.on(ListTaskDefinitionFamiliesCommand).resolves({ families: [] });
     mockClient(none.context.ecr).on(DescribeRepositoriesCommand).rejects(new RepositoryNotFoundException({ message: 'none', $metadata: {} }));
     const { code, out } = await run({}, none);
-    assert.deepEqual([code, out], [0, 'tilefan-dev has left nothing behind\n']);
+    assert.deepEqual([code, out], [0, 'tilefan-dev has left nothing behind in us-east-1\n']);
   });
 
   // What the test server doesn't do: listings of more than one page, buckets that fill up again, objects that can't be deleted.

@@ -83,7 +83,7 @@ export const environment: readonly Assertion[] = [
       ];
     },
     mistakes: [
-      fn('split', (variables) => Object.assign(variables, { TILEFAN_CPU: '300' })),
+      fn('split', (variables) => Object.assign(variables, { TILEFAN_CAPACITIES: '{}' })),
       fn('split', (variables) => Object.assign(variables, { TILEFAN_TRIGGERS: '' })),
       breaking('AWS::ECS::TaskDefinition', (properties) => Object.assign(properties, { Family: 'other' })),
     ],

@@ -40,6 +40,29 @@ function named(stack: StackView): ReadonlySet<string> {
   ]);
 }
 
+/** Metrics of AWS that are looked at, from its pages "Step Functions metrics", "Available CloudWatch metrics for Amazon SQS" and "Lambda metrics": a wrong name would never say anything. */
+const knownMetrics: Readonly<Record<string, readonly string[]>> = {
+  'AWS/States': ['ExecutionsStarted', 'ExecutionsSucceeded', 'ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted', 'ExecutionThrottled', 'ExecutionTime'],
+  'AWS/SQS': ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage', 'NumberOfMessagesSent', 'NumberOfMessagesReceived', 'NumberOfMessagesDeleted'],
+  'AWS/Lambda': ['Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions'],
+};
+
+/** What is wrong with the times and sums of an alarm: each of its metrics counts, whole, within a quarter of an hour. */
+function evaluationFaults(id: string, properties: JsonObject): string[] {
+  const metrics = list(properties['Metrics']);
+  const stats = metrics.map((metric) => at(metric, 'MetricStat')).filter((stat) => stat !== undefined);
+  const expressions = metrics.map((metric) => at(metric, 'Expression')).filter((each) => each !== undefined).map(String);
+  const wanted = stats.length === 0 ? [] : [metrics.filter((metric) => at(metric, 'MetricStat') !== undefined).map((metric) => `FILL(${String(at(metric, 'Id'))},0)`).join(' + ')];
+  const periods = stats.length === 0 ? [Number(properties['Period'])] : stats.map((stat) => Number(at(stat, 'Period')));
+  const statistics = stats.length === 0 ? [properties['Statistic']] : stats.map((stat) => at(stat, 'Stat'));
+  const evaluations = Number(properties['EvaluationPeriods']);
+  return [
+    ...(expressions.join() === wanted.join() ? [] : [`${id} computes ${expressions.join(', ')}, and not the sum of its metrics`]),
+    ...(Math.max(...periods) * evaluations <= 900 ? [] : [`${id} takes ${String(Math.max(...periods) * evaluations)} s`]),
+    ...(statistics.every((each) => each === 'Sum' || each === 'Maximum') ? [] : [`${id} looks at ${statistics.map(String).join()}`]),
+  ];
+}
+
 interface Wanted {
   readonly metric: string;
   readonly dimension: RegExp;
@@ -51,7 +74,9 @@ const wantedAlarms: readonly Wanted[] = [
   { metric: 'ExecutionsFailed', dimension: /stateMachine/, threshold: (value) => value <= 1 },
   { metric: 'ApproximateNumberOfMessagesVisible', dimension: /dead/, threshold: (value) => value <= 1 },
   { metric: 'ApproximateAgeOfOldestMessage', dimension: /uploads$/, threshold: (value) => value >= 300 && value <= 86_400 },
-  { metric: 'Throttles', dimension: /start/, threshold: (value) => value <= 10 },
+  { metric: 'ExecutionsTimedOut', dimension: /stateMachine/, threshold: (value) => value <= 1 },
+  { metric: 'ExecutionThrottled', dimension: /stateMachine/, threshold: (value) => value <= 10 },
+  ...['start', 'split', 'reduce'].map((fn): Wanted => ({ metric: 'Throttles', dimension: new RegExp(`-${fn}$`), threshold: (value) => value <= 10 })),
 ];
 
 function dimensionsOf(properties: JsonObject): string[] {
@@ -84,6 +109,7 @@ export const operations: readonly Assertion[] = [
       return found.flatMap(([id, properties]) => [
         ...(threshold(Number(properties['Threshold']) + (String(properties['ComparisonOperator']) === 'GreaterThanThreshold' ? 1 : 0)) ? [] : [`${id} waits for ${String(properties['Threshold'])}`]),
         ...(String(properties['ComparisonOperator']).startsWith('GreaterThan') ? [] : [`${id} compares with ${String(properties['ComparisonOperator'])}`]),
+        ...evaluationFaults(id, properties),
         // No runs and no messages are no fault.
         ...(properties['TreatMissingData'] === 'notBreaching' ? [] : [`${id} takes silence for ${String(properties['TreatMissingData'] ?? 'missing')}`]),
       ]);
@@ -92,6 +118,9 @@ export const operations: readonly Assertion[] = [
       breaking(alarm, (properties) => Object.assign(properties, { Threshold: 1000 }), (_, properties) => metricsOf(properties).includes('ExecutionsFailed')),
       breaking(alarm, (properties) => Object.assign(properties, { MetricName: 'Other' }), (_, properties) => properties['MetricName'] === 'ApproximateAgeOfOldestMessage'),
       breaking(alarm, (properties) => delete properties['TreatMissingData'], (_, properties) => metricsOf(properties).includes('ExecutionsFailed')),
+      breaking(alarm, (properties) => Object.assign(properties, { Metrics: JSON.parse(JSON.stringify(properties['Metrics']).replace('FILL(m1,0)', 'FILL(m1,0)*0')) as never }), (_, properties) => metricsOf(properties).includes('ExecutionsFailed')),
+      breaking(alarm, (properties) => Object.assign(properties, { EvaluationPeriods: 10 }), (_, properties) => metricsOf(properties).includes('ExecutionThrottled')),
+      breaking(alarm, (properties) => Object.assign(properties, { Statistic: 'Minimum' }), (_, properties) => metricsOf(properties).includes('ExecutionThrottled')),
     ],
   },
   {
@@ -107,9 +136,15 @@ export const operations: readonly Assertion[] = [
     problems: (stack) => {
       const names = named(stack);
       const there = (name: string): boolean => names.has(name) || names.has(name.split('/').at(-1) ?? '');
-      return stack.all(alarm).flatMap(([id, properties]) => dimensionsOf(properties).filter((value) => !there(value)).map((value) => `${id} looks at ${value}, which the stack does not have`));
+      return stack.all(alarm).flatMap(([id, properties]) => [
+        ...dimensionsOf(properties).filter((value) => !there(value)).map((value) => `${id} looks at ${value}, which the stack does not have`),
+        ...metricsOf(properties).filter((name) => !Object.values(knownMetrics).flat().includes(name)).map((name) => `${id} looks at ${name}, which AWS does not have`),
+      ]);
     },
-    mistakes: [breaking(alarm, (properties) => Object.assign(properties, { Dimensions: [{ Name: 'QueueName', Value: 'none' }] }))],
+    mistakes: [
+      breaking(alarm, (properties) => Object.assign(properties, { Dimensions: [{ Name: 'QueueName', Value: 'none' }] })),
+      breaking(alarm, (properties) => Object.assign(properties, { MetricName: 'ExecutionsThrottled' }), (_, properties) => properties['MetricName'] === 'ExecutionThrottled'),
+    ],
   },
   {
     holds: 'the dashboard shows metrics that exist: those that the code emits under their one dimension, and AWS’s of resources of the stack',
@@ -121,6 +156,7 @@ export const operations: readonly Assertion[] = [
       return metrics.flatMap(([namespace = '', metric = '', ...dimensions]) => {
         const where = `${namespace} ${metric} ${dimensions.join(' ')}`;
         if (namespace === 'tilefan') return known.has(metric) && dimensions[0] === 'service' && names.has(dimensions[1] ?? '') && dimensions.length === 2 ? [] : [`nobody emits ${where}`];
+        if (knownMetrics[namespace]?.includes(metric) !== true) return [`AWS has no ${where}`];
         return dimensions.filter((_, index) => index % 2 === 1).filter((value) => !names.has(value)).map((value) => `${where}: the stack has no ${value}`);
       });
     },
@@ -128,6 +164,11 @@ export const operations: readonly Assertion[] = [
       ({ Resources }) => {
         const [dashboard] = Object.values(Resources).filter(({ Type }) => Type === 'AWS::CloudWatch::Dashboard');
         if (dashboard !== undefined) dashboard.Properties['DashboardBody'] = JSON.parse(JSON.stringify(dashboard.Properties['DashboardBody']).replaceAll('TilesComputed', 'TilesMade')) as never;
+        return dashboard !== undefined;
+      },
+      ({ Resources }) => {
+        const [dashboard] = Object.values(Resources).filter(({ Type }) => Type === 'AWS::CloudWatch::Dashboard');
+        if (dashboard !== undefined) dashboard.Properties['DashboardBody'] = JSON.parse(JSON.stringify(dashboard.Properties['DashboardBody']).replaceAll('ExecutionsFailed', 'ExecutionFailures')) as never;
         return dashboard !== undefined;
       },
       breaking('AWS::CloudWatch::Dashboard', (properties) => Object.assign(properties, { DashboardBody: '{"widgets":[]}' })),
