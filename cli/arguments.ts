@@ -35,3 +35,8 @@ export function stage(text: string): string {
   if (!/^[a-z][a-z0-9-]{0,19}$/.test(text)) throw new InvalidArgumentError(`wanted small letters, digits and -, beginning with a letter, 20 at most, found ${JSON.stringify(text)}.`);
   return text;
 }
+
+export function region(text: string): string {
+  if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(text)) throw new InvalidArgumentError(`wanted a region such as eu-west-1, found ${JSON.stringify(text)}.`);
+  return text;
+}

@@ -58,9 +58,15 @@ export class DevReport {
 
   #tell(line: Fields, text: string): void {
     // A bar may stand there.
-    process.stderr.write(process.stderr.isTTY ? `\r\u001B[K${text}` : text);
+    const plain = printable(text);
+    process.stderr.write(process.stderr.isTTY ? `\r\u001B[K${plain}` : plain);
     if (this.#json) process.stdout.write(`${JSON.stringify(line)}\n`);
   }
+}
+
+/** Whoever uploads a file chooses its name, which must not speak to the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function shown(href: unknown): string {

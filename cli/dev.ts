@@ -10,6 +10,7 @@ import type { ClosableStore } from '../lib/store/store.ts';
 import { watchBucket } from '../local/bucket-uploads.ts';
 import type { Json } from '../local/engine.ts';
 import { watchFolder, type WatchedPlace } from '../local/folder-uploads.ts';
+import { lockWork } from '../local/work-lock.ts';
 import { LocalExecutions } from '../local/local-executions.ts';
 import { recordedMessages, sqsEvent, uploadMessage, type FoundObject, type Message } from '../local/upload-events.ts';
 import { UploadQueue } from '../local/upload-queue.ts';
@@ -73,8 +74,18 @@ class Dev {
 
   async serve(): Promise<number> {
     const { replay, once } = this.#options;
+    // In S3 nothing says who is still alive, so there a lock would only be in the way.
+    const unlock = this.#work.startsWith('file:') ? await lockWork(pathOf(this.#work)) : undefined;
+    try {
+      return await this.#serve(replay, once === true);
+    } finally {
+      await unlock?.();
+    }
+  }
+
+  async #serve(replay: string | undefined, once: boolean): Promise<number> {
     if (replay !== undefined) await this.#replay(replay);
-    else await this.#watch(once === true);
+    else await this.#watch(once);
     await this.#idle();
     if (this.#signal.aborted) return interruptedExitCode;
     return this.#exitCode === 0 && this.#refused > 0 ? refusedExitCode : this.#exitCode;
@@ -86,7 +97,7 @@ class Dev {
       for (const place of this.#places) {
         const queue = this.#queueOf(place, deliveries);
         const onObject = (object: FoundObject): void => { this.#deliver(queue, uploadMessage(object), deliveries); };
-        const told = { onObject, onError: (error: unknown) => this.#report.trouble(error), signal: this.#signal };
+        const told = { onObject, onError: (error: unknown) => this.#fail(error), signal: this.#signal };
         watched.push(place.startsWith('s3:') ? await watchBucket(this.#store, this.#options.bucket ?? '', told) : await watchFolder(pathOf(place), told));
       }
       this.#report.watching(this.#places);
@@ -105,7 +116,7 @@ class Dev {
     });
     const [place = ''] = this.#places;
     const queue = this.#queueOf(place, 1);
-    for (const message of recordedMessages(text, displayHref(path))) this.#deliver(queue, message, 1);
+    for (const message of recordedMessages(text.replace(/^\uFEFF/, ''), displayHref(path))) this.#deliver(queue, message, 1);
   }
 
   #queueOf(place: string, times: number): UploadQueue {

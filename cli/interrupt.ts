@@ -1,7 +1,9 @@
-/** Ctrl-C and SIGTERM for commands that run jobs here. */
+/** Ctrl-C, SIGTERM and a terminal that is closed, for commands that run jobs here. */
 
 /** As shells report a program that SIGINT has ended. */
 export const interruptedExitCode = 130;
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What is stopped ends within two seconds. */
 const longestStopMs = 1900;
@@ -20,13 +22,11 @@ export function catchInterrupts(): Interrupts {
     // Workers are killed before; whatever still hangs here then has to go with the process.
     setTimeout(() => process.exit(interruptedExitCode), longestStopMs).unref();
   };
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  for (const signal of signals) process.once(signal, interrupt);
   return {
     signal: stop.signal,
     close() {
-      process.off('SIGINT', interrupt);
-      process.off('SIGTERM', interrupt);
+      for (const signal of signals) process.off(signal, interrupt);
     },
   };
 }

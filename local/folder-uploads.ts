@@ -3,7 +3,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watch } from 'chokidar';
-import { errnoOf } from '../lib/store/file-errors.ts';
+import { InputUnavailableError } from '../lib/base/errors.ts';
+import { errnoOf, readError, writeError } from '../lib/store/file-errors.ts';
+import { fileHref } from '../lib/store/href.ts';
 import type { FoundObject } from './upload-events.ts';
 
 export interface WatchedPlace {
@@ -29,7 +31,12 @@ const stableMs = 2_000;
  * @param folder path; it and its folders are made when they are missing
  */
 export async function watchFolder(folder: string, { onObject, onError, signal }: FolderWatch): Promise<WatchedPlace> {
-  for (const name of [...watched, 'templates']) await mkdir(join(folder, name), { recursive: true });
+  for (const name of [...watched, 'templates']) {
+    const path = join(folder, name);
+    await mkdir(path, { recursive: true }).catch((error: unknown) => {
+      throw writeError(error, fileHref(path));
+    });
+  }
   const settling = new Map<string, Promise<void>>();
   const tell = async (path: string): Promise<void> => {
     const facts = await settled(path, signal);
@@ -42,13 +49,21 @@ export async function watchFolder(folder: string, { onObject, onError, signal }:
     settling.set(path, told);
   };
   const watcher = watch(watched.map((name) => join(folder, name)), { awaitWriteFinish: { stabilityThreshold: stableMs, pollInterval: 100 } });
-  watcher.on('add', changed).on('change', changed).on('error', onError);
+  watcher.on('add', changed).on('change', changed).on('error', (error) => onError(unseen(error, folder)));
   const ready = new Promise<void>((resolve) => watcher.once('ready', resolve));
   return {
     // What chokidar finds at the start it doesn't hold back until it is whole.
     scanned: ready.then(async () => { await Promise.all(settling.values()); }),
     close: () => watcher.close(),
   };
+}
+
+/** What can't be looked into: uploads in it would be missed without a word. */
+function unseen(error: unknown, folder: string): unknown {
+  if (errnoOf(error) === undefined) return error;
+  const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : folder;
+  const { message, code, where } = readError(error, fileHref(path));
+  return new InputUnavailableError(code, `${message}; uploads in it are not seen`, { cause: error, where });
 }
 
 type Facts = Awaited<ReturnType<typeof factsOf>>;

@@ -128,6 +128,16 @@ const checks: readonly Check[] = [
     },
   },
   {
+    of: ['scheduleTimezone'],
+    *find({ scheduleTimezone }) {
+      try {
+        Intl.DateTimeFormat('en', { timeZone: scheduleTimezone });
+      } catch {
+        yield `scheduleTimezone: wanted a name of the IANA time zone database, for example Europe/Berlin, found ${JSON.stringify(scheduleTimezone)}`;
+      }
+    },
+  },
+  {
     of: ['scheduleJob', 'inputBucket', 'outputBucket', 'readBuckets'],
     *find({ scheduleJob, inputBucket, outputBucket, readBuckets }) {
       if (scheduleJob === '') return;

@@ -104,8 +104,8 @@ const network = {
     'an IPv4 range of /16 to /26, for example 10.64.0.0/18',
     'Addresses of the own network, of which each zone gets a quarter. Every task takes one.',
   ),
-  subnetIds: list('subnet-[0-9a-f]+', 'ids of subnets, for example subnet-0a1b2c3d', 'Subnets of an existing network.'),
-  securityGroupIds: list('sg-[0-9a-f]+', 'ids of security groups, for example sg-0a1b2c3d', 'Security groups of workers in an existing network. They need no inbound rule.'),
+  subnetIds: list('subnet-(?:[0-9a-f]{8}|[0-9a-f]{17})', 'ids of subnets, for example subnet-0a1b2c3d', 'Subnets of an existing network.'),
+  securityGroupIds: list('sg-(?:[0-9a-f]{8}|[0-9a-f]{17})', 'ids of security groups, for example sg-0a1b2c3d', 'Security groups of workers in an existing network. They need no inbound rule.'),
   assignPublicIp: choice(['ENABLED', 'DISABLED'], 'DISABLED', 'ENABLED for an existing network of public subnets without NAT, where a Fargate task needs an address of its own.'),
 } as const;
 

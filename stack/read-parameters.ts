@@ -48,7 +48,7 @@ export function deploymentFileOf(options: readonly string[]): string | undefined
 export function readParameters({ stage, file, options }: Sources): Parameters {
   const problems: string[] = [];
   if (!stagePattern.test(stage)) {
-    problems.push(`stage: wanted 1 to 20 lower-case letters, digits and -, beginning with a letter, since buckets are named after it, found ${show(stage)}`);
+    problems.push(`stage: wanted 1 to 20 lower-case letters, digits and -, beginning with a letter and not ending in -, since buckets are named after it, found ${show(stage)}`);
   }
   const given = { ...readFile(file, problems), ...readOptions(options, problems) };
   const wrong = new Set<string>();

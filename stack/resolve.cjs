@@ -21,10 +21,11 @@ module.exports = async ({ options, resolveConfigurationProperty, resolveVariable
   const params = [options.param ?? []].flat();
   const named = deploymentFileOf(params);
   const name = named ?? `deployments/${stage}.yml`;
-  const there = fs.existsSync(path.resolve(root, name));
-  if (named !== undefined && !there) throw plain(`deployment: wanted a YAML file, found none at ${named}`);
+  const facts = fs.statSync(path.resolve(root, name), { throwIfNoEntry: false });
+  const there = name !== '' && facts?.isFile() === true;
+  if (named !== undefined && !there) throw plain(`deployment: wanted a YAML file, found none at ${JSON.stringify(named)}`);
   try {
-    const file = there ? { name, content: await resolveVariable(`file(${name}), null`) } : undefined;
+    const file = there ? { name, content: facts.size === 0 ? undefined : await resolveVariable(`file(${name}), null`) } : undefined;
     return derive(readParameters({ stage, file, options: params }), { service, stage });
   } catch (error) {
     throw error instanceof Error && error.name === 'ParametersError' ? plain(error.message) : error;

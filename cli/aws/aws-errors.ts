@@ -40,7 +40,9 @@ export function awsError(error: unknown, what: string): unknown {
   if (!isAws(error, name)) return error;
   const details = { cause: error, where: { error: name, status } };
   if (credentials.has(name)) {
-    return new InputUnavailableError('AWS_CREDENTIALS', `${what}: no valid AWS credentials (${name}: ${message}); set AWS_PROFILE or --profile, or log in again`, details);
+    const profile = process.env['AWS_PROFILE'];
+    const of = profile === undefined || profile === '' ? '' : ` in profile ${JSON.stringify(profile)}`;
+    return new InputUnavailableError('AWS_CREDENTIALS', `${what}: no valid AWS credentials${of} (${name}: ${message}); set AWS_PROFILE or --profile, or log in again`, details);
   }
   // AWS names who asked, the action and the resource in its message.
   if (denied.has(name) || status === 401 || status === 403) {

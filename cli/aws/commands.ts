@@ -1,13 +1,13 @@
 /** The commands against AWS, by name; each is loaded, and the AWS SDK with it, when it is called. */
 import { Option, type Command } from 'commander';
-import { count, index, stage, tile } from '../arguments.ts';
+import { count, index, region, stage, tile } from '../arguments.ts';
 
 /** As ListExecutions names them, but for PENDING_REDRIVE, which only children of a Map Run can be. */
 const states = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
 
 const stageOption = new Option('--stage <NAME>', 'stage of the deployment').argParser(stage).env('TILEFAN_STAGE').default('dev');
 const stateMachineOption = new Option('--state-machine <ARN>', "the state machine, in place of the stage's").env('TILEFAN_STATE_MACHINE');
-const regionOption = new Option('--region <NAME>', 'AWS region (default: AWS_REGION or the profile)');
+const regionOption = new Option('--region <NAME>', 'AWS region (default: AWS_REGION or the profile)').argParser(region);
 const profileOption = new Option('--profile <NAME>', 'profile of the AWS configuration (default: AWS_PROFILE)');
 const runArgument = 'a run id, or the ARN of an execution';
 

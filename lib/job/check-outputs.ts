@@ -2,6 +2,7 @@
 import { TilefanError } from '../base/errors.ts';
 import { dtypeFacts, fitsDtype, isFloat } from '../raster/dtype.ts';
 import { displayHref, parseHref } from '../store/href.ts';
+import { realHref } from '../store/real-path.ts';
 import type { Store } from '../store/store.ts';
 import { defaultPredictor } from '../tiff/block-encoder.ts';
 import { readExpressions, type Expressions } from './operation.ts';
@@ -51,9 +52,15 @@ function checkOutput(name: string, output: JobOutput, tileSize: number, bands: n
 }
 
 /** Refuses outputs where a new object starts a run: each result would start the next run, for ever. */
-export function checkTriggers(job: JobSpec, triggers: readonly string[], problems: Problem[]): void {
+export async function checkTriggers(job: JobSpec, triggers: readonly string[], problems: Problem[]): Promise<void> {
+  if (triggers.length === 0) return;
+  const known = new Set(problems.map(({ path }) => path));
+  const folders = await Promise.all(triggers.map(async (folder) => ({ folder, real: await realHref(folder) })));
   for (const [name, { href }] of Object.entries(job.outputs)) {
-    const trigger = triggers.find((folder) => href.startsWith(folder));
+    // An href that is wrong in itself has been reported.
+    if (known.has(jsonPath(['outputs', name, 'href']))) continue;
+    const real = await realHref(href);
+    const trigger = folders.find((each) => href.startsWith(each.folder) || real.startsWith(each.real))?.folder;
     if (trigger === undefined) continue;
     problems.push({ path: jsonPath(['outputs', name, 'href']), message: `${displayHref(href)} lies under ${displayHref(trigger)}, where every new object starts a run; wanted another place` });
   }

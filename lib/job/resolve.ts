@@ -116,6 +116,10 @@ function replacePlaceholders(
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     const refused = value === undefined ? undefined : refuse(whole, value);
     if (value !== undefined && refused === undefined) return value;
+    if (name === 'bucket' && value === undefined) {
+      problems.push({ path, message: '{bucket} is that of a file uploaded to S3; a folder has none' });
+      return whole;
+    }
     const near = nearestName(name, Object.keys(values));
     problems.push({
       path,

@@ -53,7 +53,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions }: 
   const problems: Problem[] = [];
   const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, object, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
-  checkTriggers(job, settings.triggers, problems);
+  await checkTriggers(job, settings.triggers, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
   if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
   const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);

@@ -77,7 +77,7 @@ function decideUpload(upload: Upload, inbox: Inbox): Decision {
   if (upload.size === 0) return ignore('EmptyObject');
   if (below.some((segment) => /^[._]/.test(segment) && segment !== '..')) return ignore('Hidden');
   if (isOwn(upload, inbox)) return ignore('OwnOutput');
-  if (folder === 'jobs' && !/\.json$/i.test(name)) return ignore('Elsewhere');
+  if (folder === 'jobs' && !name.endsWith('.json')) return ignore('Elsewhere');
   if (folder === 'incoming' && sidecarPattern.test(name)) return ignore('Sidecar');
   const [template = ''] = below;
   if (folder === 'incoming' && (below.length < 2 || template === '')) {

@@ -141,7 +141,7 @@ void describe('resolving a job', () => {
     const made = resolveJob(template, { base: undefined, object: 'file:///in/incoming/t/a%20b.tif', runId: 'r' }, problems);
     assert.equal(made.inputs['scene'], 'file:///in/incoming/t/a%20b.tif');
     assert.equal(made.outputs['out']?.href, 'file:///out/a%20b.tif');
-    assert.match(problems[0]?.message ?? '', /unknown placeholder \{bucket\}; known are \{key\}, \{stem\}/, 'a file has no bucket');
+    assert.match(problems[0]?.message ?? '', /\{bucket\} is that of a file uploaded to S3; a folder has none/);
   });
 
   void it('names placeholders of a template that do not exist', () => {

@@ -16,7 +16,7 @@ function read(content: Given = {}): Parameters {
 }
 
 const key = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
-const existing = { network: 'existing', subnetIds: ['subnet-0a'], securityGroupIds: ['sg-0a'] };
+const existing = { network: 'existing', subnetIds: ['subnet-0a0b0c0d'], securityGroupIds: ['sg-0a0b0c0d'] };
 const ec2 = { ec2MaxInstances: 4 };
 
 /** Another right value for each parameter, with what it needs. */
@@ -46,8 +46,8 @@ const changes: Readonly<Record<ParameterName, Given>> = {
   zones: { zones: 3 },
   endpoints: { endpoints: 'interface' },
   vpcCidr: { vpcCidr: '10.1.0.0/16' },
-  subnetIds: { ...existing, subnetIds: ['subnet-0b'] },
-  securityGroupIds: { ...existing, securityGroupIds: ['sg-0b'] },
+  subnetIds: { ...existing, subnetIds: ['subnet-0b0b0c0d'] },
+  securityGroupIds: { ...existing, securityGroupIds: ['sg-0b0b0c0d'] },
   assignPublicIp: { ...existing, assignPublicIp: 'ENABLED' },
   gpus: { managedInstances: true, gpus: 1 },
   ec2MaxInstances: { ec2MaxInstances: 5 },

@@ -59,7 +59,7 @@ suite('defaults and sources', () => {
   });
 });
 
-const existing = { network: 'existing', subnetIds: ['subnet-0a'], securityGroupIds: ['sg-0a'] };
+const existing = { network: 'existing', subnetIds: ['subnet-0a0b0c0d'], securityGroupIds: ['sg-0a0b0c0d'] };
 const ec2 = { ec2MaxInstances: 4 };
 
 /** For each parameter one value that is wrong by itself, and what is said of it behind its name. */
@@ -164,7 +164,8 @@ const together: readonly (readonly [Given, readonly string[]])[] = [
   [{ ephemeralStorage: '201 GiB' }, ['ephemeralStorage: wanted 20 GiB to 200 GiB, found 201 GiB']],
   [{ ephemeralStorage: '19 GiB' }, ['ephemeralStorage: wanted 20 GiB to 200 GiB, found 19 GiB']],
   [{ network: 'existing' }, ['subnetIds: wanted at least one, since network is existing, found none', 'securityGroupIds: wanted at least one, since network is existing, found none']],
-  [{ subnetIds: ['subnet-0a'] }, ['subnetIds: wanted none, since network is own, found subnet-0a']],
+  [{ scheduleTimezone: 'Europe/Berln' }, ['scheduleTimezone: wanted a name of the IANA time zone database, for example Europe/Berlin, found "Europe/Berln"']],
+  [{ subnetIds: ['subnet-0a0b0c0d'] }, ['subnetIds: wanted none, since network is own, found subnet-0a0b0c0d']],
   [{ assignPublicIp: 'ENABLED' }, ['assignPublicIp: wanted with network existing only; in the own network endpoints decides it']],
   [{ vpcCidr: '10.0.0.0/24', maxConcurrency: 200 }, ['vpcCidr: wanted a range with addresses for 200 tasks (maxConcurrency), found 10.0.0.0/24, which has 106 in 2 zones']],
   [{ vpcCidr: '10.0.1.0/16' }, ['vpcCidr: wanted the first address of a range, found 10.0.1.0/16']],

@@ -153,7 +153,7 @@ void describe('commands against AWS', () => {
       [['ls', '--status', 'DONE'], /RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED/],
       [['ls', '--stage', 'Dev'], /wanted small letters/],
       [['purge'], /required option '--stage <NAME>'/],
-      [['attach'], /required option '--bucket <NAME>'/],
+      [['attach', '--region', 'eu west'], /wanted a region such as eu-west-1, found "eu west"/],
       [['submit', space.job('local.json', { ...job, inputs: { scene: 'scene.tif' } })], /\$\.inputs\.scene: found .*scene\.tif, which AWS can't reach/],
     ];
     for (const [args, words] of wrong) {
