@@ -8,7 +8,7 @@ import { bytesText, countText, secondsText } from './text.ts';
 export function runRecordText(record: RunRecord, seconds: number): string {
   const { tiles, batches, outputs } = record;
   const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
-  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
+  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${batches.retried.length === 0 ? '' : 'over all attempts '}${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
   for (const output of outputs) {
     lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);
