@@ -16,9 +16,7 @@ export function createHandler(env: Environment): (event: unknown, context: Funct
     const metrics = await createMetrics(env);
     const store = createStore();
     try {
-      const result = await reduce(state, { store, deadline: () => context.getRemainingTimeInMillis() });
-      await addFinished(metrics, store, result);
-      return result;
+      return await reduce(state, { store, deadline: () => context.getRemainingTimeInMillis(), onFinished: (record) => { addFinished(metrics, record); } });
     } finally {
       metrics.flush();
       await store.close();

@@ -15,9 +15,7 @@ export function createHandler(env: Environment): (event: unknown, context: Funct
     const metrics = await createMetrics(env);
     const store = createStore();
     try {
-      const state = await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env) });
-      await addPlanned(metrics, store, state);
-      return state;
+      return await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env), onPlan: (plan) => { addPlanned(metrics, plan); } });
     } catch (error) {
       addRefused(metrics, error);
       throw error;

@@ -1,13 +1,11 @@
 /** What split came to, as metrics. A run that is continued, or a call that Lambda repeats, counts again. */
 import { TilefanError } from '../../lib/base/errors.ts';
 import type { Metrics } from '../../lib/base/metrics.ts';
-import type { RunState } from '../../lib/job/events.ts';
-import { readPlan, tilingOf } from '../../lib/job/plan.ts';
+import { tilingOf, type Plan } from '../../lib/job/plan.ts';
 import { batchCount, tileCount } from '../../lib/job/tiling.ts';
-import type { Store } from '../../lib/store/store.ts';
 
-export async function addPlanned(metrics: Metrics, store: Store, { run }: RunState): Promise<void> {
-  const tiling = tilingOf(await readPlan(store, run.href));
+export function addPlanned(metrics: Metrics, plan: Plan): void {
+  const tiling = tilingOf(plan);
   metrics.add('JobsPlanned', 'Count', 1);
   metrics.add('TilesPlanned', 'Count', tileCount(tiling));
   metrics.add('BatchesPlanned', 'Count', batchCount(tiling));

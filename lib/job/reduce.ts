@@ -13,7 +13,7 @@ import { MergeLayout, planParts } from './merge-layout.ts';
 import { cogImageOf, levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
 import { makePyramid, readPyramid } from './pyramid-pass.ts';
-import { encodeDocument, readDocument } from './records.ts';
+import { encodeDocument, readDocument, type RunRecord } from './records.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
 
@@ -21,6 +21,8 @@ export interface ReduceEnvironment {
   readonly store: Store;
   /** Milliseconds until this call is cut off; without it there is no limit. */
   readonly deadline?: () => number;
+  /** Told the record of a run that this call has finished. */
+  readonly onFinished?: (record: RunRecord) => void;
 }
 
 /** Time kept for handing over: the longest single step is the copy of one large part. A function needs a longer limit than this to get on at all. */
@@ -30,7 +32,7 @@ const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 /**
  * @throws OperationError RUN_INCOMPLETE that names missing tiles; DataError SEGMENT_BROKEN; whatever the store throws
  */
-export async function reduce(state: RunState, { store, deadline = () => Infinity }: ReduceEnvironment): Promise<ReduceResult> {
+export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
   const plan = await readPlan(store, state.run.href);
   if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];
@@ -39,7 +41,8 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
     if (result === undefined) return { ...state, status: 'MERGING' };
     merged.push(result);
   }
-  await writeRunRecord(store, plan, merged);
+  const record = await writeRunRecord(store, plan, merged);
+  onFinished?.(record);
   return { ...state, status: 'DONE' };
 }
 

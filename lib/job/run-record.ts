@@ -21,7 +21,7 @@ const concurrency = 32;
 /** Errors in the record, at most; each batch has its own record with all of its attempts. */
 const maxErrors = 100;
 
-export async function writeRunRecord(store: Store, plan: Plan, merged: readonly MergedOutput[]): Promise<void> {
+export async function writeRunRecord(store: Store, plan: Plan, merged: readonly MergedOutput[]): Promise<RunRecord> {
   const tiling = tilingOf(plan);
   const total = batchCount(tiling);
   const limit = pLimit(concurrency);
@@ -56,6 +56,7 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
     errors: errorsOf(records).slice(0, maxErrors),
   };
   await store.put(`${plan.state.run.href}${runFiles.record}`, encodeDocument(record), { contentType: 'application/json', createFolders: true });
+  return record;
 }
 
 function errorsOf(records: readonly BatchRecord[]): RunRecord['errors'] {

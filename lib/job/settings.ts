@@ -1,5 +1,5 @@
 /** What the deployment decides: where runs lie, and what a task gets when the job doesn't say. Parsed once from the environment. */
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import * as z from 'zod';
 import { JobError } from '../base/errors.ts';
 import { folderHref } from '../store/href.ts';
@@ -109,9 +109,4 @@ export function checkCompute({ capacity = 'FARGATE', cpu, memory }: JobSpec['com
   const sizes = fargateSizes(cpu);
   if (memory !== undefined) checkFargateSize({ cpu, memoryMiB: Math.floor(parseMemory(memory) / 2 ** 20) }, problems);
   else if (sizes.length === 0) problems.push({ path: '$.compute.cpu', message: `Fargate has no task of ${String(cpu)} vCPU; ${describeSizes(cpu, sizes)}, or another capacity` });
-}
-
-/** What a laptop gives a worker when nobody says otherwise: a thread for each processor. */
-export function defaultLocalThreads(): number {
-  return availableParallelism();
 }

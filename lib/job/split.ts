@@ -29,6 +29,8 @@ export interface SplitEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absent where there are no task definitions: a run on this machine starts the worker without an image. */
   readonly taskDefinitions?: TaskDefinitions | undefined;
+  /** Told the plan that the run goes by, be it new or that of a run that is continued. */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
@@ -47,7 +49,7 @@ export function checkRunId(id: string): void {
 /**
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
-export async function split(event: SplitEvent, { store, env, taskDefinitions }: SplitEnvironment): Promise<SplitResult> {
+export async function split(event: SplitEvent, { store, env, taskDefinitions, onPlan }: SplitEnvironment): Promise<SplitResult> {
   const { job: document, file, run = event.execution, object } = await readJob(event.input, store);
   checkRunId(run);
   const problems: Problem[] = [];
@@ -63,6 +65,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions }: 
     image === undefined || image === null || taskDefinitions === undefined
       ? settings.compute.taskDefinition
       : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
+  onPlan?.(plan);
   return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition } };
 }
 

@@ -46,6 +46,8 @@ test('a run from split to reduce', async (t) => {
   const { outputs } = await finish(store, run, metricsOn);
   const [ndvi, grey] = outputs;
   assert.deepEqual(lines.slice(1), [{ service: 'tilefan-dev', RunsFinished: 1, OutputBytes: (ndvi?.bytes ?? 0) + (grey?.bytes ?? 0) }]);
+  await finish(store, run, metricsOn);
+  assert.equal(lines.length, 2, 'a call that finds all done counts nothing');
 });
 
 test('a job that is refused', async (t) => {
