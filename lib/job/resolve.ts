@@ -1,4 +1,4 @@
-/** A job's hrefs made absolute, and the placeholders in its outputs filled in. */
+/** A job's hrefs made absolute, and filled in: `{run}`, `{name}` and the like in outputs, the uploaded file in a template. */
 import { JobError, messageOf } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
 import { parseHref, resolveHref, sameHref, stem } from '../store/href.ts';
@@ -20,9 +20,9 @@ export function inputHref(input: JobSpec['inputs'][string]): string {
   return typeof input === 'string' ? input : input.href;
 }
 
-/** Whether an input's href is that of a template. Keys may have braces, but who names one `{key}` means the placeholder. */
+/** Whether an input's href is that of a template that nothing has filled. Keys may have braces, names of buckets may not. */
 function isTemplate(href: string): boolean {
-  return /\{(?:bucket|key)\}/.test(href);
+  return href.startsWith('s3://{bucket}/');
 }
 
 /** How a template names the uploaded file itself, wherever it lies: in S3, or in a folder that stands for a bucket. */
@@ -117,7 +117,7 @@ function replacePlaceholders(
     const refused = value === undefined ? undefined : refuse(whole, value);
     if (value !== undefined && refused === undefined) return value;
     if (name === 'bucket' && value === undefined) {
-      problems.push({ path, message: '{bucket} is that of a file uploaded to S3; a folder has none' });
+      problems.push({ path, message: '{bucket} is known only of a file that was uploaded to S3' });
       return whole;
     }
     const near = nearestName(name, Object.keys(values));

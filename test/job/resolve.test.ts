@@ -141,13 +141,20 @@ void describe('resolving a job', () => {
     const made = resolveJob(template, { base: undefined, object: 'file:///in/incoming/t/a%20b.tif', runId: 'r' }, problems);
     assert.equal(made.inputs['scene'], 'file:///in/incoming/t/a%20b.tif');
     assert.equal(made.outputs['out']?.href, 'file:///out/a%20b.tif');
-    assert.match(problems[0]?.message ?? '', /\{bucket\} is that of a file uploaded to S3; a folder has none/);
+    assert.match(problems[0]?.message ?? '', /\{bucket\} is known only of a file that was uploaded to S3/);
   });
 
   void it('names placeholders of a template that do not exist', () => {
     const problems: Problem[] = [];
     resolveJob(job({ scene: 's3://{bucket}/{kye}' }, { out: 's3://out/o.tif' }), { base: undefined, object: 's3://in/a.tif', runId: 'r' }, problems);
     assert.match(problems[0]?.message ?? '', /unknown placeholder \{kye\}; did you mean \{key\}/);
+  });
+
+  void it('leaves a template that has been filled as it is, whatever the key looks like', () => {
+    const problems: Problem[] = [];
+    const made = resolveJob(job({ scene: 's3://{bucket}/{key}' }, { out: 's3://out/{run}.tif' }), { base: undefined, object: 's3://in/incoming/t/{key}.tif', runId: 'r' }, problems);
+    assert.deepEqual(resolveJob(made, { base: undefined, runId: 'another' }, problems), made);
+    assert.deepEqual(problems, []);
   });
 
   void it('says that a template was started without a file', () => {
