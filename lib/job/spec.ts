@@ -19,7 +19,7 @@ const identifier = z
 const href = z
   .string()
   .min(1)
-  .describe('`s3://bucket/key`, `file:///path`, an absolute path, or a path relative to the job file.');
+  .describe('`s3://bucket/key`, `file:///path`, an absolute path, or a path relative to the job file. `s3://{bucket}/{key}` is the uploaded file, in a template.');
 
 const nodataValue = z
   .union([z.number(), z.literal('nan')])
@@ -40,7 +40,7 @@ const inputObject = z.strictObject({
 });
 
 const outputObject = z.strictObject({
-  href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, `{key}` and `{stem}`.'),
+  href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
   dtype: z.enum(dtypes).default('float32').describe('The sample type. Integers are rounded half to even and saturated.'),
   nodata: nodataValue
     .optional()
