@@ -4,7 +4,7 @@ import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
 import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
-import type { JobSpec } from '../lib/job/spec.ts';
+import type { JobInput, JobSpec } from '../lib/job/spec.ts';
 import { parseJobSpec } from '../lib/job/validate.ts';
 import { displayHref, folderHref, parentHref, resolveHref } from '../lib/store/href.ts';
 import type { ObjectReader } from '../lib/store/store.ts';
@@ -66,7 +66,7 @@ function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, probl
     const spec = inputs[name];
     const href = userHref(text);
     if (spec === undefined) problems.push(unknownName('--input', name, Object.keys(inputs)));
-    else inputs[name] = typeof spec === 'string' ? href : { ...spec, href };
+    else inputs[name] = typeof spec === 'string' ? href : single(spec, href);
   }
   const outputs = { ...job.outputs };
   for (const [name, text] of Object.entries(output)) {
@@ -75,6 +75,11 @@ function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, probl
     else outputs[name] = { ...spec, href: userHref(text) };
   }
   return { ...job, inputs, outputs };
+}
+
+/** An input read from one file, which replaces a mosaic as well. */
+function single({ hrefs: _hrefs, stac: _stac, rule: _rule, ...rest }: JobInput, href: string): JobInput {
+  return { ...rest, href };
 }
 
 function unknownName(option: string, name: string, known: readonly string[]): Problem {

@@ -1,5 +1,6 @@
 /** `tilefan plan`: what a run would do, and whether it could. Nothing remains of it. */
-import { largestOutputBytes, makePlan } from '../lib/job/make-plan.ts';
+import { makePlan } from '../lib/job/make-plan.ts';
+import { largestOutputBytes } from '../lib/job/plan-output.ts';
 import { levelsOf, tilingOf, type Plan } from '../lib/job/plan.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';

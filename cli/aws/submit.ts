@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { JobError } from '../../lib/base/errors.ts';
 import { checkOperationAndOutputs } from '../../lib/job/check-outputs.ts';
 import { jsonPath, throwProblems, type Problem } from '../../lib/job/problems.ts';
-import { inputHref } from '../../lib/job/resolve.ts';
+import { inputHrefs } from '../../lib/job/resolve.ts';
 import { checkCompute } from '../../lib/job/settings.ts';
 import type { JobSpec } from '../../lib/job/spec.ts';
 import { checkRunId } from '../../lib/job/split.ts';
@@ -81,7 +81,7 @@ async function readExecutionInput(file: string, options: SubmitOptions, { store 
 
 function hrefsOf(job: JobSpec): [string, string][] {
   return [
-    ...Object.entries(job.inputs).map(([name, input]): [string, string] => [jsonPath(typeof input === 'string' ? ['inputs', name] : ['inputs', name, 'href']), inputHref(input)]),
+    ...Object.entries(job.inputs).flatMap(([name, input]) => inputHrefs(name, input).map(({ path, href }): [string, string] => [jsonPath(path), href])),
     ...Object.entries(job.outputs).map(([name, { href }]): [string, string] => [jsonPath(['outputs', name, 'href']), href]),
   ];
 }

@@ -17,9 +17,7 @@ import type { JobOutput, JobSpec } from './spec.ts';
 export function checkOperationAndOutputs(job: JobSpec, bands: Readonly<Record<string, number>>, problems: Problem[]): Expressions {
   const expressions = readExpressions(job.operation, Object.keys(job.inputs), bands, problems);
   for (const [name, output] of Object.entries(job.outputs)) {
-    const value = job.operation.expression[name];
-    const count = value === undefined ? undefined : typeof value === 'string' ? 1 : value.length;
-    checkOutput(name, output, job.grid.tileSize, count, problems);
+    checkOutput(name, output, job.grid.tileSize, expressions.get(name)?.length, problems);
   }
   return expressions;
 }
@@ -27,7 +25,8 @@ export function checkOperationAndOutputs(job: JobSpec, bands: Readonly<Record<st
 /** @param bands number of expressions; undefined where they are missing, which has been reported */
 function checkOutput(name: string, output: JobOutput, tileSize: number, bands: number | undefined, problems: Problem[]): void {
   const at = (field: string): string => jsonPath(['outputs', name, field]);
-  const { dtype, compression, blockSize, bandNames, level, nodata } = output;
+  const { compression, blockSize, bandNames, level, nodata } = output;
+  const dtype = output.dtype ?? 'float32';
   const tiles = tileSize / blockSize;
   if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
     problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });

@@ -1,11 +1,8 @@
 /** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
 import { TilefanError } from '../base/errors.ts';
 import { toJsonNumber } from '../base/json-number.ts';
-import { bytesPerSample, fitsDtype, isFloat } from '../raster/dtype.ts';
-import type { CheckedExpression } from '../raster/expression/check.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
-import { defaultPredictor } from '../tiff/block-encoder.ts';
 import { openTiff, type Tiff } from '../tiff/open.ts';
 import { chooseBatch, maxSegments } from './batch-size.ts';
 import { addressOf, type RunState } from './events.ts';
@@ -14,9 +11,10 @@ import { fittingTileSize, outputBytes, projectMemory } from './memory.ts';
 import { measureFile, type MeasuredFile } from './read-ahead.ts';
 import { checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
 import { compileOperation, type OperationInput } from './operation.ts';
-import { levelSides, nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
+import { nodataOf, runFiles, type Plan, type PlanInput } from './plan.ts';
+import { checkBlockCounts, checkNodata, largestOutputBytes, planOutput } from './plan-output.ts';
 import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
-import { inputHref } from './resolve.ts';
+import { inputHrefs } from './resolve.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 
@@ -95,7 +93,7 @@ async function openInputs(reader: ObjectReader, job: JobSpec, problems: Problem[
   const known = new Set(problems.map(({ path }) => path));
   const results = await Promise.all(
     Object.entries(job.inputs).map(async ([name, spec]): Promise<OpenInput | undefined> => {
-      const href = inputHref(spec);
+      const href = inputHrefs(name, spec)[0]?.href ?? '';
       const path = jsonPath(typeof spec === 'string' ? ['inputs', name] : ['inputs', name, 'href']);
       // An href that is wrong in itself has been reported.
       if (known.has(path)) return undefined;
@@ -155,72 +153,6 @@ function checkGrids(opened: readonly OpenInput[], reference: OpenInput | undefin
       });
     }
   }
-}
-
-function planOutput(
-  name: string,
-  output: JobSpec['outputs'][string],
-  expressions: readonly CheckedExpression[],
-  inputs: readonly OperationInput[],
-): PlanOutput {
-  const { dtype, compression, blockSize, bandNames } = output;
-  const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
-  const nodata = output.nodata ?? defaultNodata(dtype, expressions, inputs);
-  return {
-    name,
-    href: output.href,
-    dtype,
-    bands: expressions.length,
-    bandNames: bandNames ?? null,
-    // A float32 band holds the nearest float32 of what was written in the job.
-    nodata: typeof nodata === 'number' && dtype === 'float32' ? toJsonNumber(Math.fround(nodata)) : nodata,
-    compression,
-    level: output.level ?? null,
-    predictor,
-    blockSize,
-    overviews: output.overviews ?? (isFloat(dtype) ? 'average' : 'nearest'),
-    statistics: output.statistics,
-  };
-}
-
-/** NaN for floats; for integers the value that all inputs in use agree on, if the type can hold it. */
-function defaultNodata(dtype: PlanOutput['dtype'], expressions: readonly CheckedExpression[], inputs: readonly OperationInput[]): PlanOutput['nodata'] {
-  if (isFloat(dtype)) return 'nan';
-  const used = new Set(expressions.flatMap(({ bands }) => bands.map(({ input }) => input)));
-  const values = new Set(inputs.filter(({ name, nodata }) => used.has(name) && nodata !== undefined).map(({ nodata }) => nodata));
-  const [only, ...others] = values;
-  return only !== undefined && others.length === 0 && fitsDtype(only, dtype) ? only : null;
-}
-
-/** An integer output that may have nodata pixels needs a value for them. */
-function checkNodata(outputs: readonly PlanOutput[], targets: readonly { readonly yieldsNodata: boolean }[], problems: Problem[]): void {
-  let first = 0;
-  for (const { name, bands, nodata, dtype } of outputs) {
-    const yields = targets.slice(first, first + bands).some(({ yieldsNodata }) => yieldsNodata);
-    first += bands;
-    if (!yields || nodata !== null) continue;
-    problems.push({
-      path: jsonPath(['outputs', name, 'nodata']),
-      message: `missing: pixels may turn out nodata (of an input, or by a division by zero), and the inputs don't agree on a value that ${dtype} can hold`,
-    });
-  }
-}
-
-/** Blocks of one output, overviews included, that reduce can hold the places of: 24 bytes each, about 1 GB. */
-const maxBlocks = 40_000_000;
-
-function checkBlockCounts(outputs: readonly PlanOutput[], columns: number, rows: number, problems: Problem[]): void {
-  for (const output of outputs) {
-    const { name, blockSize } = output;
-    const blocks = levelSides(columns, rows, output).reduce((sum, level) => sum + Math.ceil(level.columns / blockSize) * Math.ceil(level.rows / blockSize), 0);
-    if (blocks <= maxBlocks) continue;
-    problems.push({ path: jsonPath(['outputs', name, 'blockSize']), message: `blocks of ${String(blockSize)} px make ${String(blocks)} of them; wanted ${String(maxBlocks)} at most: take larger blocks` });
-  }
-}
-
-/** Bytes of an output before compression, overviews included. */
-export function largestOutputBytes({ bands, dtype, overviews }: PlanOutput, columns: number, rows: number): number {
-  return columns * rows * bands * bytesPerSample(dtype) * (overviews === 'none' ? 1 : 4 / 3);
 }
 
 function memoryProblem(facts: Parameters<typeof projectMemory>[0], tileSize: number, total: number): Problem {

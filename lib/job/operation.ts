@@ -25,11 +25,11 @@ export function readExpressions(
   const inputs = Object.fromEntries(names.map((name) => [name, { bands: bands[name] ?? Number.MAX_SAFE_INTEGER }]));
   const allKnown = names.every((name) => bands[name] !== undefined);
   const expressions = new Map<string, readonly CheckedExpression[]>();
-  for (const [output, value] of Object.entries(operation.expression)) {
-    const texts = typeof value === 'string' ? [value] : value;
+  const { parameters } = operation;
+  for (const { output, texts, path: of } of expressionTexts(operation, bands)) {
     const checked = texts.flatMap((text, band) => {
-      const result = readExpression(text, { inputs, parameters: operation.parameters });
-      const path = ['operation', 'expression', output, ...(typeof value === 'string' ? [] : [band])];
+      const result = readExpression(text, { inputs, parameters });
+      const path = [...of, ...(of[1] === 'expression' && typeof operation.expression?.[output] !== 'string' ? [band] : [])];
       for (const { code, message, column } of result.problems) {
         if (code === 'EXPRESSION_BAND' && !allKnown) continue;
         problems.push({ path: jsonPath(path), message: `column ${String(column)}: ${message}`, code });
@@ -39,6 +39,20 @@ export function readExpressions(
     expressions.set(output, checked);
   }
   return expressions;
+}
+
+/** The expressions of each output as text, one a band. A copy is one of each band of its input; of an input that isn't known, none. */
+function* expressionTexts(
+  { expression = {}, copy = {} }: JobSpec['operation'],
+  bands: Readonly<Record<string, number>>,
+): Generator<{ readonly output: string; readonly texts: readonly string[]; readonly path: readonly string[] }, void, undefined> {
+  for (const [output, value] of Object.entries(expression)) {
+    yield { output, texts: typeof value === 'string' ? [value] : value, path: ['operation', 'expression', output] };
+  }
+  for (const [output, input] of Object.entries(copy)) {
+    const texts = Array.from({ length: bands[input] ?? 0 }, (_, band) => `${input}[${String(band + 1)}]`);
+    yield { output, texts, path: ['operation', 'copy', output] };
+  }
 }
 
 /** What the program has to know of an input. */

@@ -51,10 +51,19 @@ const planOutput = z.object({
   nodata: jsonNumber.nullable(),
   compression: z.enum(compressions),
   level: z.int().nullable(),
+  /** Of jpeg, and of webp that loses something. */
+  quality: z.int().nullable(),
+  /** Of lerc. */
+  maxError: z.number().nullable(),
   predictor: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   blockSize: z.int().positive(),
   overviews: z.enum(overviewMethods),
   statistics: z.boolean(),
+  /** Red, green, blue, alpha by pixel value. */
+  colorTable: z.record(z.string(), z.tuple([z.int(), z.int(), z.int(), z.int()])).nullable(),
+  /** One a band. */
+  scales: numbers.nullable(),
+  offsets: numbers.nullable(),
 });
 export type PlanOutput = z.infer<typeof planOutput>;
 
@@ -162,6 +171,10 @@ export function codecOf({ compression, level }: PlanOutput): Codec {
       return { compression, level: level ?? undefined };
     case 'zstd':
       return { compression, level: level ?? 3 };
+    case 'lerc':
+    case 'jpeg':
+    case 'webp':
+      throw new Error(`no encoder for ${compression}`);
     default:
       return { compression };
   }

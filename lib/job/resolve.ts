@@ -15,9 +15,35 @@ export interface ResolveOptions {
   readonly runId: string;
 }
 
-/** The href of an input in either notation. */
-export function inputHref(input: JobSpec['inputs'][string]): string {
-  return typeof input === 'string' ? input : input.href;
+/** An href of an input, and where in the job it stands. */
+export interface NamedHref {
+  readonly href: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** Every href that an input is read from: its own, those of a mosaic, or that of a list of items. */
+export function inputHrefs(name: string, input: JobSpec['inputs'][string]): NamedHref[] {
+  if (typeof input === 'string') return [{ href: input, path: ['inputs', name] }];
+  const { href, hrefs = [], stac } = input;
+  return [
+    ...(href === undefined ? [] : [{ href, path: ['inputs', name, 'href'] }]),
+    ...hrefs.map((each, i) => ({ href: each, path: ['inputs', name, 'hrefs', i] })),
+    ...(stac === undefined ? [] : [{ href: stac.href, path: ['inputs', name, 'stac', 'href'] }]),
+  ];
+}
+
+/** An input with each of its hrefs replaced, those of the folders that a VRT may read included. */
+function replaceHrefs(name: string, input: JobSpec['inputs'][string], replace: (place: NamedHref) => string): JobSpec['inputs'][string] {
+  if (typeof input === 'string') return replace({ href: input, path: ['inputs', name] });
+  const { href, hrefs, stac, sources } = input;
+  const at = (field: string, ...rest: (string | number)[]): (string | number)[] => ['inputs', name, field, ...rest];
+  return {
+    ...input,
+    ...(href === undefined ? {} : { href: replace({ href, path: at('href') }) }),
+    ...(hrefs === undefined ? {} : { hrefs: hrefs.map((each, i) => replace({ href: each, path: at('hrefs', i) })) }),
+    ...(stac === undefined ? {} : { stac: { ...stac, href: replace({ href: stac.href, path: at('stac', 'href') }) } }),
+    ...(sources === undefined ? {} : { sources: sources.map((each, i) => replace({ href: each, path: at('sources', i) })) }),
+  };
 }
 
 /** Whether an input's href is that of a template that nothing has filled. Keys may have braces, names of buckets may not. */
@@ -34,7 +60,7 @@ const wholeObject = 's3://{bucket}/{key}';
  */
 export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveOptions, problems: Problem[]): JobSpec {
   const uploaded = object === undefined ? undefined : resolveHref(object);
-  const resolve = (text: string, path: readonly string[]): string => {
+  const resolve = (text: string, path: readonly (string | number)[]): string => {
     try {
       // A path in a job file names things beside it; one that climbs out could name anything.
       if (climbsOut(text)) {
@@ -47,18 +73,19 @@ export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveO
     }
   };
   const inputs = Object.fromEntries(
-    Object.entries(job.inputs).map(([name, input]) => {
-      const path = typeof input === 'string' ? ['inputs', name] : ['inputs', name, 'href'];
-      const text = inputHref(input);
-      if (uploaded === undefined && isTemplate(text)) {
-        problems.push({ path: jsonPath(path), message: `${text} is to be filled with an uploaded file, and this job was started without one; wanted an upload to incoming/<template>/, or "object" beside "job" (--object)` });
-        return [name, input];
-      }
-      const href = resolve(uploaded === undefined ? text : fillInput(text, uploaded, jsonPath(path), problems), path);
-      return [name, typeof input === 'string' ? href : { ...input, href }];
-    }),
+    Object.entries(job.inputs).map(([name, input]) => [
+      name,
+      replaceHrefs(name, input, ({ href: text, path }) => {
+        if (uploaded === undefined && isTemplate(text)) {
+          problems.push({ path: jsonPath(path), message: `${text} is to be filled with an uploaded file, and this job was started without one; wanted an upload to incoming/<template>/, or "object" beside "job" (--object)` });
+          return text;
+        }
+        return resolve(uploaded === undefined ? text : fillInput(text, uploaded, jsonPath(path), problems), path);
+      }),
+    ]),
   );
-  const reference = inputHref(inputs[job.grid.like ?? ''] ?? Object.values(inputs)[0] ?? '');
+  const like = job.grid.like ?? Object.keys(inputs)[0] ?? '';
+  const reference = inputHrefs(like, inputs[like] ?? '')[0]?.href ?? '';
   const values = { run: runId, name: job.name, ...placeholders(uploaded ?? reference, uploaded !== undefined) };
   const outputs = Object.fromEntries(
     Object.entries(job.outputs).map(([name, output]) => {
@@ -141,7 +168,7 @@ function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'],
   const seen: [string, string][] = [];
   for (const [name, { href }] of Object.entries(outputs)) {
     const path = jsonPath(['outputs', name, 'href']);
-    const input = Object.entries(inputs).find(([, value]) => same(inputHref(value), href));
+    const input = Object.entries(inputs).find(([of, value]) => inputHrefs(of, value).some((each) => same(each.href, href)));
     if (input !== undefined) problems.push({ path, message: `is the same as input ${input[0]}; a run doesn't overwrite what it reads` });
     if (file !== undefined && same(file, href)) problems.push({ path, message: 'is the job file itself' });
     const other = seen.find(([, earlier]) => same(earlier, href));

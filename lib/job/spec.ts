@@ -7,9 +7,13 @@ import { dtypes } from '../raster/dtype.ts';
 import { architectures, capacityNames } from './capacity.ts';
 import { durationPattern, memoryPattern } from './quantities.ts';
 
-export const compressions = ['deflate', 'zstd', 'lzw', 'none'] as const;
+export const compressions = ['deflate', 'zstd', 'lzw', 'lerc', 'jpeg', 'webp', 'none'] as const;
 export const overviewMethods = ['nearest', 'average', 'mode', 'none'] as const;
 export const blockSizes = [128, 256, 512, 1024] as const;
+/** How an input is brought onto the grid; GDAL's names and meanings. */
+export const resamplings = ['nearest', 'bilinear', 'cubic', 'average', 'mode', 'min', 'max', 'med'] as const;
+/** What becomes of pixels that several scenes of an input have. */
+export const mosaicRules = ['first', 'last', 'min', 'max', 'mean', 'median', 'count'] as const;
 
 /** Names of inputs, outputs and parameters: identifiers of the expression language, and safe as parts of object keys. */
 const identifier = z
@@ -25,27 +29,55 @@ const nodataValue = z
   .union([z.number(), z.literal('nan')])
   .describe('The value that means "no data here"; `"nan"` for not-a-number.');
 
+const vector = z.strictObject({
+  layer: z.string().min(1).optional().describe('Default: the only layer of the file.'),
+  where: z.string().min(1).max(10_000).optional().describe("Which features: a condition as in SQL, for example `\"kind = 'forest'\"`."),
+  burn: z.number().optional().describe('The value of pixels under a feature. Default: 1, unless there is an attribute.'),
+  attribute: z.string().min(1).optional().describe('The field that holds the value of pixels under a feature.'),
+  allTouched: z.boolean().default(false).describe('Every pixel that a feature touches, not only those whose centre it covers.'),
+  dtype: z.enum(dtypes).optional().describe('The sample type. Default: uint8 for a burn value that fits into it, else float64.'),
+});
+
 const inputObject = z.strictObject({
-  href: href.describe('A GeoTIFF or COG. ' + (href.description ?? '')),
+  href: href.optional().describe('A raster, or with `vector` a file of features. ' + (href.description ?? '')),
+  hrefs: z.array(href).min(1).max(100_000).optional().describe('A mosaic: many rasters that are taken for one, instead of `href`.'),
+  stac: z
+    .strictObject({
+      href: href.describe('A STAC ItemCollection (or an Item): a JSON file.'),
+      asset: z.string().min(1).describe('The key of the asset to read of every item.'),
+    })
+    .optional()
+    .describe('A mosaic of the items of a STAC ItemCollection, instead of `href`.'),
+  rule: z
+    .enum(mosaicRules)
+    .optional()
+    .describe('Of a mosaic: what becomes of pixels that several scenes have. `count` is the number of scenes that have data. Default: last, as in a VRT.'),
+  subdataset: z.string().min(1).optional().describe('Which dataset of a NetCDF or HDF file, as GDAL names it: the variable or the path in the file.'),
+  sources: z.array(href).min(1).optional().describe("Of a VRT: folders that its sources may lie in. Default: the VRT's own folder."),
   bands: z
     .array(z.int().min(1))
     .min(1)
     .optional()
     .describe('The bands to use, 1-based as in GDAL; `input[1]` is then the first of these. Default: all bands in file order.'),
-  nodata: nodataValue.optional().describe("Overrides the file's own nodata value."),
-  resampling: z
-    .enum(['nearest', 'bilinear', 'cubic', 'average', 'mode', 'min', 'max', 'med'])
-    .optional()
-    .describe('How to bring this input onto the grid. Inputs on the grid need none, and inputs off the grid are refused for now.'),
+  nodata: nodataValue.nullable().optional().describe("Overrides the file's own nodata value; null says that every value is data."),
+  fill: nodataValue.optional().describe("What the input is outside of its extent. Default: its nodata value, else 0."),
+  resampling: z.enum(resamplings).optional().describe('How to bring an input that is off the grid onto it. Default: nearest. Inputs on the grid are taken as they are.'),
+  errorThreshold: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe("How far, in the input's pixels, the place that a pixel is fetched from may be off when an input is warped. 0 is exact; gdalwarp's default is 0.125, which is faster."),
+  vector: vector.optional().describe('The file holds features (GeoPackage, GeoJSON, Shapefile …): they are burnt into the grid.'),
 });
 
 const outputObject = z.strictObject({
   href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
-  dtype: z.enum(dtypes).default('float32').describe('The sample type. Integers are rounded half to even and saturated.'),
+  dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own."),
   nodata: nodataValue
     .optional()
     .describe(
-      "Default: NaN for float types; for integer types the value that the inputs used agree on. An integer output that can have nodata pixels must have one.",
+      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. An integer output that can have nodata pixels must have one.",
     ),
   compression: z.enum(compressions).default('deflate'),
   level: z
@@ -56,6 +88,8 @@ const outputObject = z.strictObject({
     .describe(
       'deflate 1–9: zlib\'s level; without it the fastest strategy within 1.5 % of the size of level 6 is picked by sampling. zstd 1–22, default 3.',
     ),
+  quality: z.int().min(1).max(100).optional().describe('jpeg and webp: from 1, small, to 100; default 75. webp without it is lossless.'),
+  maxError: z.number().min(0).optional().describe('lerc: how far a value may be from the true one; default 0, lossless.'),
   predictor: z
     .union([z.literal('auto'), z.literal(1), z.literal(2), z.literal(3)])
     .default('auto')
@@ -70,6 +104,12 @@ const outputObject = z.strictObject({
     .describe('How each overview level is made from 2 x 2 pixels of the level below. Default: average for floats, nearest for integers.'),
   statistics: z.boolean().default(true).describe('Write count, minimum, maximum, mean and standard deviation as GDAL metadata.'),
   bandNames: z.array(z.string().regex(/^[^\u0000-\u001F]+$/, 'wanted some text without control characters')).min(1).optional().describe('One description a band.'),
+  colorTable: z
+    .record(z.string().regex(/^\d{1,5}$/, 'wanted a pixel value'), z.union([z.string().regex(/^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$/, 'wanted #rrggbb or #rrggbbaa'), z.array(z.int().min(0).max(255)).min(3).max(4)]))
+    .optional()
+    .describe('Colours by pixel value, for one band of uint8 or uint16: `"#rrggbb"`, `"#rrggbbaa"` or `[r, g, b]`, `[r, g, b, a]`.'),
+  scale: z.union([z.number(), z.array(z.number()).min(1)]).optional().describe('What a stored value is multiplied with to get its physical value; one number, or one a band. It is written down, not applied.'),
+  offset: z.union([z.number(), z.array(z.number()).min(1)]).optional().describe('What is added after scaling; one number, or one a band.'),
 });
 
 const expressionText = z.string().min(1).max(10_000);
@@ -77,23 +117,61 @@ const expressionText = z.string().min(1).max(10_000);
 const operation = z.strictObject({
   expression: z
     .record(identifier, z.union([expressionText, z.array(expressionText).min(1).max(256)]))
+    .optional()
     .describe('For each output its expression, or a list of them, one a band. See docs/expressions.md.'),
+  copy: z
+    .record(identifier, identifier)
+    .optional()
+    .describe('Instead of `expression`: for each output the input whose bands it takes as they are: any raster or mosaic to a good COG. Band names, colours, scale and offset come along.'),
   parameters: z.record(identifier, z.number()).default({}).describe('Named numbers that expressions may use.'),
+  kernels: z
+    .record(identifier, z.array(z.array(z.number()).min(1).max(255)).min(1).max(255))
+    .default({})
+    .describe('Named matrices for `convolve`, row by row.'),
+  nodata: z
+    .enum(['mask', 'handle'])
+    .default('mask')
+    .describe('`mask`: where an operand has nodata, so has the output. `handle`: nodata values are numbers like others, and the operation sees to them itself.'),
 });
 
+const crs = z.string().regex(/^EPSG:\d{4,6}$/i, 'wanted an EPSG code, for example "EPSG:32633"');
+
 const grid = z.strictObject({
-  like: identifier.optional().describe('The input whose pixel grid the outputs take. Default: the first.'),
+  like: identifier.optional().describe('The input whose pixel grid the outputs take. Default: the first raster, if all inputs share one grid; where they don\'t, it has to be said.'),
   footprint: z
     .enum(['intersection', 'union', 'reference'])
     .default('intersection')
-    .describe('Which extent to cover where inputs differ. Inputs must share one grid for now, so all three mean the same.'),
+    .describe('Which extent to cover: what all inputs have, what any of them has, or that of the input that the grid is like. Vectors don\'t count.'),
+  crs: crs.optional().describe('The CRS of the outputs, instead of `like`; wants `resolution`.'),
+  resolution: z
+    .union([z.number().positive(), z.tuple([z.number().positive(), z.number().positive()])])
+    .optional()
+    .describe('Size of a pixel in units of the CRS: one number, or `[x, y]`.'),
+  bounds: z
+    .tuple([z.number(), z.number(), z.number(), z.number()])
+    .optional()
+    .describe('`[xmin, ymin, xmax, ymax]` in the CRS of the grid, instead of a footprint.'),
+  alignedPixels: z
+    .boolean()
+    .optional()
+    .describe("Whether pixel edges are multiples of the resolution (gdalwarp's -tap); bounds then grow outwards. Default: true without bounds, false with them."),
   tileSize: z
     .int()
     .min(128)
     .max(16_384)
     .default(2048)
     .describe("Side of a tile in pixels: every output's block size times a power of two."),
-  halo: z.literal(0).default(0).describe('Margin around a tile in pixels. Expressions look at one pixel at a time and need none.'),
+  halo: z
+    .int()
+    .min(0)
+    .max(4096)
+    .default(0)
+    .describe('Margin around a tile in pixels that the operation sees. Focal functions get the margin that they need without this; a wider one changes nothing.'),
+  maxPixels: z
+    .number()
+    .positive()
+    .default(1e11)
+    .describe('A grid of more pixels is refused: most likely the resolution is in other units than was thought.'),
 });
 
 const memoryText = z
@@ -155,7 +233,7 @@ export const jobSpec = z
       .record(identifier, outputObject)
       .refine((outputs) => Object.keys(outputs).length > 0, 'wanted at least one output')
       .refine((outputs) => Object.keys(outputs).length <= 100, 'wanted 100 outputs at most')
-      .meta({ description: 'Results by name; each needs an expression of the same name.', minProperties: 1 }),
+      .meta({ description: 'Results by name; each needs an expression (or a copy) of the same name.', minProperties: 1 }),
     compute: compute.prefault({}).describe('What a task on AWS gets; what is not said comes from the deployment. On a laptop `tilesPerTask` counts, `memory` bounds the plan, and the command line says the rest.'),
     tolerateFailures: z
       .strictObject({
@@ -164,11 +242,14 @@ export const jobSpec = z
       .prefault({})
       .describe('Whether a run may succeed without some of its tiles.'),
   })
-  .describe('A job for tilefan: rasters in, an expression over their pixels, cloud-optimized GeoTIFFs out.');
+  .describe('A job for tilefan: rasters in, an operation over their pixels, cloud-optimized GeoTIFFs out.');
 
 /** A job as parsed: defaults filled in, hrefs as written. */
 export type JobSpec = z.output<typeof jobSpec>;
 export type JobOutput = JobSpec['outputs'][string];
 export type Compression = (typeof compressions)[number];
+export type JobInput = Exclude<JobSpec['inputs'][string], string>;
+export type InputResampling = (typeof resamplings)[number];
+export type MosaicRule = (typeof mosaicRules)[number];
 export type OverviewMethod = (typeof overviewMethods)[number];
 export type BlockSize = (typeof blockSizes)[number];

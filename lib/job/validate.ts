@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { nearestName } from '../base/nearest.ts';
 import { jsonPath, throwProblems, type Problem } from './problems.ts';
-import { jobSpec, type JobSpec } from './spec.ts';
+import { jobSpec, type JobInput, type JobSpec } from './spec.ts';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -124,18 +124,23 @@ function expectedName(expected: string): string {
 function crossFieldProblems(job: JobSpec): Problem[] {
   const problems: Problem[] = [];
   const outputs = Object.keys(job.outputs);
-  const expressions = Object.keys(job.operation.expression);
+  const { expression, copy } = job.operation;
+  if ((expression === undefined) === (copy === undefined)) {
+    problems.push({ path: '$.operation', message: `wanted either expression or copy, found ${expression === undefined ? 'neither' : 'both'}` });
+  }
+  const kind = expression === undefined ? 'copy' : 'expression';
+  const results = Object.keys({ ...expression, ...copy });
   const inputs = Object.keys(job.inputs);
   for (const name of outputs) {
-    if (!expressions.includes(name)) {
-      problems.push({ path: jsonPath(['outputs', name]), message: `no expression of this name; expressions are ${expressions.join(', ')}` });
+    if (!results.includes(name)) {
+      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; there ${results.length === 1 ? 'is' : 'are'} ${results.join(', ')}` });
     }
   }
-  for (const name of expressions) {
+  for (const name of results) {
     if (!outputs.includes(name)) {
       const near = nearestName(name, outputs);
       problems.push({
-        path: jsonPath(['operation', 'expression', name]),
+        path: jsonPath(['operation', kind, name]),
         message: `no output of this name; outputs are ${outputs.join(', ')}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
       });
     }
@@ -145,9 +150,45 @@ function crossFieldProblems(job: JobSpec): Problem[] {
       problems.push({ path: jsonPath(['operation', 'parameters', name]), message: 'an input has the same name' });
     }
   }
+  for (const [output, input] of Object.entries(copy ?? {})) {
+    if (!inputs.includes(input)) problems.push({ path: jsonPath(['operation', 'copy', output]), message: `no input ${JSON.stringify(input)}; inputs are ${inputs.join(', ')}` });
+  }
+  for (const [name, input] of Object.entries(job.inputs)) if (typeof input !== 'string') problems.push(...inputProblems(name, input));
+  problems.push(...gridProblems(job.grid));
   const { like } = job.grid;
   if (like !== undefined && !inputs.includes(like)) {
     problems.push({ path: '$.grid.like', message: `no input ${JSON.stringify(like)}; inputs are ${inputs.join(', ')}` });
+  }
+  return problems;
+}
+
+/** Fields of an input that don't go together. */
+function inputProblems(name: string, input: JobInput): Problem[] {
+  const path = jsonPath(['inputs', name]);
+  const problems: Problem[] = [];
+  const places = (['href', 'hrefs', 'stac'] as const).filter((field) => input[field] !== undefined);
+  if (places.length !== 1) problems.push({ path, message: `wanted one of href, hrefs and stac, found ${places.length === 0 ? 'none' : places.join(' and ')}` });
+  const refuse = (fields: readonly (keyof JobInput)[], why: string): void => {
+    for (const field of fields) if (input[field] !== undefined) problems.push({ path: `${path}.${field}`, message: why });
+  };
+  if (input.href !== undefined) refuse(['rule'], 'a single raster has nothing to merge; a rule goes with hrefs or stac');
+  if (input.vector !== undefined) {
+    refuse(['hrefs', 'stac', 'rule', 'subdataset', 'sources', 'bands', 'resampling'], 'has no meaning for features');
+    if (input.vector.burn !== undefined && input.vector.attribute !== undefined) problems.push({ path: `${path}.vector`, message: 'wanted either burn or attribute, found both' });
+  }
+  return problems;
+}
+
+/** Fields of the grid that don't go together. */
+function gridProblems({ like, crs, resolution, bounds, alignedPixels }: JobSpec['grid']): Problem[] {
+  const problems: Problem[] = [];
+  if (crs !== undefined && like !== undefined) problems.push({ path: '$.grid', message: 'wanted either like or crs, found both: like brings the CRS along' });
+  if (like !== undefined && resolution !== undefined) problems.push({ path: '$.grid', message: 'wanted either like or resolution, found both: like brings the resolution along' });
+  if (crs !== undefined && resolution === undefined) problems.push({ path: '$.grid.resolution', message: 'missing: a grid of a CRS of its own needs the size of its pixels' });
+  if (alignedPixels !== undefined && resolution === undefined) problems.push({ path: '$.grid.alignedPixels', message: 'has a meaning with resolution only' });
+  if (bounds !== undefined) {
+    const [xmin, ymin, xmax, ymax] = bounds;
+    if (!(xmin < xmax && ymin < ymax)) problems.push({ path: '$.grid.bounds', message: `wanted [xmin, ymin, xmax, ymax] with xmin < xmax and ymin < ymax, found [${bounds.join(', ')}]` });
   }
   return problems;
 }

@@ -41,7 +41,7 @@ export function createBlockTable(level: { readonly columns: number; readonly row
 }
 
 /** Values of tag 259 (TIFF 6.0; 8 is Adobe's deflate; 50000 is GDAL's and libtiff's zstd). */
-const compressionTag: Readonly<Record<Codec['compression'], number>> = { none: 1, lzw: 5, deflate: 8, zstd: 50_000 };
+const compressionTag: Readonly<Record<Codec['compression'], number>> = { none: 1, lzw: 5, deflate: 8, lerc: 34_887, jpeg: 7, webp: 50_001, zstd: 50_000 };
 
 /** Values of tag 339. */
 const sampleFormatTag = { uint: 1, int: 2, float: 3 } as const;

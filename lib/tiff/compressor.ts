@@ -7,7 +7,8 @@ export type Codec =
   | { readonly compression: 'none' }
   | { readonly compression: 'lzw' }
   | { readonly compression: 'deflate'; readonly level: number | undefined }
-  | { readonly compression: 'zstd'; readonly level: number };
+  | { readonly compression: 'zstd'; readonly level: number }
+  | { readonly compression: 'lerc' | 'jpeg' | 'webp' };
 
 /** Compresses one block. The result may be a view that the next call overwrites. */
 export interface Compressor {
@@ -18,6 +19,10 @@ export function createCompressor(codec: Codec): Compressor {
   switch (codec.compression) {
     case 'none':
       return { compress: (block) => block };
+    case 'lerc':
+    case 'jpeg':
+    case 'webp':
+      throw new Error(`no encoder for ${codec.compression}`);
     case 'lzw': {
       const encoder = new LzwEncoder();
       return { compress: (block) => encoder.encode(block) };
