@@ -3,20 +3,18 @@
  * when every tile of the batch is committed, otherwise a code of sysexits.h. SIGTERM commits what is finished and exits 75.
  */
 import { setFlagsFromString } from 'node:v8';
-import { JobError, TryAgainError, describeError, messageOf } from '../../lib/base/errors.ts';
+import { JobError, describeError, messageOf } from '../../lib/base/errors.ts';
 import { createLogger } from '../../lib/base/log.ts';
 import { createMetrics } from '../../lib/base/metrics.ts';
-import { batchLine, runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
-import { programOf } from '../../lib/job/operation.ts';
-import { readPlan, type Plan } from '../../lib/job/plan.ts';
-import { TileInputs } from '../../lib/job/tile-inputs.ts';
-import { tileSetupOf } from '../../lib/job/tile-setup.ts';
+import { batchLine, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
+import { readPlan } from '../../lib/job/plan.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
-import type { Store } from '../../lib/store/store.ts';
 import { addAttempt } from './attempt-metrics.ts';
 import { Attempt } from './attempt.ts';
 import { readTaskMetadata } from './task-metadata.ts';
-import { ThreadPool } from './thread-pool.ts';
+import { receiveEnvironment } from './standby.ts';
+import { EarlyThreads } from './thread-pool.ts';
+import { workOnTiles } from './tile-batch.ts';
 
 // Against V8's mid-tier compiler stranding inlined pixel loops; what it gains is in docs/performance.md.
 setFlagsFromString('--no-maglev-inlining');
@@ -33,6 +31,13 @@ process.on('SIGINT', () => {
 });
 // Progress that nobody reads any more (the parent was killed) is no reason to die before finished tiles are committed.
 process.stdout.on('error', () => undefined);
+// A local parent knows how many threads there will be; they load while the plan is read.
+const early = new EarlyThreads(Number(process.env['TILEFAN_LOCAL_THREADS'] ?? 0));
+if (process.env['TILEFAN_STANDBY'] === '1') {
+  const environment = await receiveEnvironment(process.stdin, stop.signal);
+  if (environment === undefined) process.exit(75);
+  Object.assign(process.env, environment);
+}
 if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
   // A local parent that dies closes our standard input; nobody is left to work for then.
   process.stdin.on('end', () => {
@@ -57,7 +62,15 @@ let summary: BatchSummary = { computed: 0, reused: 0 };
 let attempt: Attempt | undefined;
 try {
   attempt = await Attempt.begin(store, run, line, metadata);
-  await work(await readPlan(store, run), store);
+  await workOnTiles(line, {
+    plan: await readPlan(store, run),
+    store,
+    signal: stop.signal,
+    early,
+    onProgress: (counts) => {
+      summary = counts;
+    },
+  });
   await attempt.succeed(summary);
   await printMetrics(false);
   log.info({ ...summary }, 'Batch:Done');
@@ -106,24 +119,4 @@ async function printMetrics(failed: boolean): Promise<void> {
   } catch (error) {
     log.warn({ cause: messageOf(error) }, 'Metrics:Failed');
   }
-}
-
-async function work(plan: Plan, of: Store): Promise<void> {
-  const program = programOf(plan);
-  const inputs = await TileInputs.open(of, plan, program);
-  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.images), plan.threads, stop.signal);
-  if (stop.signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
-  summary = await runBatch(line, {
-    plan,
-    store: of,
-    inputs,
-    runner,
-    signal: stop.signal,
-    onTile: ({ column, row, reused }) => {
-      summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
-      // Encoded tiles that have been committed are garbage outside of the heap, as in the threads.
-      globalThis.gc?.({ type: 'minor', execution: 'sync' });
-      process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
-    },
-  });
 }

@@ -1,0 +1,44 @@
+/** The work of a task on a batch of tiles: inputs opened, compute threads started, and each tile told on standard output as it is done. */
+import { TryAgainError } from '../../lib/base/errors.ts';
+import { runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
+import { programOf } from '../../lib/job/operation.ts';
+import type { Plan } from '../../lib/job/plan.ts';
+import { TileInputs } from '../../lib/job/tile-inputs.ts';
+import { tileSetupOf } from '../../lib/job/tile-setup.ts';
+import type { Store } from '../../lib/store/store.ts';
+import { ThreadPool, type EarlyThreads } from './thread-pool.ts';
+
+export interface TileBatchEnvironment {
+  readonly plan: Plan;
+  readonly store: Store;
+  /** Ends the batch early, with what is finished committed. */
+  readonly signal: AbortSignal;
+  /** Threads that were started before the plan was known. */
+  readonly early: EarlyThreads;
+  /** Told the counts each time they change, so that they are known also when the batch fails. */
+  readonly onProgress: (summary: BatchSummary) => void;
+}
+
+/** @throws TryAgainError WORKER_STOPPED when the signal ended it; whatever a tile or the store throws, after the finished tiles are committed */
+export async function workOnTiles(line: BatchLine, { plan, store, signal, early, onProgress }: TileBatchEnvironment): Promise<void> {
+  let summary: BatchSummary = { computed: 0, reused: 0 };
+  const program = programOf(plan);
+  const inputs = await TileInputs.open(store, plan, program);
+  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.images), plan.threads, signal, early);
+  if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
+  summary = await runBatch(line, {
+    plan,
+    store,
+    inputs,
+    runner,
+    signal,
+    onTile: ({ column, row, reused }) => {
+      summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
+      onProgress(summary);
+      // Encoded tiles that have been committed are garbage outside of the heap, as in the threads.
+      globalThis.gc?.({ type: 'minor', execution: 'sync' });
+      process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
+    },
+  });
+  onProgress(summary);
+}
