@@ -6,6 +6,7 @@ import { tileCount } from '../lib/job/tiling.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
 import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
+import type { StandbyWorkers } from '../local/standby.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { Progress } from './progress.ts';
 
@@ -17,6 +18,7 @@ export interface LocalRun {
   readonly work: string;
   readonly options: LocalOptions;
   readonly signal: AbortSignal;
+  readonly standby?: StandbyWorkers | undefined;
   /** Added to the environment of functions and workers. */
   readonly env?: Readonly<Record<string, string>>;
   /** Whether its progress is shown on standard error. */
@@ -40,7 +42,7 @@ export function runPrefix(work: string, runId: string): string {
   return `${work}runs/${runId}/`;
 }
 
-export async function runHere(store: Store, { runId, input, work, options, signal, env = {}, progress: shown }: LocalRun): Promise<LocalRunResult> {
+export async function runHere(store: Store, { runId, input, work, options, signal, standby, env = {}, progress: shown }: LocalRun): Promise<LocalRunResult> {
   const progress = new Progress(runId);
   const result = await runLocally({
     input,
@@ -48,6 +50,7 @@ export async function runHere(store: Store, { runId, input, work, options, signa
     workers: options.workers,
     work,
     signal,
+    standby,
     env: { ...localEnvironment(options), ...env },
     onEvent: (event) => {
       if (!shown) return;

@@ -1,4 +1,5 @@
 /** The command line: one file a command, this one only names them. */
+import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
 import { count, href, pair } from './arguments.ts';
@@ -36,8 +37,15 @@ program
   .option('--keep', "keep the run's segments when it has succeeded")
   .option('--json', 'print one JSON run record on standard output; progress goes to standard error')
   .action(async (job: string, options) => {
-    const { run } = await import('./run.ts');
-    process.exitCode = await run(job, options);
+    const [{ StandbyWorkers }, { localEnvironment }] = await Promise.all([import('../local/standby.ts'), import('./local-environment.ts')]);
+    // Workers load while this process does.
+    const standby = new StandbyWorkers(Math.min(options.workers, availableParallelism()), { ...process.env, ...localEnvironment(options) });
+    try {
+      const { run } = await import('./run.ts');
+      process.exitCode = await run(job, options, standby);
+    } finally {
+      standby.dismiss();
+    }
   });
 
 program

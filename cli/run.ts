@@ -12,18 +12,22 @@ import { displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
+import type { StandbyWorkers } from '../local/standby.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
-import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix, type FailedRun } from './local-run.ts';
+import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix, type FailedRun, type LocalRun } from './local-run.ts';
 import { newRunId } from './run-id.ts';
 import { runRecordText } from './run-record-text.ts';
 
 export type RunOptions = JobOverrides &
   LocalOptions & { readonly work: string; readonly run?: string; readonly keep?: boolean; readonly json?: boolean };
 
-/** @returns the exit code of the process */
-export async function run(file: string, options: RunOptions): Promise<number> {
+/**
+ * @param standby workers that have been started for it
+ * @returns the exit code of the process
+ */
+export async function run(file: string, options: RunOptions, standby?: StandbyWorkers): Promise<number> {
   const store = createStore();
   const interrupts = catchInterrupts();
   try {
@@ -34,7 +38,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
       const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
       await makePlan(store, job, runId, readSettings(env, job.compute, problems), problems);
     }
-    return await runJob(store, job, runId, file, options, interrupts.signal);
+    return await runJob(store, job, runId, file, options, { signal: interrupts.signal, standby });
   } catch (error) {
     // What was wrong before there was a run; who asked for JSON gets it all the same.
     if (options.json === true) process.stdout.write(`${JSON.stringify({ run: null, state: 'FAILED', error: describeError(error).name, cause: messageOf(error) })}\n`);
@@ -45,7 +49,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   }
 }
 
-async function runJob(store: Store, job: JobSpec, runId: string, file: string, options: RunOptions, signal: AbortSignal): Promise<number> {
+async function runJob(store: Store, job: JobSpec, runId: string, file: string, options: RunOptions, { signal, standby }: Pick<LocalRun, 'signal' | 'standby'>): Promise<number> {
   const started = performance.now();
   const work = userFolderHref(options.work);
   const prefix = runPrefix(work, runId);
@@ -55,7 +59,7 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
     const finished = await finishedBefore(store, prefix, document);
     if (finished !== undefined) return print(finished, options, (performance.now() - started) / 1000);
   }
-  const result = await runHere(store, { runId, input: { job: document, run: runId }, work, options, signal, progress: true });
+  const result = await runHere(store, { runId, input: { job: document, run: runId }, work, options, signal, standby, progress: true });
   const seconds = (performance.now() - started) / 1000;
   switch (result.state) {
     case 'SUCCEEDED':

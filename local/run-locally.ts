@@ -1,6 +1,5 @@
 /** Runs a job on this machine: the state machine, the handlers and the worker that AWS runs, with files or S3 as the store. */
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { handler as failBatch } from '../functions/fail-batch/handler.ts';
 import { createStore } from '../lib/store/routing-store.ts';
@@ -10,11 +9,11 @@ import type { RunEventListener } from './run-events.ts';
 import { createLocalEcs } from './run-task.ts';
 import { getObjectHandler, getObjectResource, lambdaHandler, lambdaResource, manifestReader, runTaskResource, withPlainCause } from './services.ts';
 import type { LambdaFunction } from './services.ts';
+import { workerCommand, type StandbyWorkers } from './standby.ts';
 
 export type { RunEvent, RunEventListener } from './run-events.ts';
 
 const definitionFile = new URL('../statemachines/tile-pipeline.asl.json', import.meta.url);
-const workerFile = fileURLToPath(new URL('../containers/worker/main.ts', import.meta.url));
 
 /** Nobody waits half a minute for a machine that is his own: a back-off of 60 s lasts 1.2 s. */
 const defaultWaitScale = 0.02;
@@ -38,6 +37,8 @@ export interface LocalRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and arguments of the worker; default: this Node and containers/worker/main.ts. */
   readonly workerCommand?: readonly string[];
+  /** Workers of the default command that have been started already, with this process's environment and `env`. */
+  readonly standby?: StandbyWorkers | undefined;
   /** Waits and retry intervals are multiplied by this; default 0.02. */
   readonly waitScale?: number;
   /** Other functions than those in functions/, for tests. */
@@ -69,7 +70,7 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
   const [definition, functions] = await Promise.all([readDefinition(), options.functions ?? importFunctions()]);
   const env = { ...process.env, ...options.env, TILEFAN_WORK: work };
   const store = createStore();
-  const ecs = createLocalEcs({ store, command: options.workerCommand ?? [process.execPath, '--expose-gc', '--max-semi-space-size=2', workerFile], env, onEvent });
+  const ecs = createLocalEcs({ store, command: options.workerCommand ?? workerCommand, standby: options.standby, env, onEvent });
   const failedBatches: FailedBatch[] = [];
   try {
     const outcome = await engine.execute(definition, input, {
@@ -88,7 +89,10 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
         [getObjectResource]: getObjectHandler(store),
       },
       onStateEntered: (state) => onEvent({ type: 'StateEntered', state }),
-      onItemsStarted: (_state, entered, batches) => onEvent({ type: 'BatchesStarted', pass: passed.parse(entered).pass, batches }),
+      onItemsStarted(_state, entered, batches) {
+        options.standby?.dismiss(batches);
+        onEvent({ type: 'BatchesStarted', pass: passed.parse(entered).pass, batches });
+      },
       onItemEnded(item, outcome) {
         const { batch } = manifestLine.parse(item);
         const ended = withPlainCause(outcome);

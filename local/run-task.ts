@@ -9,6 +9,7 @@ import { StatesError } from './engine.ts';
 import type { TaskHandler } from './engine.ts';
 import type { RunEventListener } from './run-events.ts';
 import { openWorkerLog } from './worker-log.ts';
+import type { StandbyWorkers } from './standby.ts';
 import type { WorkerLog } from './worker-log.ts';
 import { runWorker } from './worker-process.ts';
 import type { WorkerEnd } from './worker-process.ts';
@@ -36,6 +37,7 @@ export interface RunTaskOptions {
   readonly store: Store;
   /** Program and arguments of the worker. */
   readonly command: readonly string[];
+  readonly standby?: StandbyWorkers | undefined;
   /** The environment around what the state machine gives. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onEvent: RunEventListener;
@@ -65,7 +67,7 @@ export function createLocalEcs(options: RunTaskOptions): LocalEcs {
   };
 }
 
-async function runTask({ store, command, env, onEvent }: RunTaskOptions, { arguments: args, input, signal }: Parameters<TaskHandler>[0]): Promise<null> {
+async function runTask({ store, command, standby, env, onEvent }: RunTaskOptions, { arguments: args, input, signal }: Parameters<TaskHandler>[0]): Promise<null> {
   const [container] = runTaskArguments.parse(args).Overrides.ContainerOverrides;
   const given = Object.fromEntries(container.Environment.map(({ Name, Value }) => [Name, Value]));
   const { TILEFAN_RUN: run, TILEFAN_BATCH: batch, TILEFAN_ATTEMPT: attempt } = workerEnvironment.parse(given);
@@ -77,6 +79,7 @@ async function runTask({ store, command, env, onEvent }: RunTaskOptions, { argum
   try {
     end = await runWorker({
       command,
+      standby,
       env: { ...env, ...given },
       signal,
       graceMs: stopGraceMs,

@@ -2,16 +2,16 @@
  * One worker as a child process.
  *
  * It leads a process group of its own: Ctrl-C in a terminal reaches only the parent, which ends its workers in order, and what a worker
- * itself started ends with it. Its standard input is a pipe that nobody writes to: it closes when the parent is gone, however
+ * itself started ends with it. Its standard input is a pipe that, but for the environment of a worker on standby, nobody writes to: it closes when the parent is gone, however
  * that came about, and TILEFAN_PARENT_PIPE=1 tells the worker to exit with code 75 then.
  */
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/base/errors.ts';
+import { spawnWorker, type StandbyWorkers } from './standby.ts';
 
 /** How a worker ended. */
 export type WorkerEnd =
@@ -20,6 +20,8 @@ export type WorkerEnd =
 
 export interface WorkerRun {
   readonly command: readonly string[];
+  /** Workers of the same command that have been started already; one of them is taken. */
+  readonly standby?: StandbyWorkers | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Every line that the worker prints, on either stream. */
   readonly onLine: (line: string, stream: 'stdout' | 'stderr') => void;
@@ -33,16 +35,16 @@ export interface WorkerRun {
 const longestLine = 64 * 1024;
 
 /** Runs one worker to its end and leaves no process of it behind. */
-export async function runWorker({ command, env, onLine, signal, graceMs }: WorkerRun): Promise<WorkerEnd> {
-  const [program, ...args] = command;
-  if (program === undefined) return { kind: 'not-started', reason: 'the worker command is empty' };
-  const child = spawn(program, args, { env: { ...env, TILEFAN_PARENT_PIPE: '1' }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-  // The worker may end, and close its end of the pipe, at any time.
-  child.stdin.on('error', () => undefined);
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    return { kind: 'not-started', reason: messageOf(error) };
+export async function runWorker({ command, standby, env, onLine, signal, graceMs }: WorkerRun): Promise<WorkerEnd> {
+  if (command.length === 0) return { kind: 'not-started', reason: 'the worker command is empty' };
+  const ready = standby?.take(env);
+  const child = ready ?? spawnWorker(command, env);
+  if (ready === undefined) {
+    try {
+      await once(child, 'spawn');
+    } catch (error) {
+      return { kind: 'not-started', reason: messageOf(error) };
+    }
   }
   // A signal that could not be sent: the group's exit is seen all the same.
   child.on('error', () => undefined);

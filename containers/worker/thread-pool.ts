@@ -16,17 +16,38 @@ interface Thread {
   current: Waiting | undefined;
 }
 
+/** Threads that load, and wait to be told what to work on. A pool takes them over. */
+export class EarlyThreads {
+  readonly workers: readonly Worker[];
+  /** Why one of them died; a pool that takes them over is broken from the beginning. */
+  failure: unknown;
+
+  constructor(count: number) {
+    this.workers = Array.from({ length: count }, () => startWorker());
+    for (const worker of this.workers) worker.on('error', (cause) => (this.failure ??= cause));
+  }
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL('./thread.ts', import.meta.url));
+}
+
 export class ThreadPool implements TileRunner {
   readonly inFlight: number;
   readonly #threads: Thread[];
   readonly #queue: Waiting[] = [];
   #broken: Error | undefined;
 
-  /** @param signal when it aborts, tiles that no thread has begun are given up */
-  constructor(setup: TileSetup, threads: number, signal: AbortSignal) {
+  /**
+   * @param signal when it aborts, tiles that no thread has begun are given up
+   * @param early threads that were started before; those that are too many are ended
+   */
+  constructor(setup: TileSetup, threads: number, signal: AbortSignal, early: EarlyThreads = new EarlyThreads(0)) {
     // One tile that is read and waits is enough for all threads: whichever is ready first takes it.
     this.inFlight = threads + 1;
-    this.#threads = Array.from({ length: threads }, () => this.#startThread(setup));
+    this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup));
+    for (const worker of early.workers.slice(threads)) void worker.terminate();
+    if (early.failure !== undefined) this.#died(early.failure);
     signal.addEventListener('abort', () => {
       for (const { reject } of this.#queue.splice(0)) reject(new TryAgainError('WORKER_STOPPED', 'the worker was stopped'));
     });
@@ -57,8 +78,8 @@ export class ThreadPool implements TileRunner {
     }
   }
 
-  #startThread(setup: TileSetup): Thread {
-    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: setup });
+  #useThread(worker: Worker, setup: TileSetup): Thread {
+    worker.postMessage(setup);
     const thread: Thread = { worker, current: undefined };
     worker.on('message', (answer: ThreadAnswer) => {
       const { current } = thread;
@@ -68,9 +89,13 @@ export class ThreadPool implements TileRunner {
       else current?.reject(restoreError(answer.error));
     });
     worker.on('error', (cause) => {
-      this.#fail(new OperationError('THREAD_DIED', `a compute thread died: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+      this.#died(cause);
     });
     return thread;
+  }
+
+  #died(cause: unknown): void {
+    this.#fail(new OperationError('THREAD_DIED', `a compute thread died: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
   }
 
   /** A thread that dies outside a tile's own error handling (out of heap, a defect) ends all work: its tile would never be answered. */
