@@ -6,7 +6,7 @@
 
 import { type Directory } from './directory.ts';
 import { tagError } from './fault.ts';
-import { tags } from './tags.ts';
+import { type TagNumber, tags } from './tags.ts';
 
 /** The tags as they are in the file; absent ones are undefined. Plain data. */
 export interface GeoTags {
@@ -31,6 +31,8 @@ export interface GeoReference {
   readonly tags: GeoTags;
   /** Of pixel corners, also where the file means pixel centres (PixelIsPoint); null where there is none, as with ground control points. */
   readonly geotransform: Geotransform | null;
+  /** How many ground control points the tie points are, where there is no geotransform; 0 where there is one, or none of either. */
+  readonly groundControlPoints: number;
   /** GTRasterTypeGeoKey (1025) is 2. */
   readonly pixelIsPoint: boolean;
   /** Values of the GeoKeys by their number. */
@@ -44,13 +46,13 @@ const key = { rasterType: 1025, geographicCrs: 2048, projectedCrs: 3072 } as con
 /** Key value "user-defined" (GeoTIFF 1.1 §7.1); 0 is "undefined". */
 const userDefined = 32_767;
 
-/** @throws DataError TIFF_BAD_VALUE when the key directory contradicts itself. */
+/** @throws DataError TIFF_BAD_VALUE when a coordinate is NaN or infinite, or the key directory contradicts itself. */
 export async function readGeo(directory: Directory): Promise<GeoReference> {
-  const modelPixelScale = await directory.numbers(tags.ModelPixelScale);
-  const modelTiepoint = await directory.numbers(tags.ModelTiepoint);
-  const modelTransformation = await directory.numbers(tags.ModelTransformation);
+  const modelPixelScale = await finiteNumbers(directory, tags.ModelPixelScale);
+  const modelTiepoint = await finiteNumbers(directory, tags.ModelTiepoint);
+  const modelTransformation = await finiteNumbers(directory, tags.ModelTransformation);
   const geoKeyDirectory = await directory.numbers(tags.GeoKeyDirectory);
-  const geoDoubleParams = await directory.numbers(tags.GeoDoubleParams);
+  const geoDoubleParams = await finiteNumbers(directory, tags.GeoDoubleParams);
   const geoAsciiParams = await directory.text(tags.GeoAsciiParams);
   const geoTags: GeoTags = {
     ...(modelPixelScale && { modelPixelScale }),
@@ -62,13 +64,23 @@ export async function readGeo(directory: Directory): Promise<GeoReference> {
   };
   const keys = parseKeys(directory, geoTags);
   const pixelIsPoint = keys[key.rasterType] === 2;
+  const geotransform = geotransformOf(geoTags, pixelIsPoint);
   return {
     tags: geoTags,
-    geotransform: geotransformOf(geoTags, pixelIsPoint),
+    geotransform,
+    groundControlPoints: geotransform === null ? Math.floor((modelTiepoint?.length ?? 0) / 6) : 0,
     pixelIsPoint,
     keys,
     epsg: epsgOf(keys[key.projectedCrs]) ?? epsgOf(keys[key.geographicCrs]),
   };
+}
+
+/** A NaN would spread to every coordinate that is computed from it, and has no place in JSON either. */
+async function finiteNumbers(directory: Directory, tag: TagNumber): Promise<number[] | undefined> {
+  const values = await directory.numbers(tag);
+  const wrong = values?.findIndex((value) => !Number.isFinite(value)) ?? -1;
+  if (wrong < 0) return values;
+  throw tagError('TIFF_BAD_VALUE', directory.href, directory.index, tag, String(values?.[wrong]), `has the value ${values?.[wrong]} at place ${wrong}; wanted finite numbers`);
 }
 
 function epsgOf(value: unknown): number | null {

@@ -1,21 +1,21 @@
 /** What GDAL keeps in private tags beside the pixels: nodata (42113) and the metadata XML (42112). */
 
 import { type Dtype } from '../raster/dtype.ts';
+import { type BandMetadataLists, readBandMetadata } from './band-metadata.ts';
 import { type Directory } from './directory.ts';
 import { tagError } from './fault.ts';
 import { tags } from './tags.ts';
 
-export interface GdalMetadata {
+export interface GdalMetadata extends BandMetadataLists {
   /** The value as samples have it (rounded to float32 for such images, so that `===` finds it), NaN for 'nan'; null where there is none. */
   readonly nodata: number | null;
   /** The text of the tag, for writing it back unchanged. */
   readonly nodataText: string | null;
   /** The XML of tag 42112, unchanged. */
   readonly gdalMetadata: string | null;
-  /** By band; null where a band has none. */
-  readonly bandDescriptions: readonly (string | null)[];
 }
 
+/** @throws DataError TIFF_BAD_VALUE for a nodata that is no number. */
 export async function readMetadata(directory: Directory, dtype: Dtype, bands: number): Promise<GdalMetadata> {
   const nodataText = (await directory.text(tags.GDAL_NODATA))?.trim() ?? null;
   const gdalMetadata = (await directory.text(tags.GDAL_METADATA)) ?? null;
@@ -23,7 +23,7 @@ export async function readMetadata(directory: Directory, dtype: Dtype, bands: nu
     nodata: nodataText === null || nodataText === '' ? null : parseNodata(directory, nodataText, dtype),
     nodataText,
     gdalMetadata,
-    bandDescriptions: readDescriptions(gdalMetadata ?? '', bands),
+    ...readBandMetadata(gdalMetadata ?? '', bands),
   };
 }
 
@@ -35,20 +35,4 @@ function parseNodata(directory: Directory, text: string, dtype: Dtype): number {
     throw tagError('TIFF_BAD_VALUE', directory.href, directory.index, tags.GDAL_NODATA, text.slice(0, 80), `is "${text.slice(0, 80)}"; wanted a number or nan`);
   }
   return dtype === 'float32' ? Math.fround(value) : value;
-}
-
-/** `<Item name="DESCRIPTION" sample="0" role="description">red</Item>`, as GDAL writes it: escaped twice (GTiffDataset::WriteMDMetadata). */
-function readDescriptions(xml: string, bands: number): (string | null)[] {
-  const descriptions = Array.from({ length: bands }, (): string | null => null);
-  for (const [, attributes = '', text = ''] of xml.matchAll(/<Item\s([^<>]*)>([^<]*)<\/Item>/g)) {
-    const sample = Number(/\bsample="(\d+)"/.exec(attributes)?.[1] ?? Number.NaN);
-    if (/\brole="description"/.test(attributes) && sample < bands) descriptions[sample] = unescapeXml(unescapeXml(text));
-  }
-  return descriptions;
-}
-
-const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
-
-function unescapeXml(text: string): string {
-  return text.replaceAll(/&(lt|gt|quot|apos|amp);/g, (whole, name: string) => entities[name] ?? whole);
 }

@@ -7,6 +7,7 @@
 import { type ObjectReader } from '../store/store.ts';
 import { DataError } from '../base/errors.ts';
 import { BlockRanges } from './block-ranges.ts';
+import { type ColorInformation, readColor } from './color.ts';
 import { type Directory, readHeader } from './directory.ts';
 import { tagError, type TiffErrorCode } from './fault.ts';
 import { type GeoReference, readGeo } from './geo.ts';
@@ -30,7 +31,7 @@ export interface IgnoredImage {
   readonly reason: string;
 }
 
-export interface Tiff extends GdalMetadata {
+export interface Tiff extends GdalMetadata, ColorInformation {
   readonly href: string;
   /** Bytes. */
   readonly size: number;
@@ -82,6 +83,7 @@ export async function openTiff(reader: TiffSource, href: string): Promise<Tiff> 
     const [mask] = masks;
     throw tagError('TIFF_BAD_VALUE', href, mask?.layout.directory ?? 0, tags.ImageWidth, mask?.layout.width, `: the mask has ${mask?.layout.width} x ${mask?.layout.height} pixels; wanted the image's ${bare.layout.width} x ${bare.layout.height}`);
   }
+  const metadata = await readMetadata(first, main.layout.dtype, main.layout.bands);
   return {
     href: source.href,
     size: source.size,
@@ -91,7 +93,8 @@ export async function openTiff(reader: TiffSource, href: string): Promise<Tiff> 
     main,
     overviews: bareOverviews.map((overview) => withMask(overview, masks)),
     geo: await readGeo(first),
-    ...(await readMetadata(first, main.layout.dtype, main.layout.bands)),
+    ...metadata,
+    ...(await readColor(first, main.layout, metadata.nodata, metadata.colorInterpretationNames)),
     ignored,
     async blockRanges(of, blockIndices) {
       const array = arrays.get(of.layout);

@@ -37,7 +37,8 @@ const compressionNames: Readonly<Record<number, string>> = {
 
 /**
  * Photometric interpretations whose samples are what they are, as GDAL hands them out: white or black is zero, RGB, palette,
- * mask, CMYK, YCbCr (in JPEG only), CIELab and its variants. The others (colour filter array, LogLuv, linear raw) are not.
+ * mask, inks, YCbCr (in JPEG only), Lab and its variants. The others (colour filter array, LogLuv, linear raw) are not.
+ * CMYK and CIELab of 8 bits are refused below, because GDAL makes RGBA of them.
  */
 const photometrics = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10]);
 
@@ -90,7 +91,7 @@ export async function readLayout(directory: Directory, byteOrder: 'little' | 'bi
     jpegTables: compression === 'jpeg' ? await readJpegTables(directory) : null,
     lercInner: compression === 'lerc' ? await readLercInner(directory) : null,
   };
-  checkPhotometric(directory, layout);
+  await checkPhotometric(directory, layout);
   checkCodec(directory, layout, compressionTag);
   checkBlockSize(directory, layout);
   return layout;
@@ -203,13 +204,18 @@ async function readLercInner(directory: Directory): Promise<'none' | 'deflate' |
   return inner;
 }
 
-function checkPhotometric(directory: Directory, layout: BlockLayout): void {
-  const { photometric, compression } = layout;
+async function checkPhotometric(directory: Directory, layout: BlockLayout): Promise<void> {
+  const { photometric, compression, bands, bitsPerSample } = layout;
   if (!photometrics.has(photometric)) {
     throw unsupported(directory, tags.PhotometricInterpretation, photometric, `is ${photometric}; can be read: ${[...photometrics].join(', ')}`);
   }
   if (photometric === 6 && (compression !== 'jpeg' || layout.interleave !== 'pixel' || layout.bands !== 3)) {
     throw unsupported(directory, tags.PhotometricInterpretation, photometric, `is 6 (YCbCr) with ${compression}, ${layout.bands} bands, interleave ${layout.interleave}; YCbCr can be read only in JPEG with 3 bands by pixel`);
+  }
+  const cmyk = photometric === 5 && bands >= 4 && ((await directory.number(tags.InkSet)) ?? 1) === 1;
+  const lab = photometric === 8 && bands === 3;
+  if (bitsPerSample === 8 && (cmyk || lab)) {
+    throw unsupported(directory, tags.PhotometricInterpretation, photometric, `is ${photometric} (${cmyk ? 'CMYK' : 'CIELab'}) with samples of 8 bits, which GDAL turns into RGBA; convert the file with gdal_translate -b 1 -b 2 -b 3`);
   }
 }
 
