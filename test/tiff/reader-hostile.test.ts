@@ -65,6 +65,12 @@ const refusals: readonly [string, Uint8Array, string, RegExp][] = [
   ['raw YCbCr', image(field(262, 6), field(277, 3), field(258, 8, 8, 8)), 'TIFF_UNSUPPORTED', /PhotometricInterpretation is 6 \(YCbCr\) with none/],
   ['LogLuv', image(field(262, 32_845)), 'TIFF_UNSUPPORTED', /tag 262 PhotometricInterpretation is 32845/],
   ['nodata that is no number', image({ tag: 42_113, type: 2, values: [...Buffer.from('none\0')] }), 'TIFF_BAD_VALUE', /tag 42113 GDAL_NODATA is "none"; wanted a number or nan/],
+  ['a pixel of no known width', image({ tag: 33_550, type: 12, values: [Number.NaN, 1, 0] }), 'TIFF_BAD_VALUE', /tag 33550 ModelPixelScale has the value NaN at place 0; wanted finite numbers/],
+  ['a tie point at the end of the world', image({ tag: 33_922, type: 12, values: [0, 0, 0, 5, -Infinity, 0] }), 'TIFF_BAD_VALUE', /tag 33922 ModelTiepoint has the value -Infinity at place 4/],
+  ['an infinite transformation', image({ tag: 34_264, type: 12, values: [Infinity, ...Array.from({ length: 15 }, () => 0)] }), 'TIFF_BAD_VALUE', /tag 34264 ModelTransformation has the value Infinity at place 0/],
+  ['an ellipsoid of no known size', image({ tag: 34_736, type: 12, values: [6_378_137, Number.NaN] }), 'TIFF_BAD_VALUE', /tag 34736 GeoDoubleParams has the value NaN at place 1/],
+  ['a colour map cut short', image(field(262, 3), { tag: 320, type: 3, values: [1, 2, 3] }), 'TIFF_BAD_VALUE', /tag 320 ColorMap has 3 values; samples of 8 bits need 768/],
+  ['CMYK, which GDAL gives as RGBA', image(field(262, 5), field(277, 4), field(258, 8, 8, 8, 8)), 'TIFF_UNSUPPORTED', /tag 262 PhotometricInterpretation is 5 \(CMYK\) with samples of 8 bits/],
   ['GeoKeys cut short', image(field(34_735, 1, 1, 0, 7, 1024, 0, 1, 1)), 'TIFF_BAD_VALUE', /tag 34735 GeoKeyDirectory has 8 values; 7 keys need 32/],
 ];
 
