@@ -1,6 +1,8 @@
 /** Syntax to a checked expression: names are looked up, operands counted, bands found. */
 import { nearestName } from '../../base/nearest.ts';
-import { languageFunctions, type LanguageFunction } from './functions.ts';
+import type { FocalOperation } from '../focal/operation.ts';
+import { type Kernels, readFocalOperation } from './focal-call.ts';
+import { type FocalFunction, isFocal, languageFunctions, type LanguageFunction, type PixelFunction } from './functions.ts';
 import type { BinaryOperation, UnaryOperation } from './operations.ts';
 import { parseExpression } from './parse.ts';
 import type { ExpressionProblem, ProblemCode } from './problem.ts';
@@ -10,6 +12,8 @@ import type { BinaryOperator, SyntaxNode } from './syntax.ts';
 export interface ExpressionScope {
   readonly inputs: Readonly<Record<string, { readonly bands: number }>>;
   readonly parameters: Readonly<Record<string, number>>;
+  /** The matrices of weights that `convolve` may name. */
+  readonly kernels?: Kernels | undefined;
 }
 
 /** An expression whose every name is known. Parameters have become numbers, functions have become operations. */
@@ -20,7 +24,8 @@ export type CheckedNode =
   | { readonly kind: 'binary'; readonly operation: BinaryOperation; readonly left: CheckedNode; readonly right: CheckedNode }
   | { readonly kind: 'where'; readonly condition: CheckedNode; readonly whenTrue: CheckedNode; readonly whenFalse: CheckedNode }
   | { readonly kind: 'isnodata'; readonly operand: CheckedNode }
-  | { readonly kind: 'coalesce'; readonly operands: readonly CheckedNode[] };
+  | { readonly kind: 'coalesce'; readonly operands: readonly CheckedNode[] }
+  | { readonly kind: 'focal'; readonly operation: FocalOperation; readonly operand: CheckedNode };
 
 export interface BandReference {
   readonly input: string;
@@ -157,19 +162,35 @@ class Checker {
   }
 
   private call(name: string, syntax: readonly SyntaxNode[], column: number): CheckedNode | undefined {
-    const operands = syntax.map((operand) => this.check(operand)).filter((operand) => operand !== undefined);
     const called = languageFunctions.get(name);
+    if (called !== undefined && isFocal(called)) return this.focal(name, called, syntax, column);
+    const operands = syntax.map((operand) => this.check(operand)).filter((operand) => operand !== undefined);
     if (called === undefined) return this.unknownFunction(name, column);
-    if (syntax.length < called.least || syntax.length > called.most) {
-      const count = called.most === Infinity ? `${String(called.least)} or more` : String(called.least);
-      const message = `${name}(${called.usage}) takes ${count} operand${count === '1' ? '' : 's'}, found ${String(syntax.length)}`;
-      return this.problem('EXPRESSION_ARGUMENTS', column, message);
-    }
+    if (!this.takes(name, called, syntax.length, column)) return undefined;
     if (called.kind === 'isnodata' || called.kind === 'coalesce') this.handlesNodata = true;
     return operands.length === syntax.length ? apply(called, operands) : undefined;
   }
 
+  private focal(name: string, called: FocalFunction, syntax: readonly SyntaxNode[], column: number): CheckedNode | undefined {
+    const operand = syntax[0] && this.check(syntax[0]);
+    if (!this.takes(name, called, syntax.length, column)) return undefined;
+    const operation = readFocalOperation(name, called, syntax, this.scope, (problem) => this.problems.push(problem));
+    return operand && operation && { kind: 'focal', operation, operand };
+  }
+
+  private takes(name: string, { least, most, usage }: LanguageFunction, found: number, column: number): boolean {
+    if (found >= least && found <= most) return true;
+    const upTo = most - least > 1 ? `${String(least)} to ${String(most)}` : `${String(least)} or ${String(most)}`;
+    const several = most === Infinity ? `${String(least)} or more` : upTo;
+    const count = least === most ? String(least) : several;
+    this.problem('EXPRESSION_ARGUMENTS', column, `${name}(${usage}) takes ${count} operand${count === '1' ? '' : 's'}, found ${String(found)}`);
+    return false;
+  }
+
   private unknown(name: string, column: number): undefined {
+    if (this.scope.kernels !== undefined && Object.hasOwn(this.scope.kernels, name)) {
+      return this.problem('EXPRESSION_UNKNOWN_NAME', column, `"${name}" is a kernel; it can only be the second operand of convolve`);
+    }
     if (languageFunctions.has(name)) {
       return this.problem('EXPRESSION_UNKNOWN_NAME', column, `"${name}" is a function; write ${name}(…)`);
     }
@@ -200,7 +221,7 @@ class Checker {
 }
 
 /** The call of a function on operands whose number has been checked. */
-function apply(called: LanguageFunction, operands: readonly CheckedNode[]): CheckedNode | undefined {
+function apply(called: PixelFunction, operands: readonly CheckedNode[]): CheckedNode | undefined {
   const [first, second, third] = operands;
   if (first === undefined) return undefined;
   if (called.kind === 'unary') return { kind: 'unary', operation: called.operation, operand: first };

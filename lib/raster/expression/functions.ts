@@ -1,4 +1,5 @@
 /** The functions of the language: how many operands each takes, and which operation it stands for. */
+import { type FocalStatistic, statisticNames } from '../focal/operation.ts';
 import type { BinaryOperation, UnaryOperation } from './operations.ts';
 
 interface Arity {
@@ -9,17 +10,33 @@ interface Arity {
   readonly usage: string;
 }
 
-type Meaning =
+/** Functions of a pixel's neighbours: the first operand is an expression, the others are constants or the name of a kernel. */
+type FocalMeaning =
+  | { readonly kind: 'statistic'; readonly statistic: FocalStatistic }
+  | { readonly kind: 'convolve' | 'aspect' | 'hillshade' }
+  | { readonly kind: 'slope'; readonly percent: boolean };
+
+type PixelMeaning =
   | { readonly kind: 'unary'; readonly operation: UnaryOperation }
   | { readonly kind: 'binary'; readonly operation: BinaryOperation }
   /** min(a, b, c) is min(min(a, b), c). */
   | { readonly kind: 'chain'; readonly operation: BinaryOperation }
   | { readonly kind: 'clamp' | 'where' | 'isnodata' | 'coalesce' };
 
-export type LanguageFunction = Arity & Meaning;
+export type FocalFunction = Arity & FocalMeaning;
+export type PixelFunction = Arity & PixelMeaning;
+export type LanguageFunction = FocalFunction | PixelFunction;
 
 function unary(operation: UnaryOperation): LanguageFunction {
   return { kind: 'unary', operation, least: 1, most: 1, usage: 'x' };
+}
+
+function statistic(name: FocalStatistic): [string, LanguageFunction] {
+  return [`focal_${name}`, { kind: 'statistic', statistic: name, least: 2, most: 3, usage: 'x, size or x, columns, rows' }];
+}
+
+export function isFocal(called: LanguageFunction): called is FocalFunction {
+  return ['statistic', 'convolve', 'slope', 'aspect', 'hillshade'].includes(called.kind);
 }
 
 export const languageFunctions: ReadonlyMap<string, LanguageFunction> = new Map<string, LanguageFunction>([
@@ -49,4 +66,10 @@ export const languageFunctions: ReadonlyMap<string, LanguageFunction> = new Map<
   ['atan', unary('atan')],
   ['pow', { kind: 'binary', operation: 'power', least: 2, most: 2, usage: 'x, y' }],
   ['atan2', { kind: 'binary', operation: 'atan2', least: 2, most: 2, usage: 'y, x' }],
+  ...statisticNames.map(statistic),
+  ['convolve', { kind: 'convolve', least: 2, most: 2, usage: 'x, kernel' }],
+  ['slope', { kind: 'slope', percent: false, least: 1, most: 2, usage: 'x, scale' }],
+  ['slope_percent', { kind: 'slope', percent: true, least: 1, most: 2, usage: 'x, scale' }],
+  ['aspect', { kind: 'aspect', least: 1, most: 1, usage: 'x' }],
+  ['hillshade', { kind: 'hillshade', least: 1, most: 5, usage: 'x, azimuth, altitude, z, scale' }],
 ]);

@@ -9,6 +9,7 @@ export const problemCodes = [
   'EXPRESSION_UNKNOWN_NAME',
   'EXPRESSION_BAND',
   'EXPRESSION_ARGUMENTS',
+  'EXPRESSION_KERNEL',
 ] as const;
 
 export type ProblemCode = (typeof problemCodes)[number];

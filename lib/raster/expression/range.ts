@@ -6,6 +6,7 @@
  * computed in float64 hold for every value inside.
  */
 import { type Dtype, dtypeFacts, isFloat } from '../dtype.ts';
+import type { FocalOperation } from '../focal/operation.ts';
 import { type BinaryOperation, type UnaryOperation, unaryOperations } from './operations.ts';
 
 /** All valid values lie from `lo` to `hi` (infinities included), or are NaN where `nan` is set. */
@@ -119,6 +120,37 @@ export function binaryRange(operation: BinaryOperation, a: Range, b: Range, divi
 export function squareRange(a: Range): Range {
   const { lo, hi } = unaryRange('abs', a);
   return { lo: lo * lo, hi: hi * hi, nan: a.nan };
+}
+
+/** Values beyond this may overflow in a sum over a window, or in float32, and infinities of both signs make NaN. */
+const overflows = 1e30;
+
+export function focalRange(operation: FocalOperation, a: Range): Range {
+  const nan = a.nan || a.lo < -overflows || a.hi > overflows;
+  switch (operation.name) {
+    case 'mean':
+      return { lo: a.lo, hi: a.hi, nan };
+    case 'median':
+      return { lo: a.lo, hi: a.hi, nan };
+    case 'min':
+    case 'max':
+      return a;
+    case 'std':
+      return { lo: 0, hi: nan ? Infinity : a.hi - a.lo, nan };
+    case 'convolve': {
+      if (nan) return anything(true);
+      const zero: Range = { lo: 0, hi: 0, nan: false };
+      return operation.weights.reduce((total, weight) => sum(total, binaryRange('multiply', rangeOfNumber(weight), a, 'ieee')), zero);
+    }
+    case 'slope':
+      return { lo: 0, hi: 91, nan };
+    case 'slopePercent':
+      return { lo: 0, hi: Infinity, nan };
+    case 'aspect':
+      return { lo: 0, hi: 360, nan };
+    case 'hillshade':
+      return { lo: 1, hi: 256, nan };
+  }
 }
 
 function anything(nan: boolean): Range {

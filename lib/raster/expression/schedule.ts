@@ -1,6 +1,6 @@
 /** The order of the steps: each value and each validity is computed before its first use, and what tests a value comes right after it. */
 import type { Condition, Conjunction, Graph, Value } from './graph.ts';
-import type { Step } from './program.ts';
+import type { CopyStep, Step } from './program.ts';
 
 /** The validity register that is always 1. */
 export const alwaysValid = 0;
@@ -30,6 +30,17 @@ export class Schedule {
     else this.steps.push({ do: 'store', target, value: register, valid: this.conjunction(valid) });
   }
 
+  copy(step: Omit<CopyStep, 'do'>): void {
+    this.steps.push({ do: 'copy', ...step });
+  }
+
+  /** Into the plane of a stage. */
+  keep(value: number, valid: Conjunction): void {
+    const register = this.value(value);
+    if (valid.length === 0) this.steps.push({ do: 'keep', value: register });
+    else this.steps.push({ do: 'keep', value: register, valid: this.conjunction(valid) });
+  }
+
   private value(id: number): number {
     const known = this.valueRegisters.get(id);
     if (known !== undefined) return known;
@@ -44,6 +55,8 @@ export class Schedule {
     switch (node.kind) {
       case 'load':
         return this.load(node.source);
+      case 'focal':
+        return this.emit((out) => ({ do: 'focal', stage: node.stage, out }));
       case 'unary': {
         const a = this.value(node.a);
         return this.emit((out) => ({ do: 'unary', operation: node.operation, a, out }));
@@ -123,6 +136,8 @@ export class Schedule {
     switch (condition.kind) {
       case 'mask':
         return { do: 'mask', source: condition.source } as const;
+      case 'focal':
+        return { do: 'focalMask', stage: condition.stage } as const;
       case 'nonzero':
         return { do: 'nonzero', a: this.value(condition.a) } as const;
       case 'either':

@@ -31,6 +31,8 @@ export function evaluatePixel(node: CheckedNode, band: (input: string) => Pixel,
       return evaluate(node.operand) === undefined ? 1 : 0;
     case 'coalesce':
       return node.operands.map(evaluate).find((value) => value !== undefined);
+    case 'focal':
+      throw new RangeError('one pixel alone has no neighbours');
   }
 }
 

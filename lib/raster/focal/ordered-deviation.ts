@@ -1,0 +1,103 @@
+/**
+ * The standard deviation (of the population) of any numbers over a window. Differences from a mean are squared, never the numbers
+ * themselves, so that small differences of large numbers survive; the order is fixed, for the reason in ordered-mean.ts.
+ *
+ * Each column has a mean and a sum of squared differences from it, and columns are joined as Chan, Golub and LeVeque do (Updating
+ * formulae and a pairwise algorithm for computing sample variances, 1979): the squared differences of the columns, and those of the
+ * columns' means from the mean of all.
+ */
+import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
+import type { FocalSize } from './operation.ts';
+import { sumAcross, sumValidRows } from './ordered-mean.ts';
+import type { SlidingRows } from './rows.ts';
+
+export class OrderedDeviation implements FocalKernel {
+  private readonly reach: FocalSize;
+  private readonly sums: Float64Array;
+  private readonly counts: Float64Array;
+  private readonly means: Float64Array;
+  private readonly squares: Float64Array;
+  private readonly sum: Float64Array;
+  private readonly count: Float64Array;
+  private inside: Inside = { left: 0, right: 0, top: 0, bottom: 0 };
+
+  constructor(reach: FocalSize, stride: number) {
+    this.reach = reach;
+    const padded = stride + 2 * reach.columns;
+    this.sums = new Float64Array(padded);
+    this.counts = new Float64Array(padded);
+    this.means = new Float64Array(padded);
+    this.squares = new Float64Array(padded);
+    this.sum = new Float64Array(stride);
+    this.count = new Float64Array(stride);
+  }
+
+  static bytes(reach: FocalSize, stride: number): number {
+    return 8 * (6 * stride + 8 * reach.columns);
+  }
+
+  restart(inside: Inside): void {
+    this.inside = inside;
+    for (const columns of [this.sums, this.counts, this.means, this.squares]) columns.fill(0);
+  }
+
+  compute(row: number, operand: SlidingRows, out: SlidingRows): void {
+    const { left, right } = this.inside;
+    const [from, to] = rowsAround(row, this.reach.rows, this.inside);
+    const { columns: reach } = this.reach;
+    const { sums, counts, means, squares, sum, count } = this;
+    const [width, start] = [right - left, operand.offset(from) + left];
+    sumValidRows(sums, counts, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
+    for (let i = reach; i < reach + width; i++) means[i] = counts[i] === 0 ? 0 : (sums[i] as number) / (counts[i] as number);
+    squareDifferences(squares, means, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
+    sumAcross(sums, sum, 0, width, 2 * reach + 1);
+    sumAcross(counts, count, 0, width, 2 * reach + 1);
+    joinColumns(squares, means, counts, sum, count, out.values, out.offset(row) + left, width, 2 * reach + 1);
+    copyValidity(row, operand, out);
+  }
+}
+
+function squareDifferences(
+  squares: Float64Array,
+  means: Float64Array,
+  first: number,
+  values: Float64Array,
+  validity: Uint8Array,
+  start: number,
+  stride: number,
+  rows: number,
+  width: number,
+): void {
+  squares.fill(0, first, first + width);
+  for (let row = 0; row < rows; row++) {
+    const at = start + row * stride;
+    for (let i = 0; i < width; i++) {
+      if (validity[at + i] === 0) continue;
+      const difference = (values[at + i] as number) - (means[first + i] as number);
+      squares[first + i] = (squares[first + i] as number) + difference * difference;
+    }
+  }
+}
+
+function joinColumns(
+  squares: Float64Array,
+  means: Float64Array,
+  counts: Float64Array,
+  sum: Float64Array,
+  count: Float64Array,
+  out: Float64Array,
+  at: number,
+  width: number,
+  columns: number,
+): void {
+  for (let i = 0; i < width; i++) {
+    const n = count[i] as number;
+    const mean = (sum[i] as number) / n;
+    let square = 0;
+    for (let j = i; j < i + columns; j++) {
+      const difference = (means[j] as number) - mean;
+      square += (squares[j] as number) + (counts[j] === 0 ? 0 : (counts[j] as number) * (difference * difference));
+    }
+    out[at + i] = Math.sqrt(square / n);
+  }
+}
