@@ -14,4 +14,5 @@ if (found < wanted) {
 // Type stripping and parsing are done once for each version of a file; workers inherit the cache by the environment.
 const cache = module.enableCompileCache();
 if (cache.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
+await import('../local/lean-start.mjs');
 await import('./main.ts');

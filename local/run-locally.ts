@@ -113,10 +113,14 @@ async function readDefinition(): Promise<Json> {
   return JSON.parse(await readFile(definitionFile, 'utf8')) as Json;
 }
 
-/** Loaded only for a run, and while the interpreter loads. */
+/** Loaded only for a run, and while the interpreter loads; reduce, when it is called or while workers work. */
 async function importFunctions(): Promise<{ readonly split: CreateHandler; readonly reduce: CreateHandler }> {
-  const [split, reduce] = await Promise.all([import('../functions/split/handler.ts'), import('../functions/reduce/handler.ts')]);
-  return { split: split.createHandler, reduce: reduce.createHandler };
+  const { createHandler } = await import('../functions/split/handler.ts');
+  return { split: createHandler, reduce: (env) => async (event, context) => (await importReduce()).createHandler(env)(event, context) };
+}
+
+async function importReduce(): Promise<{ readonly createHandler: CreateHandler }> {
+  return await import('../functions/reduce/handler.ts');
 }
 
 /** Why a run failed: a Map only says how many of its batches failed, so the first of them is told too. */

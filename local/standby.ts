@@ -12,6 +12,7 @@ export const workerCommand: readonly string[] = [
   process.execPath,
   '--expose-gc',
   '--max-semi-space-size=2',
+  `--import=${new URL('lean-start.mjs', import.meta.url).href}`,
   fileURLToPath(new URL('../containers/worker/main.ts', import.meta.url)),
 ];
 
@@ -28,9 +29,9 @@ export class StandbyWorkers {
   readonly #waiting: ChildProcessWithoutNullStreams[] = [];
 
   /** @param env what a worker has from its start; TILEFAN_LOCAL_THREADS says how many threads it starts */
-  constructor(count: number, env: Environment) {
+  constructor(count: number, env: Environment, command: readonly string[] = workerCommand) {
     for (let i = 0; i < count; i++) {
-      const child = spawnWorker(workerCommand, { ...env, TILEFAN_STANDBY: '1' });
+      const child = spawnWorker(command, { ...env, TILEFAN_STANDBY: '1' });
       child.on('error', () => undefined);
       this.#waiting.push(child);
     }

@@ -6,22 +6,24 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 
 /**
- * The environment out of the first line of `input`, one JSON object of strings. What follows the line stays in the stream.
+ * The environment out of the first line of `input`, one JSON object of strings. The stream stays open, so that its end can be seen.
  * @returns undefined when the input ends without a line, or the signal aborts: nobody wants this worker
  */
 export async function receiveEnvironment(input: Readable, signal: AbortSignal): Promise<Readonly<Record<string, string>> | undefined> {
+  if (signal.aborted) return undefined;
+  const line = await Promise.race([firstLine(input), once(signal, 'abort').then(() => undefined)]);
+  return line === undefined ? undefined : (JSON.parse(line) as Readonly<Record<string, string>>);
+}
+
+async function firstLine(input: Readable): Promise<string | undefined> {
   let text = '';
-  input.setEncoding('utf8');
   try {
-    while (!text.includes('\n')) {
-      if (input.readableEnded || input.destroyed || signal.aborted) return undefined;
-      const piece = input.read() as string | null;
-      if (piece === null) await once(input, 'readable', { signal });
-      else text += piece;
+    for await (const piece of input.setEncoding('utf8').iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
+      text += piece;
+      if (text.includes('\n')) return text;
     }
   } catch {
-    // Aborted, or the pipe broke: the same as an end.
-    return undefined;
+    // A pipe that broke is an end, too.
   }
-  return JSON.parse(text) as Readonly<Record<string, string>>;
+  return undefined;
 }
