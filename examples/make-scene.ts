@@ -117,7 +117,8 @@ export function makeScene(path: string, size: number, seed = 42): void {
       const planes = bandModels.map((): Plane => ({ samples: new Uint16Array(columns * rows), columns, rows }));
       fillBlock(planes, column * blockSize, row * blockSize, size, seed);
       const bytes = encoder.encode(planes, 0, 0);
-      if (bytes === undefined) continue;
+      // Undefined for a block of nodata; only JPEG and WebP make promises.
+      if (!(bytes instanceof Uint8Array)) continue;
       const index = row * across + column;
       table.offsets[index] = offset;
       table.lengths[index] = bytes.length;

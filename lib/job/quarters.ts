@@ -3,11 +3,10 @@ import { allocateSamples } from '../raster/dtype.ts';
 import { halve } from '../raster/pyramid.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { BlockReader } from '../tiff/block-reader.ts';
-import { blockGrid } from '../tiff/cog-header.ts';
+import { encodedLayout } from '../tiff/encoded-layout.ts';
 import type { BlockLayout } from '../tiff/layout.ts';
-import { levelsOf, nodataOf, type Plan, type PlanOutput } from './plan.ts';
+import { encodingOf, levelsOf, nodataOf, type Plan, type PlanOutput } from './plan.ts';
 import type { Quarter } from './upper-levels.ts';
-import { dtypeFacts, bytesPerSample } from '../raster/dtype.ts';
 
 /** Where a committed block's bytes are. */
 export interface StoredBlock {
@@ -19,30 +18,7 @@ export interface StoredBlock {
 /** The layout of one level of an output, as our own encoder writes it. */
 function layoutOf(plan: Plan, output: PlanOutput, level: number): BlockLayout {
   const size = levelsOf(plan, output)[level] as { columns: number; rows: number };
-  const { across, down } = blockGrid(size, output.blockSize);
-  return {
-    href: output.href,
-    directory: level,
-    width: size.columns,
-    height: size.rows,
-    bands: output.bands,
-    dtype: output.dtype,
-    sampleFormat: dtypeFacts(output.dtype).kind,
-    bitsPerSample: (bytesPerSample(output.dtype) * 8) as 8 | 16 | 32 | 64,
-    organisation: 'tiled',
-    blockWidth: output.blockSize,
-    blockHeight: output.blockSize,
-    blocksAcross: across,
-    blocksDown: down,
-    interleave: 'pixel',
-    compression: output.compression,
-    predictor: output.predictor,
-    byteOrder: 'little',
-    photometric: 1,
-    mask: false,
-    jpegTables: null,
-    lercInner: null,
-  };
+  return encodedLayout(encodingOf(output), { href: output.href, directory: level, ...size });
 }
 
 /** Makes quarters from the blocks of one level of one output. */

@@ -55,9 +55,9 @@ export class UpperLevels {
 
   /**
    * Takes the quarter that the block (column, row) of level `level - 1` makes, and gives the blocks that it finishes, lowest level first.
-   * The bytes of a block are good until the next one is asked for.
+   * Further quarters may be added while this goes on.
    */
-  *add(level: number, column: number, row: number, quarter: Quarter): Generator<FinishedBlock, void, undefined> {
+  async *add(level: number, column: number, row: number, quarter: Quarter): AsyncGenerator<FinishedBlock, void, undefined> {
     if (level > this.#last) return;
     const size = this.#levels[level] as { columns: number; rows: number };
     const { blockSize, nodata, dtype } = this.#encoding;
@@ -79,7 +79,9 @@ export class UpperLevels {
     }
     this.#unfinished.delete(key);
     const { planes } = block;
-    yield { level, column: blockColumn, row: blockRow, bytes: planes && this.#encoder.encode(planes, 0, 0) };
+    const encoded = planes && this.#encoder.encode(planes, 0, 0, level < this.#last);
+    // The encoder's own buffer is copied at once: another block may be encoded while this one's receiver is at work.
+    yield { level, column: blockColumn, row: blockRow, bytes: encoded instanceof Promise ? await encoded : encoded?.slice() };
     if (level === this.#last) return;
     const next = planes?.map((plane) => {
       const target = allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2));

@@ -2,7 +2,9 @@
 import { endianness } from 'node:os';
 import { allocateSamples, bytesPerSample, isFloat, type Dtype, type SampleArray } from '../raster/dtype.ts';
 import type { Plane } from '../raster/pyramid.ts';
-import { createCompressor, type Codec, type Compressor } from './compressor.ts';
+import { BlockReader } from './block-reader.ts';
+import { createCompressor, isLossy, type Codec, type Compressor } from './compressor.ts';
+import { encodedLayout } from './encoded-layout.ts';
 import { differenceHorizontally, predictFloat32, predictFloat64 } from './predictor.ts';
 
 /** How the blocks of one output are made. */
@@ -24,6 +26,8 @@ export class BlockEncoder {
   readonly #bytes: Uint8Array;
   readonly #predicted: Uint8Array;
   readonly #compressor: Compressor;
+  /** Reads back what a lossy codec has made. */
+  readonly #reader: BlockReader | undefined;
 
   constructor(encoding: BlockEncoding) {
     if (endianness() !== 'LE') throw new Error('blocks are encoded on little-endian machines only');
@@ -31,14 +35,24 @@ export class BlockEncoder {
     this.#samples = allocateSamples(encoding.dtype, encoding.blockSize ** 2 * encoding.bands);
     this.#bytes = new Uint8Array(this.#samples.buffer);
     this.#predicted = encoding.predictor === 3 ? new Uint8Array(this.#bytes.length) : this.#bytes;
-    this.#compressor = createCompressor(encoding.codec);
+    this.#compressor = createCompressor(encoding.codec, encoding);
+    const image = { href: 'a new block', directory: 0, columns: encoding.blockSize, rows: encoding.blockSize };
+    this.#reader = isLossy(encoding.codec, encoding.dtype) ? new BlockReader(encodedLayout(encoding, image)) : undefined;
   }
 
   /**
    * Encodes the block whose upper left pixel is at (column, row) of the planes, one plane a band.
-   * @returns the compressed bytes, a view that the next call overwrites; undefined for a block that is nodata throughout
+   * @param settle whether the planes get the values that a reader will find, where the codec is lossy
+   * @returns the compressed bytes, a view that the next call overwrites; undefined for a block that is nodata throughout. A promise comes only from
+   * JPEG and WebP, and where lossy blocks are settled; the bytes are then the caller's own, and the next block may be begun before.
    */
-  encode(planes: readonly Plane[], column: number, row: number): Uint8Array | undefined {
+  encode(planes: readonly Plane[], column: number, row: number, settle = false): Uint8Array | Promise<Uint8Array> | undefined {
+    const encoded = this.#encode(planes, column, row);
+    if (!settle || encoded === undefined || this.#reader === undefined) return encoded;
+    return settleBlock(this.#reader, encoded instanceof Uint8Array ? encoded.slice() : encoded, planes, column, row);
+  }
+
+  #encode(planes: readonly Plane[], column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
     const { blockSize, dtype, bands, predictor } = this.#encoding;
     if (dtype === 'float32' && bands === 1 && predictor === 3) return this.#encodeFloats(planes[0] as Plane, column, row);
     if (!this.#gather(planes, column, row)) return undefined;
@@ -55,7 +69,7 @@ export class BlockEncoder {
   }
 
   /** One band of float32, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
-  #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | undefined {
+  #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
     const { blockSize } = this.#encoding;
     const whole = plane.columns - column >= blockSize && plane.rows - row >= blockSize;
     if (!whole) {
@@ -84,8 +98,34 @@ export class BlockEncoder {
       if (bands === 1) copyRows(plane, column, row, columns, rows, samples, blockSize);
       else interleaveRows(plane, column, row, columns, rows, samples, blockSize, bands, band);
     }
+    // What lies beyond the edge is never seen; codecs that look at several pixels at once do best when it goes on as the image ends.
+    if (occupied && nodata === undefined && looksAround.has(this.#encoding.codec.compression)) repeatEdges(samples, blockSize, bands, columns, rows);
     return occupied;
   }
+}
+
+const looksAround: ReadonlySet<Codec['compression']> = new Set(['jpeg', 'webp', 'lerc']);
+
+/** Fills a block whose first columns and rows are set with its last column and row. */
+function repeatEdges(samples: SampleArray, blockSize: number, bands: number, columns: number, rows: number): void {
+  const rowSamples = blockSize * bands;
+  for (let row = 0; row < rows; row++) {
+    const end = row * rowSamples + columns * bands;
+    for (let i = end; i < (row + 1) * rowSamples; i++) samples[i] = samples[i - bands] as number;
+  }
+  for (let row = rows; row < blockSize; row++) samples.copyWithin(row * rowSamples, (rows - 1) * rowSamples, rows * rowSamples);
+}
+
+/** Gives the planes the values that a reader will find in the block. */
+async function settleBlock(reader: BlockReader, encoded: Uint8Array | Promise<Uint8Array>, planes: readonly Plane[], column: number, row: number): Promise<Uint8Array> {
+  const bytes = await encoded;
+  const raw = await reader.decode(bytes, 0);
+  const { blockWidth, blockHeight } = reader.layout;
+  for (const [band, { samples, columns, rows }] of planes.entries()) {
+    const window = { column: 0, row: 0, columns: Math.min(blockWidth, columns - column), rows: Math.min(blockHeight, rows - row) };
+    reader.extract(raw, samples, { band, window, targetOffset: row * columns + column, targetStride: columns });
+  }
+  return bytes;
 }
 
 /** Whether any pixel of the window differs from `empty`. */
@@ -136,14 +176,31 @@ function interleaveRows(
   }
 }
 
+/** The codecs that TIFF has predictors for. */
+const predicting: ReadonlySet<Codec['compression']> = new Set(['deflate', 'zstd', 'lzw']);
+
 /** The predictor that `auto` stands for: GDAL's advice is 3 for floats and 2 for integers, where a codec gains from it. */
 export function defaultPredictor(dtype: Dtype, compression: Codec['compression']): 1 | 2 | 3 {
-  if (compression === 'none') return 1;
+  if (!predicting.has(compression)) return 1;
   return isFloat(dtype) ? 3 : 2;
 }
 
 /** Bytes of buffers that an encoder holds, for the memory projection. */
-export function encoderBytes(encoding: Omit<BlockEncoding, 'codec' | 'nodata'>): number {
-  const block = encoding.blockSize ** 2 * encoding.bands * bytesPerSample(encoding.dtype);
-  return block * (encoding.predictor === 3 ? 4 : 3);
+export function encoderBytes({ dtype, bands, blockSize, codec, predictor }: Omit<BlockEncoding, 'nodata'>): number {
+  const block = blockSize ** 2 * bands * bytesPerSample(dtype);
+  // What is read back: the decoded block.
+  const settling = isLossy(codec, dtype) ? block : 0;
+  switch (codec.compression) {
+    case 'lerc':
+      // Samples, two sizes of micro-blocks, the compressed blob, and for reading back the decoder's own memory.
+      return 4 * block + 3 * settling;
+    case 'jpeg':
+      // Samples, a copy for sharp, its lines and the stream.
+      return 4 * block + 2 * settling;
+    case 'webp':
+      // libwebp's lossless coder holds the pixels as 32 bits, and chains of matches of twice that.
+      return 4 * block + 24 * blockSize ** 2 + 2 * settling;
+    default:
+      return block * (predictor === 3 ? 4 : 3);
+  }
 }

@@ -21,8 +21,16 @@ export interface CogImage {
   readonly bands: number;
   readonly blockSize: number;
   readonly compression: Codec['compression'];
+  /** Zstd lies around the LERC blobs. */
+  readonly lercInZstd?: boolean;
   readonly predictor: 1 | 2 | 3;
   readonly nodata: number | undefined;
+  /** What the bands mean: the first is grey, or the first three are red, green and blue. */
+  readonly photometric?: 'gray' | 'rgb';
+  /** The last band is alpha, which the colours aren't multiplied with. */
+  readonly alpha?: boolean;
+  /** Red, green and blue (0 to 255) by pixel value, for one band of uint8 or uint16; values that are missing are black. */
+  readonly colorTable?: ReadonlyMap<number, readonly [number, number, number]> | undefined;
   readonly geo: GeoTags;
   /** XML of GDAL's metadata tag; empty for none. */
   readonly metadata: string;
@@ -45,6 +53,15 @@ const compressionTag: Readonly<Record<Codec['compression'], number>> = { none: 1
 
 /** Values of tag 339. */
 const sampleFormatTag = { uint: 1, int: 2, float: 3 } as const;
+
+/** Values of tag 262 (TIFF 6.0 section 8). */
+const photometricTag = { gray: 1, rgb: 2, palette: 3, ycbcr: 6 } as const;
+
+/** Values of tag 338 (TIFF 6.0 section 18). */
+const extraSampleTag = { unspecified: 0, alpha: 2 } as const;
+
+/** Tag 50674 (libtiff's tif_lerc.c): version 4 of LERC2, and what lies around the blobs, nothing or zstd. */
+const lercParameters = { version: 4, none: 0, zstd: 2 } as const;
 
 /**
  * GDAL's note to readers (COG driver, "header ghost area"): directories come before data. Nothing is claimed about the order of blocks
@@ -120,7 +137,7 @@ function align(offset: number): number {
 }
 
 function directory(image: CogImage, level: number, format: IfdFormat, table: BlockTable | undefined): TagBlock {
-  const { dtype, bands, blockSize, compression, predictor, nodata, geo, metadata } = image;
+  const { dtype, bands, blockSize, compression, predictor, nodata, geo, metadata, colorTable } = image;
   const size = image.levels[level] as { columns: number; rows: number };
   const { across, down } = blockGrid(size, blockSize);
   const tags = new TagBlock(format);
@@ -129,16 +146,25 @@ function directory(image: CogImage, level: number, format: IfdFormat, table: Blo
   tags.long(257, [size.rows]);
   tags.short(258, new Array<number>(bands).fill(bytesPerSample(dtype) * 8));
   tags.short(259, [compressionTag[compression]]);
-  tags.short(262, [1]);
+  const photometric = photometricOf(image);
+  tags.short(262, [photometricTag[photometric]]);
   tags.short(277, [bands]);
   tags.short(284, [1]);
   if (predictor !== 1) tags.short(317, [predictor]);
+  if (photometric === 'palette') tags.short(320, colorMap(colorTable ?? new Map(), 2 ** (8 * bytesPerSample(dtype))));
   tags.short(322, [blockSize]);
   tags.short(323, [blockSize]);
   tags.offsets(324, table?.offsets ?? across * down);
   tags.lengths(325, table?.lengths ?? across * down);
-  if (bands > 1) tags.short(338, new Array<number>(bands - 1).fill(0));
+  const extra = bands - (photometric === 'rgb' || photometric === 'ycbcr' ? 3 : 1);
+  if (extra > 0) tags.short(338, Array.from({ length: extra }, (_, i) => (image.alpha === true && i === extra - 1 ? extraSampleTag.alpha : extraSampleTag.unspecified)));
   tags.short(339, new Array<number>(bands).fill(sampleFormatTag[dtypeFacts(dtype).kind]));
+  if (photometric === 'ycbcr') {
+    // As the codec makes it: chroma at half the resolution both ways, in the middle of its four pixels; full range (TIFF 6.0 section 21, JFIF).
+    tags.short(530, [2, 2]);
+    tags.short(531, [1]);
+    tags.rational(532, [0, 255, 128, 255, 128, 255]);
+  }
   if (level === 0) {
     if (geo.modelPixelScale !== undefined) tags.double(33_550, geo.modelPixelScale);
     if (geo.modelTiepoint !== undefined) tags.double(33_922, geo.modelTiepoint);
@@ -149,5 +175,19 @@ function directory(image: CogImage, level: number, format: IfdFormat, table: Blo
     if (metadata !== '') tags.ascii(42_112, metadata);
   }
   if (nodata !== undefined) tags.ascii(42_113, nodataText(nodata));
+  if (compression === 'lerc') tags.long(50_674, [lercParameters.version, image.lercInZstd === true ? lercParameters.zstd : lercParameters.none]);
   return tags;
+}
+
+function photometricOf({ photometric = 'gray', compression, bands, colorTable }: CogImage): keyof typeof photometricTag {
+  if (colorTable !== undefined) return 'palette';
+  if (compression === 'jpeg' && bands === 3) return 'ycbcr';
+  return bands >= 3 ? photometric : 'gray';
+}
+
+/** Tag 320: all reds, all greens, all blues, each from 0 to 65535 (TIFF 6.0 section 5). GDAL takes 255 for 65535, too. */
+function colorMap(colors: ReadonlyMap<number, readonly [number, number, number]>, values: number): number[] {
+  const map = new Array<number>(3 * values).fill(0);
+  for (const [value, color] of colors) for (const [i, part] of color.entries()) map[i * values + value] = part * 257;
+  return map;
 }

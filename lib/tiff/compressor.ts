@@ -1,28 +1,56 @@
 /** Compression of blocks, and the choice of how hard to try. */
 import { constants, deflateSync, zstdCompressSync } from 'node:zlib';
+import { isFloat, viewSamples, type Dtype } from '../raster/dtype.ts';
+import { compressImage, type ImageCodec } from './image-compressor.ts';
+import { LercEncoder } from './lerc-encoder.ts';
 import { LzwEncoder } from './lzw-encoder.ts';
 
-/** `level` is zlib's or zstd's; undefined leaves deflate's strategy to sampling. */
+/** `level` is zlib's or zstd's; undefined leaves deflate's strategy to sampling, and LERC's blobs as they are. */
 export type Codec =
   | { readonly compression: 'none' }
   | { readonly compression: 'lzw' }
   | { readonly compression: 'deflate'; readonly level: number | undefined }
   | { readonly compression: 'zstd'; readonly level: number }
-  | { readonly compression: 'lerc' | 'jpeg' | 'webp' };
+  | { readonly compression: 'lerc'; readonly maxError: number; readonly level: number | undefined }
+  | ImageCodec;
 
-/** Compresses one block. The result may be a view that the next call overwrites. */
-export interface Compressor {
-  compress(block: Uint8Array): Uint8Array;
+/** What LERC, JPEG and WebP have to know of a block's samples, which lie by pixel. */
+export interface BlockSamples {
+  readonly dtype: Dtype;
+  readonly bands: number;
+  /** Side in pixels. */
+  readonly blockSize: number;
+  readonly nodata: number | undefined;
 }
 
-export function createCompressor(codec: Codec): Compressor {
+/** Compresses one block. The result may be a view that the next call overwrites. A promise comes from JPEG and WebP only, and the block may change at once. */
+export interface Compressor {
+  compress(block: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Whether blocks are read back with other values than they were made of. */
+export function isLossy(codec: Codec, dtype: Dtype): boolean {
+  switch (codec.compression) {
+    case 'jpeg':
+      return true;
+    case 'webp':
+      return codec.quality !== undefined;
+    case 'lerc':
+      return codec.maxError >= (isFloat(dtype) ? Number.MIN_VALUE : 1);
+    default:
+      return false;
+  }
+}
+
+export function createCompressor(codec: Codec, samples: BlockSamples): Compressor {
   switch (codec.compression) {
     case 'none':
       return { compress: (block) => block };
     case 'lerc':
+      return lercCompressor(codec.maxError, codec.level, samples);
     case 'jpeg':
     case 'webp':
-      throw new Error(`no encoder for ${codec.compression}`);
+      return { compress: (block) => compressImage(codec, block, samples.blockSize, samples.bands) };
     case 'lzw': {
       const encoder = new LzwEncoder();
       return { compress: (block) => encoder.encode(block) };
@@ -37,6 +65,14 @@ export function createCompressor(codec: Codec): Compressor {
       return { compress: (block) => deflateSync(block, { ...settings, chunkSize: chunkFor(block) }) };
     }
   }
+}
+
+function lercCompressor(maxError: number, level: number | undefined, { dtype, bands, blockSize, nodata }: BlockSamples): Compressor {
+  const encoder = new LercEncoder({ dtype, bands, columns: blockSize, rows: blockSize, maxError, nodata });
+  const encode = (block: Uint8Array): Uint8Array => encoder.encode(viewSamples(dtype, block.buffer, block.byteOffset, blockSize ** 2 * bands));
+  if (level === undefined) return { compress: encode };
+  const around = createCompressor({ compression: 'zstd', level }, { dtype, bands, blockSize, nodata });
+  return { compress: (block) => around.compress(encode(block)) };
 }
 
 /** One output chunk for everything: the default of 16 KiB costs a fifth of the time. */

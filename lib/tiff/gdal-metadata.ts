@@ -1,9 +1,12 @@
-/** The XML of tag 42112 (GDAL_METADATA): statistics and descriptions of bands, as GDAL's GTiff driver writes and reads them. */
+/** The XML of tag 42112 (GDAL_METADATA): statistics, descriptions, scales and offsets of bands, as GDAL's GTiff driver writes and reads them. */
 import { standardDeviation, type Statistics } from '../raster/statistics.ts';
 
 export interface BandMetadata {
   readonly description: string | undefined;
   readonly statistics: Statistics | undefined;
+  /** What a stored value is multiplied with, and what is then added, to get its physical value. */
+  readonly scale?: number | undefined;
+  readonly offset?: number | undefined;
 }
 
 /**
@@ -12,7 +15,7 @@ export interface BandMetadata {
  */
 export function gdalMetadataXml(bands: readonly BandMetadata[], pixels: number): string {
   const items: string[] = [];
-  for (const [sample, { description, statistics }] of bands.entries()) {
+  for (const [sample, { description, statistics, scale, offset }] of bands.entries()) {
     // GDAL escapes the text and then the document, and undoes both when it reads.
     const item = (name: string, value: string, role = ''): void => {
       items.push(`  <Item name="${name}" sample="${String(sample)}"${role}>${escapeXml(escapeXml(value))}</Item>`);
@@ -28,6 +31,8 @@ export function gdalMetadataXml(bands: readonly BandMetadata[], pixels: number):
       item('STATISTICS_VALID_COUNT', String(statistics.count));
       item('STATISTICS_VALID_PERCENT', String(Number(((100 * statistics.count) / pixels).toPrecision(4))));
     }
+    if (offset !== undefined) item('OFFSET', String(offset), ' role="offset"');
+    if (scale !== undefined) item('SCALE', String(scale), ' role="scale"');
     if (description !== undefined) item('DESCRIPTION', description, ' role="description"');
   }
   return items.length === 0 ? '' : `<GDALMetadata>\n${items.join('\n')}\n</GDALMetadata>\n`;

@@ -3,7 +3,7 @@
 export type IfdFormat = 'classic' | 'big';
 
 /** Field types of TIFF 6.0, and 16 (LONG8) of BigTIFF. */
-const fieldType = { ascii: 2, short: 3, long: 4, double: 12, long8: 16 } as const;
+const fieldType = { ascii: 2, short: 3, long: 4, rational: 5, double: 12, long8: 16 } as const;
 
 interface Entry {
   readonly tag: number;
@@ -31,6 +31,16 @@ export class TagBlock {
   long(tag: number, values: readonly number[]): void {
     this.#add(tag, fieldType.long, 4, values.length, (view, offset) => {
       for (const [i, value] of values.entries()) view.setUint32(offset + 4 * i, value, true);
+    });
+  }
+
+  /** Whole numbers as fractions. */
+  rational(tag: number, values: readonly number[]): void {
+    this.#add(tag, fieldType.rational, 8, values.length, (view, offset) => {
+      for (const [i, value] of values.entries()) {
+        view.setUint32(offset + 8 * i, value, true);
+        view.setUint32(offset + 8 * i + 4, 1, true);
+      }
     });
   }
 

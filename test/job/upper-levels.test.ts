@@ -41,9 +41,9 @@ const cases = fc.record(
 );
 
 void describe('upper levels', () => {
-  void it('fed in any order are those of the whole image, halved level after level', () => {
-    fc.assert(
-      fc.property(cases, ({ columns, rows, bands, dtype, nodata, resampling, empty, seed }) => {
+  void it('fed in any order are those of the whole image, halved level after level', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ columns, rows, bands, dtype, nodata, resampling, empty, seed }) => {
         const random = seededRandom(seed);
         const encoding = encodingOf(dtype, bands, nodata);
         const across = Math.ceil(columns / blockSize);
@@ -60,8 +60,8 @@ void describe('upper levels', () => {
         const levels = pyramidLevels(columns, rows, blockSize);
         const upper = new UpperLevels(encoding, resampling, levels, levels.length - 1);
         const made = new Map<string, Buffer | undefined>();
-        const take = (blocks: Iterable<FinishedBlock>): void => {
-          for (const { level, column, row, bytes } of blocks) {
+        const take = async (blocks: AsyncIterable<FinishedBlock>): Promise<void> => {
+          for await (const { level, column, row, bytes } of blocks) {
             const key = `${level}/${column}/${row}`;
             assert.ok(!made.has(key), `${key} twice`);
             made.set(key, bytes && Buffer.from(bytes));
@@ -72,7 +72,7 @@ void describe('upper levels', () => {
           const block = whole.map((plane) => cut(plane, column * blockSize, row * blockSize, blockSize));
           const nothing = nodata !== undefined && block.every(({ samples }) => samples.every((value) => value === nodata));
           const quarter: Quarter = nothing ? undefined : block.map((plane) => halfOf(plane, resampling, dtype, nodata));
-          take(upper.add(1, column, row, quarter));
+          await take(upper.add(1, column, row, quarter));
         }
         assert.equal(upper.unfinished, 0);
         const encoder = new BlockEncoder(encoding);
@@ -87,7 +87,7 @@ void describe('upper levels', () => {
               wanted++;
               const key = `${level}/${column}/${row}`;
               assert.ok(made.has(key), key);
-              const encoded = encoder.encode(planes, column * blockSize, row * blockSize);
+              const encoded = await encoder.encode(planes, column * blockSize, row * blockSize);
               const bytes = made.get(key);
               assert.equal(bytes === undefined, encoded === undefined, `${key} is left out exactly when it is empty`);
               if (encoded !== undefined) assert.ok(Buffer.from(encoded).equals(bytes ?? Buffer.alloc(0)), `${key} of ${columns} x ${rows} ${dtype} ${resampling}`);
@@ -100,23 +100,23 @@ void describe('upper levels', () => {
     );
   });
 
-  void it('stop at the last level wanted', () => {
+  void it('stop at the last level wanted', async () => {
     const levels = pyramidLevels(64, 64, blockSize);
     const upper = new UpperLevels(encodingOf('uint8', 1, undefined), 'nearest', levels, 2);
     const quarter = [{ samples: new Uint8Array(16).fill(3), columns: 4, rows: 4 }];
     const seen: number[] = [];
-    for (const { column, row } of zOrder({ column: 0, row: 0, columns: 8, rows: 8 })) for (const { level } of upper.add(1, column, row, quarter)) seen.push(level);
+    for (const { column, row } of zOrder({ column: 0, row: 0, columns: 8, rows: 8 })) for await (const { level } of upper.add(1, column, row, quarter)) seen.push(level);
     assert.deepEqual([seen.filter((level) => level === 1).length, seen.filter((level) => level === 2).length, seen.length], [16, 4, 20]);
     assert.equal(upper.unfinished, 0);
   });
 
-  void it('hold few unfinished blocks when fed in Z order, whatever the size of the grid', () => {
+  void it('hold few unfinished blocks when fed in Z order, whatever the size of the grid', async () => {
     const side = 64;
     const levels = pyramidLevels(side * blockSize, side * blockSize, blockSize);
     const upper = new UpperLevels(encodingOf('uint8', 1, 0), 'nearest', levels, levels.length - 1);
     let most = 0;
     for (const { column, row } of zOrder({ column: 0, row: 0, columns: side, rows: side })) {
-      for (const { bytes } of upper.add(1, column, row, undefined)) assert.equal(bytes, undefined);
+      for await (const { bytes } of upper.add(1, column, row, undefined)) assert.equal(bytes, undefined);
       most = Math.max(most, upper.unfinished);
     }
     assert.ok(most < levels.length, `${most} at a time`);

@@ -103,7 +103,7 @@ const codecs: readonly Codec[] = [
 void describe('encoder', () => {
   for (const codec of codecs) {
     const level = 'level' in codec ? ` ${codec.level ?? 'auto'}` : '';
-    void it(`writes what GDAL reads, bit for bit: ${codec.compression}${level}`, { skip: withoutGdal }, () => {
+    void it(`writes what GDAL reads, bit for bit: ${codec.compression}${level}`, { skip: withoutGdal }, async () => {
       const cogs: Record<string, WrittenCog> = {};
       let seed = 0;
       for (const dtype of dtypes) {
@@ -115,7 +115,7 @@ void describe('encoder', () => {
             const overviews = (['average', 'nearest', 'mode', undefined] as const)[seed % 4];
             const [columns = 1, rows = 1] = [[301, 203], [128, 128], [127, 260], [1, 1], [257, 130]][seed % 5] ?? [];
             const options: CogOptions = { dtype, bands, blockSize: 128, codec, predictor, nodata, ...(overviews && { overviews }), format: seed % 2 === 0 ? 'big' : 'classic' };
-            cogs[`${dtype} predictor ${predictor} bands ${bands} nodata ${nodata} ${overviews ?? 'no overviews'}`] = writeCog(planesOf(dtype, columns, rows, bands, nodata, seed), options);
+            cogs[`${dtype} predictor ${predictor} bands ${bands} nodata ${nodata} ${overviews ?? 'no overviews'}`] = await writeCog(planesOf(dtype, columns, rows, bands, nodata, seed), options);
           }
         }
       }
@@ -129,7 +129,7 @@ void describe('encoder', () => {
     });
   }
 
-  void it('leaves out blocks that are empty, and no others', { skip: withoutGdal }, () => {
+  void it('leaves out blocks that are empty, and no others', { skip: withoutGdal }, async () => {
     const cogs: Record<string, WrittenCog> = {};
     const wanted: Record<string, number> = {};
     for (const [dtype, nodata] of [['uint8', undefined], ['uint8', 0], ['uint8', 255], ['int16', -32_768], ['float32', Number.NaN], ['float32', -9999], ['float64', 1e300], ['uint32', 4_294_967_295]] as const) {
@@ -139,9 +139,9 @@ void describe('encoder', () => {
         const last = planes.at(-1)?.samples ?? [];
         last[255 * 400 + 127] = 1;
         const name = `${dtype} ${nodata} ${bands}`;
-        cogs[name] = writeCog(planes, { dtype, bands, blockSize: 128, codec: { compression: 'deflate', level: 1 }, predictor: 1, nodata });
+        cogs[name] = await writeCog(planes, { dtype, bands, blockSize: 128, codec: { compression: 'deflate', level: 1 }, predictor: 1, nodata });
         wanted[name] = 11;
-        cogs[`${name} overviews`] = writeCog(planes, { dtype, bands, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata, overviews: 'mode' });
+        cogs[`${name} overviews`] = await writeCog(planes, { dtype, bands, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata, overviews: 'mode' });
         // With nodata, the one pixel stays the mode of the cells under it; without, zeros outnumber it.
         wanted[`${name} overviews`] = nodata === undefined ? 11 + 4 + 1 : 11 + 3 + 0;
       }
@@ -187,7 +187,7 @@ for name, text, gt, items in cases:
         for (const format of ['classic', 'big'] as const) {
           const object = await countedFile(path.join(folder, `${name}.tif`));
           const { geo } = await openTiff(object, object.href);
-          const cog = writeCog(planesOf('uint8', 40, 30, 1, undefined, 1), { dtype: 'uint8', bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata: undefined, geo: geo.tags, format });
+          const cog = await writeCog(planesOf('uint8', 40, 30, 1, undefined, 1), { dtype: 'uint8', bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata: undefined, geo: geo.tags, format });
           cogs[`${name} ${format}`] = cog;
           const again = countedObject(cog.bytes);
           assert.deepEqual((await openTiff(again, again.href)).geo.tags, geo.tags, name);
@@ -205,14 +205,14 @@ for name, text, gt, items in cases:
     }
   });
 
-  void it('writes statistics and descriptions that GDAL reads, whatever characters they have', { skip: withoutGdal }, () => {
+  void it('writes statistics and descriptions that GDAL reads, whatever characters they have', { skip: withoutGdal }, async () => {
     const names = ['plain', 'a < b & c > "d"', 'Übermaß 温度', '&lt;not a tag&gt; &amp;', "it's"];
     const statistics = { count: 35_123, minimum: -1.5, maximum: 1e300, mean: 0.1 + 0.2, squares: 12_345.678 };
     const pixels = 40_000;
     const metadata = gdalMetadataXml([...names.map((description) => ({ description, statistics })), { description: undefined, statistics: { count: 0, minimum: Infinity, maximum: -Infinity, mean: 0, squares: 0 } }], pixels);
     const bands = names.length + 1;
     const planes = planesOf('float64', 20, 10, bands, undefined, 3);
-    const { facts } = readWithGdal({ cog: writeCog(planes, { dtype: 'float64', bands, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata: undefined, metadata }) });
+    const { facts } = readWithGdal({ cog: await writeCog(planes, { dtype: 'float64', bands, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata: undefined, metadata }) });
     assert.deepEqual(facts['cog']?.descriptions, [...names, '']);
     for (const band of facts['cog'].metadata.slice(0, -1)) {
       assert.equal(Number(band['STATISTICS_MINIMUM']), -1.5);
@@ -225,10 +225,10 @@ for name, text, gt, items in cases:
     assert.equal(gdalMetadataXml([{ description: undefined, statistics: undefined }], 1), '');
   });
 
-  void it('writes nodata of any size as GDAL reads it', { skip: withoutGdal }, () => {
+  void it('writes nodata of any size as GDAL reads it', { skip: withoutGdal }, async () => {
     const cogs: Record<string, WrittenCog> = {};
     const values: readonly (readonly [Dtype, number])[] = [['float64', 1e300], ['float64', -1.7976931348623157e308], ['float32', -3.4028234663852886e38], ['float64', 0.1], ['float32', Math.fround(0.1)], ['float32', Infinity], ['float64', -Infinity], ['int32', -2_147_483_648], ['uint32', 4_294_967_295], ['float64', 1e-300]];
-    for (const [dtype, nodata] of values) cogs[`${dtype} ${nodata}`] = writeCog(planesOf(dtype, 5, 5, 1, undefined, 9), { dtype, bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata });
+    for (const [dtype, nodata] of values) cogs[`${dtype} ${nodata}`] = await writeCog(planesOf(dtype, 5, 5, 1, undefined, 9), { dtype, bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata });
     const { facts } = readWithGdal(cogs);
     for (const [dtype, nodata] of values) {
       const found = facts[`${dtype} ${nodata}`]?.nodata ?? null;
@@ -238,7 +238,7 @@ for name, text, gt, items in cases:
 
   void it('pads blocks at the edge with nodata', async () => {
     for (const nodata of [undefined, 9]) {
-      const { bytes } = writeCog([{ samples: new Uint8Array(4).fill(3), columns: 2, rows: 2 }], { dtype: 'uint8', bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata });
+      const { bytes } = await writeCog([{ samples: new Uint8Array(4).fill(3), columns: 2, rows: 2 }], { dtype: 'uint8', bands: 1, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata });
       const object = countedObject(bytes);
       const tiff = await openTiff(object, object.href);
       const [range] = await tiff.blockRanges(tiff.main, [0]);

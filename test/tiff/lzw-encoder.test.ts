@@ -85,7 +85,7 @@ void describe('LZW encoder', () => {
     assert.ok(encoder.encode(new Uint8Array(2_000_000)).length < 12_000);
   });
 
-  void it('writes blocks that GDAL reads: constant, noise, smooth, large', { skip: withoutGdal }, () => {
+  void it('writes blocks that GDAL reads: constant, noise, smooth, large', { skip: withoutGdal }, async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'tilefan-lzw-'));
     try {
       const random = seededRandom(75);
@@ -98,7 +98,8 @@ void describe('LZW encoder', () => {
           const planes = [samples, samples, samples].map((each) => ({ samples: each, columns: blockSize, rows: blockSize }));
           const name = `${kind} ${blockSize}`;
           const file = path.join(folder, `${name}.tif`);
-          writeFileSync(file, writeCog(planes, { dtype: 'uint8', bands: 3, blockSize, codec: { compression: 'lzw' }, predictor: 1, nodata: undefined }).bytes);
+          const { bytes } = await writeCog(planes, { dtype: 'uint8', bands: 3, blockSize, codec: { compression: 'lzw' }, predictor: 1, nodata: undefined });
+          writeFileSync(file, bytes);
           files[name] = file;
           wanted[name] = samples;
         }

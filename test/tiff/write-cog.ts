@@ -11,47 +11,50 @@ export interface CogOptions extends BlockEncoding {
   readonly metadata?: string;
   readonly overviews?: Resampling;
   readonly format?: IfdFormat;
+  readonly photometric?: CogImage['photometric'];
+  readonly colorTable?: CogImage['colorTable'];
 }
 
 export interface WrittenCog {
   readonly bytes: Uint8Array;
-  /** The planes of every level, the image first. */
+  /** The planes of every level as they are stored, the image first; with a lossy codec the planes that were given are changed. */
   readonly levels: readonly (readonly Plane[])[];
   /** Blocks that were left out. */
   readonly sparse: number;
 }
 
 /** The smallest level first, as a COG wants them. */
-export function writeCog(planes: readonly Plane[], options: CogOptions): WrittenCog {
-  const { dtype, bands, blockSize, codec, predictor, nodata, geo = {}, metadata = '', overviews, format = 'classic' } = options;
+export async function writeCog(planes: readonly Plane[], options: CogOptions): Promise<WrittenCog> {
+  const { dtype, bands, blockSize, codec, predictor, nodata, geo = {}, metadata = '', overviews, format = 'classic', photometric = 'gray', colorTable } = options;
   const { columns, rows } = planes[0] as Plane;
   const sizes = overviews === undefined ? [{ columns, rows }] : pyramidLevels(columns, rows, blockSize);
-  const levels: (readonly Plane[])[] = [planes];
-  for (let level = 1; level < sizes.length; level++) {
-    const below = levels[level - 1] as readonly Plane[];
-    levels.push(below.map((plane) => halve(plane, overviews ?? 'nearest', dtype, nodata, allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2)))));
-  }
-  const image: CogImage = { dtype, bands, blockSize, compression: codec.compression, predictor, nodata, geo, metadata, levels: sizes };
-  const tables = sizes.map((size) => createBlockTable(size, blockSize));
+  const image: CogImage = { dtype, bands, blockSize, compression: codec.compression, lercInZstd: codec.compression === 'lerc' && codec.level !== undefined, predictor, nodata, photometric, colorTable, geo, metadata, levels: sizes };
   const encoder = new BlockEncoder(options);
-  const pieces: Uint8Array[] = [];
-  let at = cogHeaderBytes(image, format);
-  let sparse = 0;
-  for (let level = sizes.length - 1; level >= 0; level--) {
-    const { across, down } = blockGrid(sizes[level] as { columns: number; rows: number }, blockSize);
+  const levels: (readonly Plane[])[] = [];
+  const blocks: (Uint8Array | undefined)[][] = [];
+  for (const size of sizes) {
+    const below = levels.at(-1);
+    const level = below === undefined ? planes : below.map((plane) => halve(plane, overviews ?? 'nearest', dtype, nodata, allocateSamples(dtype, size.columns * size.rows)));
+    const { across, down } = blockGrid(size, blockSize);
+    const encoded: (Uint8Array | undefined)[] = [];
     for (let index = 0; index < across * down; index++) {
-      const encoded = encoder.encode(levels[level] as readonly Plane[], (index % across) * blockSize, Math.floor(index / across) * blockSize);
-      if (encoded === undefined) {
-        sparse++;
-        continue;
-      }
-      const table = tables[level];
-      if (table === undefined) throw new Error('a table for each level');
+      encoded.push((await encoder.encode(level, (index % across) * blockSize, Math.floor(index / across) * blockSize, true))?.slice());
+    }
+    levels.push(level);
+    blocks.push(encoded);
+  }
+  const tables = sizes.map((size) => createBlockTable(size, blockSize));
+  let at = cogHeaderBytes(image, format);
+  for (let level = sizes.length - 1; level >= 0; level--) {
+    const table = tables[level];
+    if (table === undefined) throw new Error('a table for each level');
+    for (const [index, block] of (blocks[level] ?? []).entries()) {
+      if (block === undefined) continue;
       table.offsets[index] = at;
-      table.lengths[index] = encoded.length;
-      pieces.push(encoded.slice());
-      at += encoded.length;
+      table.lengths[index] = block.length;
+      at += block.length;
     }
   }
-  return { bytes: Buffer.concat([writeCogHeader(image, format, tables), ...pieces]), levels, sparse };
+  const pieces = blocks.toReversed().flat().filter((block) => block !== undefined);
+  return { bytes: Buffer.concat([writeCogHeader(image, format, tables), ...pieces]), levels, sparse: blocks.flat().length - pieces.length };
 }
