@@ -6,33 +6,35 @@
  */
 
 import { type SampleArray } from '../raster/dtype.ts';
-import { inflateBlock, unpackBits, unpackNone, unzstdBlock } from './codec-bytes.ts';
+import { unpackBits, unpackNone, unpackStream } from './codec-bytes.ts';
 import { decodeJpeg } from './codec-jpeg.ts';
 import { LercDecoder } from './codec-lerc.ts';
-import { LzwDecoder } from './codec-lzw.ts';
 import { decodeWebp } from './codec-webp.ts';
+import { DecodeMemory } from './decode-memory.ts';
 import { type ExtractOptions, Extractor } from './extract.ts';
-import { blockBytes, blockRowBytes, type BlockLayout, decodedRows } from './layout.ts';
+import { blockRowBytes, type BlockLayout, decodedRows } from './layout.ts';
 
 export class BlockReader {
   readonly layout: BlockLayout;
   readonly #extractor: Extractor;
-  readonly #lzw = new LzwDecoder();
   readonly #lerc = new LercDecoder();
-  #decoded: Uint8Array | undefined;
+  readonly #memory: DecodeMemory;
 
-  constructor(layout: BlockLayout) {
+  /** @param memory of a thread: with it, readers that take turns share one block's memory, and a mosaic of many files needs no more than one file. */
+  constructor(layout: BlockLayout, memory = new DecodeMemory()) {
     this.layout = layout;
+    this.#memory = memory;
     this.#extractor = new Extractor(layout);
   }
 
   /**
-   * Decompresses block `index`. The result is good for `extract` only, and only until the next `decode` of this reader: its memory
-   * may be used again, or be `bytes` itself. A promise comes only from JPEG, WebP and the first LERC block.
+   * Decompresses block `index`. The result is good for `extract` only, and only until the next `decode` with the same memory: it
+   * is used again, or is `bytes` itself. A promise comes only from JPEG, WebP and the first LERC block.
    * @throws DataError TIFF_BAD_BLOCK when the bytes are damaged or make fewer or more bytes than the layout says.
    */
   decode(bytes: Uint8Array, index: number): Uint8Array | Promise<Uint8Array> {
     const { layout } = this;
+    const memory = this.#memory;
     const rowBytes = blockRowBytes(layout);
     // A short last strip may be written in full; anything beyond that is no block of this image.
     const size = { wanted: rowBytes * decodedRows(layout, index), most: rowBytes * layout.blockHeight };
@@ -40,15 +42,14 @@ export class BlockReader {
       case 'none':
         return unpackNone(layout, index, bytes, size);
       case 'deflate':
-        return inflateBlock(layout, index, bytes, size);
       case 'zstd':
-        return unzstdBlock(layout, index, bytes, size);
+        return unpackStream(layout, index, bytes, size, memory.stream(layout.compression), memory.room(size.most + 1));
       case 'packbits':
-        return unpackBits(layout, index, bytes, size, this.#room());
+        return unpackBits(layout, index, bytes, size, memory.room(size.most));
       case 'lzw':
-        return this.#lzw.decode(layout, index, bytes, size);
+        return memory.lzw.decode(layout, index, bytes, size);
       case 'lerc':
-        return this.#lerc.decode(layout, index, bytes, size);
+        return this.#lerc.decode(layout, index, bytes, size, memory);
       case 'jpeg':
         return decodeJpeg(layout, index, bytes, size);
       case 'webp':
@@ -63,11 +64,5 @@ export class BlockReader {
    */
   extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
     this.#extractor.extract(raw, target, options);
-  }
-
-  /** Memory for one decoded block, made when the first block comes. */
-  #room(): Uint8Array {
-    this.#decoded ??= new Uint8Array(blockBytes(this.layout));
-    return this.#decoded;
   }
 }

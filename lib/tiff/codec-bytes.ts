@@ -1,8 +1,8 @@
 /** Codecs that give bytes for bytes: none, PackBits, and those of Node's own zlib; and how all codecs report a damaged block. */
 
-import { inflateSync, zstdDecompressSync } from 'node:zlib';
 import { tiffError } from './fault.ts';
 import { type BlockLayout } from './layout.ts';
+import { type StreamDecoder } from './native-stream.ts';
 import { messageOf } from '../base/errors.ts';
 
 /** Bytes that a decoded block must have at least and may have at most. */
@@ -17,23 +17,13 @@ export function unpackNone(layout: BlockLayout, index: number, bytes: Uint8Array
 }
 
 /**
- * Deflate (Adobe's 8 and the older 32946 are the same zlib stream).
- *
- * zlib's default chunk of 16 KiB costs 20 % in joining chunks; with room for all of it at once there is one. A few bytes more than
- * wanted let a stream that is too long show itself, and `maxOutputLength` stops a decompression bomb there.
+ * Deflate (Adobe's 8 and the older 32946 are the same zlib stream), or Zstandard (RFC 8878) as libtiff 4.0.10 defined it for TIFF; its window
+ * stays below zstd's own limit of 128 MiB. Into `into`, which has room for more than a block may have, so that a stream that is too
+ * long shows itself, and a decompression bomb stops there.
  */
-export function inflateBlock(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
-  const decoded = guarded(layout, index, size, () => {
-    // Deflate can't grow a byte to more than 1032, so a few bytes don't get the memory of a whole block.
-    const chunkSize = Math.min(chunkFor(size), 1032 * bytes.length + 64);
-    return inflateSync(bytes, { chunkSize, maxOutputLength: size.most });
-  });
-  return checkLength(layout, index, decoded, size);
-}
-
-/** Zstandard (RFC 8878), as libtiff 4.0.10 defined it for TIFF. Its window stays below zstd's own limit of 128 MiB. */
-export function unzstdBlock(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
-  const decoded = guarded(layout, index, size, () => zstdDecompressSync(bytes, { chunkSize: chunkFor(size), maxOutputLength: size.most }));
+export function unpackStream(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, decoder: StreamDecoder, into: Uint8Array): Uint8Array {
+  const decoded = guarded(layout, index, size, () => decoder.decode(bytes, into.subarray(0, size.most + 1)));
+  if (decoded.length > size.most) throw blockError(layout, index, `decodes to more than ${size.most} bytes; wanted ${size.wanted}`);
   return checkLength(layout, index, decoded, size);
 }
 
@@ -59,11 +49,6 @@ export function unpackBits(layout: BlockLayout, index: number, bytes: Uint8Array
     }
   }
   return checkLength(layout, index, into.subarray(0, to), size);
-}
-
-/** zlib asks for another chunk when the first is full to the last byte; 64 is its smallest. */
-function chunkFor(size: DecodedSize): number {
-  return size.most + 64;
 }
 
 /** Runs a decoder and reports its failure with file and block. */

@@ -7,7 +7,8 @@
 
 import type { LercData } from 'lerc';
 import { type SampleArray, viewSamples } from '../raster/dtype.ts';
-import { blockError, checkLength, type DecodedSize, guarded, inflateBlock, unzstdBlock } from './codec-bytes.ts';
+import { blockError, checkLength, type DecodedSize, guarded, unpackStream } from './codec-bytes.ts';
+import { type DecodeMemory } from './decode-memory.ts';
 import { decodedRows, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
 
 type Lerc = typeof import('lerc');
@@ -18,9 +19,9 @@ const pixelTypes = { int8: 'S8', uint8: 'U8', int16: 'S16', uint16: 'U16', int32
 export class LercDecoder {
   #lerc: Lerc | undefined;
 
-  decode(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array | Promise<Uint8Array> {
+  decode(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, memory: DecodeMemory): Uint8Array | Promise<Uint8Array> {
     const lerc = this.#lerc;
-    return lerc === undefined ? this.#start().then((started) => decodeBlob(started, layout, index, bytes, size)) : decodeBlob(lerc, layout, index, bytes, size);
+    return lerc === undefined ? this.#start().then((started) => decodeBlob(started, layout, index, bytes, size, memory)) : decodeBlob(lerc, layout, index, bytes, size, memory);
   }
 
   async #start(): Promise<Lerc> {
@@ -31,8 +32,8 @@ export class LercDecoder {
   }
 }
 
-function decodeBlob(lerc: Lerc, layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
-  const blob = unwrap(layout, index, bytes, size);
+function decodeBlob(lerc: Lerc, layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, memory: DecodeMemory): Uint8Array {
+  const blob = unwrap(layout, index, bytes, size, memory);
   checkBlob(layout, index, blob);
   const decoded = guarded(layout, index, size, () => lerc.decode(blob, { returnInterleaved: true }));
   if (decoded.pixelType !== pixelTypes[layout.dtype]) {
@@ -42,10 +43,10 @@ function decodeBlob(lerc: Lerc, layout: BlockLayout, index: number, bytes: Uint8
 }
 
 /** Undoes the compression around the blob; libtiff gives it a third more room than the samples and 64 KiB besides. */
-function unwrap(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
+function unwrap(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, memory: DecodeMemory): Uint8Array {
   const room = { wanted: 0, most: size.most + Math.ceil(size.most / 3) + 65_536 };
-  if (layout.lercInner === 'deflate') return inflateBlock(layout, index, bytes, room);
-  if (layout.lercInner === 'zstd') return unzstdBlock(layout, index, bytes, room);
+  const { lercInner: inner } = layout;
+  if (inner === 'deflate' || inner === 'zstd') return unpackStream(layout, index, bytes, room, memory.stream(inner), memory.room(room.most + 1));
   // The decoder copies the blob into its own memory, but reads the header through a view that must not be shared.
   return new Uint8Array(bytes);
 }

@@ -1,0 +1,111 @@
+/**
+ * Node's own inflate and zstd, one block after another with the same state and into memory that the caller uses again.
+ *
+ * `inflateSync` and `zstdDecompressSync` make a new state and a new buffer for every block. In a worker that is megabytes of garbage outside of
+ * V8's heap for every block, whose pages the system hands out and clears again. Node has no public call that decodes into given memory, but the
+ * objects behind its streams do. They are used only after they have shown on a known block that they work as expected here;
+ * another version of Node, where they don't, decodes by the public functions (docs/decisions/tiff-reader.md has the figures).
+ */
+
+import { constants, createInflate, createZstdDecompress, deflateSync, inflateSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+
+export type StreamKind = 'deflate' | 'zstd';
+
+/** What is used of the object behind a stream. */
+interface Native {
+  /** Decodes from a fresh state; gives how much room of `to` is left. @throws Error of zlib; the object is of no use then. */
+  readonly decode: (from: Uint8Array, to: Uint8Array) => number;
+}
+
+const kinds = {
+  deflate: { create: createInflate, encode: deflateSync, flush: constants.Z_FINISH },
+  zstd: { create: createZstdDecompress, encode: zstdCompressSync, flush: constants.ZSTD_e_end },
+} as const;
+
+/** Decodes whole blocks of one kind, one at a time. */
+export class StreamDecoder {
+  readonly #kind: StreamKind;
+  #native: Native | undefined;
+
+  /** @param reuse false for the public functions, whatever this Node has. */
+  constructor(kind: StreamKind, reuse = true) {
+    this.#kind = kind;
+    this.#native = reuse ? findNative(kind) : undefined;
+    if (this.#native !== undefined && !this.#works()) this.#native = undefined;
+  }
+
+  /** Whether blocks are decoded into the caller's memory. */
+  get reusesMemory(): boolean {
+    return this.#native !== undefined;
+  }
+
+  /**
+   * The decoded block: a part of `into`, or memory of its own where this Node can't do that. One that is as long as `into` may go on.
+   * @throws Error of zlib for damaged bytes.
+   */
+  decode(bytes: Uint8Array, into: Uint8Array): Uint8Array {
+    const native = this.#native;
+    if (native === undefined) return this.#decodePublic(bytes, into.length);
+    try {
+      return into.subarray(0, into.length - native.decode(bytes, into));
+    } catch (error) {
+      // The state of zstd keeps its error for ever (Node 24).
+      this.#native = findNative(this.#kind);
+      throw error;
+    }
+  }
+
+  #decodePublic(bytes: Uint8Array, most: number): Uint8Array {
+    // zlib's default chunk of 16 KiB costs 20 % in joining chunks; with room for all of it at once there is one. 64 is its smallest.
+    const options = { chunkSize: most + 64, maxOutputLength: most };
+    if (this.#kind === 'zstd') return zstdDecompressSync(bytes, options);
+    // Deflate can't grow a byte to more than 1032, so a few bytes don't get the memory of a whole block.
+    return inflateSync(bytes, { ...options, chunkSize: Math.min(options.chunkSize, 1032 * bytes.length + 64) });
+  }
+
+  /** Decodes a known block, one that is too long for its room, a damaged one, and the first again. */
+  #works(): boolean {
+    const plain = Uint8Array.from({ length: 1000 }, (_, i) => (i * i) >> 3);
+    const encoded = kinds[this.#kind].encode(plain);
+    const isRight = (room: number): boolean => Buffer.compare(this.decode(encoded, new Uint8Array(room)), plain.subarray(0, room)) === 0;
+    const damaged = Uint8Array.from(encoded).fill(255, 2);
+    try {
+      return isRight(1100) && isRight(500) && throws(() => this.decode(damaged, new Uint8Array(1100))) && isRight(1000);
+    } catch {
+      return false;
+    }
+  }
+}
+
+function throws(run: () => unknown): boolean {
+  try {
+    run();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function findNative(kind: StreamKind): Native | undefined {
+  const stream = kinds[kind].create({ chunkSize: 64 });
+  const handle: unknown = Reflect.get(stream, '_handle');
+  // After a call: how much room is left in the output, and how much of the input was not looked at.
+  const state: unknown = Reflect.get(stream, '_writeState');
+  if (typeof handle !== 'object' || handle === null || !(state instanceof Uint32Array)) return undefined;
+  const reset: unknown = Reflect.get(handle, 'reset');
+  const writeSync: unknown = Reflect.get(handle, 'writeSync');
+  if (typeof reset !== 'function' || typeof writeSync !== 'function') return undefined;
+  let problem: string | undefined;
+  Reflect.set(handle, 'onerror', (message: unknown) => {
+    problem = String(message);
+  });
+  return {
+    decode(from, to) {
+      problem = undefined;
+      Reflect.apply(reset, handle, []);
+      Reflect.apply(writeSync, handle, [kinds[kind].flush, from, 0, from.length, to, 0, to.length]);
+      if (problem !== undefined) throw new Error(problem);
+      return state[0] ?? to.length;
+    },
+  };
+}
