@@ -1,6 +1,7 @@
 /** The result record of a batch over the life of one attempt: begun, succeeded or failed, with what the attempts before left in it. */
 import { describeError } from '../../lib/base/errors.ts';
-import type { BatchLine, BatchSummary } from '../../lib/job/batch.ts';
+import type { BatchSummary } from '../../lib/job/batch.ts';
+import { describeTask, type ManifestLine } from '../../lib/job/manifest.ts';
 import { runFiles } from '../../lib/job/plan.ts';
 import { batchRecord, encodeDocument, readDocument, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
 import type { Store } from '../../lib/store/store.ts';
@@ -10,12 +11,12 @@ export class Attempt {
   readonly #store: Store;
   readonly #href: string;
   readonly #earlier: readonly AttemptRecord[];
-  readonly #line: BatchLine;
+  readonly #line: ManifestLine;
   readonly #number: number;
   readonly #metadata: TaskMetadata;
   readonly #startedAt = new Date().toISOString();
 
-  private constructor(store: Store, href: string, line: BatchLine, number: number, earlier: readonly AttemptRecord[], metadata: TaskMetadata) {
+  private constructor(store: Store, href: string, line: ManifestLine, number: number, earlier: readonly AttemptRecord[], metadata: TaskMetadata) {
     this.#store = store;
     this.#href = href;
     this.#line = line;
@@ -28,7 +29,7 @@ export class Attempt {
    * Writes that the attempt has begun; if it is killed, this is what remains of it, and says where its log is.
    * @param metadata may be under way still: it comes while the earlier record is read
    */
-  static async begin(store: Store, run: string, line: BatchLine, metadata: Promise<TaskMetadata>): Promise<Attempt> {
+  static async begin(store: Store, run: string, line: ManifestLine, metadata: Promise<TaskMetadata>): Promise<Attempt> {
     const href = `${run}${runFiles.result(line.batch)}`;
     const [before, known] = await Promise.all([readDocument(store, href, batchRecord), metadata]);
     const earlier = before?.attempts ?? [];
@@ -54,11 +55,13 @@ export class Attempt {
   }
 
   async #write(state: Pick<AttemptRecord, 'state' | 'tilesComputed' | 'tilesReused' | 'endedAt' | 'error'>): Promise<void> {
-    const { task, log } = this.#metadata;
-    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task, log };
-    const [, , columns, rows] = this.#line.tiles;
+    const { task: taskArn, log } = this.#metadata;
+    const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task: taskArn, log };
+    const [, , columns, rows] = 'tiles' in this.#line ? this.#line.tiles : [0, 0, 0, 0];
+    const task = describeTask(this.#line);
     const record: BatchRecord = {
       batch: this.#line.batch,
+      ...(task === undefined ? {} : { task }),
       state: current.state,
       attempt: this.#number,
       tiles: columns * rows,

@@ -6,15 +6,15 @@ import { setFlagsFromString } from 'node:v8';
 import { JobError, describeError, messageOf } from '../../lib/base/errors.ts';
 import { createLogger } from '../../lib/base/log.ts';
 import { createMetrics } from '../../lib/base/metrics.ts';
-import { batchLine, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
-import { readPlan } from '../../lib/job/plan.ts';
+import type { BatchSummary } from '../../lib/job/batch.ts';
+import { manifestLine, type ManifestLine } from '../../lib/job/manifest.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import { addAttempt } from './attempt-metrics.ts';
 import { Attempt } from './attempt.ts';
+import { workOn } from './dispatch.ts';
 import { readTaskMetadata } from './task-metadata.ts';
 import { receiveEnvironment } from './standby.ts';
 import { EarlyThreads } from './thread-pool.ts';
-import { workOnTiles } from './tile-batch.ts';
 
 // Against V8's mid-tier compiler stranding inlined pixel loops; what it gains is in docs/performance.md.
 setFlagsFromString('--no-maglev-inlining');
@@ -62,9 +62,9 @@ let summary: BatchSummary = { computed: 0, reused: 0 };
 let attempt: Attempt | undefined;
 try {
   attempt = await Attempt.begin(store, run, line, metadata);
-  await workOnTiles(line, {
-    plan: await readPlan(store, run),
+  await workOn(line, {
     store,
+    run,
     signal: stop.signal,
     early,
     onProgress: (counts) => {
@@ -88,12 +88,12 @@ try {
 process.exit();
 
 /** What the environment says. A worker that is called wrongly can't know its record, so this ends the process at once. */
-function readEnvironment(): { run: string; line: BatchLine } {
+function readEnvironment(): { run: string; line: ManifestLine } {
   try {
     const href = process.env['TILEFAN_RUN'] ?? '';
     if (!href.endsWith('/')) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_RUN: wanted a run prefix that ends in /, found ${JSON.stringify(href)}`);
     const text = process.env['TILEFAN_BATCH'] ?? '';
-    const parsed = batchLine.safeParse(parseJson(text));
+    const parsed = manifestLine.safeParse(parseJson(text));
     if (!parsed.success) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_BATCH: wanted a line of the manifest, found ${JSON.stringify(text)}`);
     return { run: href, line: parsed.data };
   } catch (error) {

@@ -56,7 +56,7 @@ export const runState = z.strictObject({
     bucket: z.string(),
     prefix: z.string(),
   }),
-  /** 0 for the tiles; 1 for the overview pass. */
+  /** 0 for the tiles; from 1 on for overview passes. */
   pass: z.int().nonnegative(),
   /** Where this pass's manifest lies, relative to nothing: bucket and key. */
   manifest: z.strictObject({ bucket: z.string(), key: z.string() }),

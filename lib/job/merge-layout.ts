@@ -8,14 +8,15 @@
 import { cogHeaderBytes, createBlockTable, blockGrid, needsBigTiff, writeCogHeader, type BlockTable, type CogImage } from '../tiff/cog-header.ts';
 import type { IfdFormat } from '../tiff/tag-writer.ts';
 import { maxPartBytes, maxParts, minPartBytes, type Part, type Piece } from '../store/store.ts';
-import type { SegmentBlock } from './segment.ts';
+import type { StoredBlock } from './quarters.ts';
+import { blockValues } from './segment.ts';
 import { OperationError } from '../base/errors.ts';
 
 /** A segment in the file to be. */
 interface Placed {
   readonly href: string;
   readonly bytes: number;
-  /** Where its blocks begin, counted from the end of the header and the blocks copied to the front. */
+  /** Where its blocks begin, counted from the first segment of its group. */
   readonly place: number;
 }
 
@@ -27,52 +28,127 @@ interface FirstBlock {
   readonly length: number;
 }
 
-/** Gathers the blocks of all segments, and then says how the file is made. Memory: 12 bytes a block of the output. */
+/** Segments that follow one another. */
+class Group {
+  readonly placed: Placed[] = [];
+  bytes = 0;
+
+  append(href: string, bytes: number): void {
+    this.placed.push({ href, bytes, place: this.bytes });
+    this.bytes += bytes;
+  }
+
+  /** The segment that a place lies in. */
+  at(place: number): Placed {
+    let low = 0;
+    let high = this.placed.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.placed[middle] as Placed).place <= place) low = middle;
+      else high = middle - 1;
+    }
+    return this.placed[low] as Placed;
+  }
+}
+
+/**
+ * Gathers the blocks of all segments, says where each lies, and then how the file is made. Memory: 12 bytes a block of the output.
+ *
+ * There are two groups of segments: those of the batches, and those of the levels above, which come first in the file but are made last. Until the end a
+ * table's offset is a place among the batches' segments, or, below zero, -1 - place among those of the levels above.
+ */
 export class MergeLayout {
   readonly #image: CogImage;
   readonly #tables: readonly BlockTable[];
-  readonly #placed: Placed[] = [];
+  readonly #grids: readonly { readonly across: number; readonly down: number }[];
+  readonly #batches = new Group();
+  readonly #upper = new Group();
   readonly #first: (FirstBlock | undefined)[];
-  #dataBytes = 0;
 
   constructor(image: CogImage) {
     this.#image = image;
     this.#tables = image.levels.map((level) => createBlockTable(level, image.blockSize));
+    this.#grids = image.levels.map((level) => blockGrid(level, image.blockSize));
     this.#first = image.levels.map(() => undefined);
   }
 
   /**
-   * Appends a segment. Of blocks that two segments have, as after a repeated batch, the first is taken; a segment that has nothing new is left out.
+   * Appends a segment of a batch. Of blocks that two segments have, as after a repeated batch, the first is taken; a segment that has nothing new is left out.
+   * @param blocks as in SegmentValues
    * @throws OperationError SEGMENT_BLOCK for a block that the image doesn't have
    */
-  add(href: string, dataBytes: number, blocks: readonly SegmentBlock[]): void {
+  add(href: string, dataBytes: number, blocks: Float64Array): void {
+    this.#add(this.#batches, href, dataBytes, blocks);
+  }
+
+  /** The same for a segment of levels above the batches. Its blocks lie before those of the batches. */
+  addUpper(href: string, dataBytes: number, blocks: Float64Array): void {
+    this.#add(this.#upper, href, dataBytes, blocks);
+  }
+
+  #add(group: Group, href: string, dataBytes: number, blocks: Float64Array): void {
     let used = false;
-    for (const { level, column, row, offset, length } of blocks) {
+    for (let at = 0; at < blocks.length; at += blockValues) {
+      const level = blocks[at] as number;
+      const column = blocks[at + 1] as number;
+      const row = blocks[at + 2] as number;
       const table = this.#tables[level];
-      const size = this.#image.levels[level];
-      if (table === undefined || size === undefined) throw new OperationError('SEGMENT_BLOCK', `${href} has a block of level ${String(level)}, which the output doesn't have`);
-      const { across, down } = blockGrid(size, this.#image.blockSize);
-      if (column >= across || row >= down) throw new OperationError('SEGMENT_BLOCK', `${href} has block ${String(column)},${String(row)} of level ${String(level)}, which has ${String(across)} x ${String(down)}`);
-      const index = row * across + column;
+      const grid = this.#grids[level];
+      if (table === undefined || grid === undefined) throw new OperationError('SEGMENT_BLOCK', `${href} has a block of level ${String(level)}, which the output doesn't have`);
+      if (column >= grid.across || row >= grid.down) throw new OperationError('SEGMENT_BLOCK', `${href} has block ${String(column)},${String(row)} of level ${String(level)}, which has ${String(grid.across)} x ${String(grid.down)}`);
+      const index = row * grid.across + column;
       if (table.lengths[index] !== 0) continue;
       used = true;
+      const offset = blocks[at + 3] as number;
+      const length = blocks[at + 4] as number;
       table.lengths[index] = length;
-      table.offsets[index] = this.#dataBytes + offset;
+      table.offsets[index] = group === this.#batches ? group.bytes + offset : -1 - (group.bytes + offset);
       const first = this.#first[level];
       if (first === undefined || index < first.index) this.#first[level] = { index, href, offset, length };
     }
-    if (!used) return;
-    this.#placed.push({ href, bytes: dataBytes, place: this.#dataBytes });
-    this.#dataBytes += dataBytes;
+    if (used) group.append(href, dataBytes);
   }
 
-  /** The finished file in pieces, and whether it is a BigTIFF. Call once. */
-  finish(): { readonly pieces: readonly Piece[]; readonly bytes: number; readonly bigTiff: boolean } {
+  /** Where a block that has been added is stored; undefined for any other, which is nodata throughout or was never made. */
+  locate(level: number, column: number, row: number): StoredBlock | undefined {
+    const table = this.#tables[level];
+    const index = this.#indexOf(level, column, row);
+    const length = table?.lengths[index] ?? 0;
+    if (table === undefined || length === 0) return undefined;
+    const offset = table.offsets[index] as number;
+    const [group, place] = offset < 0 ? [this.#upper, -1 - offset] : [this.#batches, offset];
+    const segment = group.at(place);
+    return { href: segment.href, offset: place - segment.place, length };
+  }
+
+  /** Whether a block has been added. */
+  has(level: number, column: number, row: number): boolean {
+    return (this.#tables[level]?.lengths[this.#indexOf(level, column, row)] ?? 0) !== 0;
+  }
+
+  /** -1 for a block outside of the level. */
+  #indexOf(level: number, column: number, row: number): number {
+    const grid = this.#grids[level];
+    return grid === undefined || column >= grid.across || row >= grid.down ? -1 : row * grid.across + column;
+  }
+
+  /**
+   * The finished file in pieces, and whether it is a BigTIFF. Call once, and nothing after it.
+   * @param metadata XML of GDAL's metadata tag, in place of the image's: statistics are known only when all segments have been read
+   */
+  finish(metadata?: string): { readonly pieces: readonly Piece[]; readonly bytes: number; readonly bigTiff: boolean } {
+    for (const { offsets, lengths } of this.#tables) {
+      for (let i = 0; i < offsets.length; i++) {
+        const offset = offsets[i] as number;
+        if (lengths[i] !== 0) offsets[i] = offset < 0 ? -1 - offset : offset + this.#upper.bytes;
+      }
+    }
+    const image = metadata === undefined ? this.#image : { ...this.#image, metadata };
     const lead = this.#leadingBlocks();
     const leadBytes = lead.reduce((sum, { block }) => sum + block.length, 0);
-    const rest = leadBytes + this.#dataBytes;
-    const format: IfdFormat = needsBigTiff(cogHeaderBytes(this.#image, 'classic') + rest) ? 'big' : 'classic';
-    const headerBytes = cogHeaderBytes(this.#image, format);
+    const rest = leadBytes + this.#upper.bytes + this.#batches.bytes;
+    const format: IfdFormat = needsBigTiff(cogHeaderBytes(image, 'classic') + rest) ? 'big' : 'classic';
+    const headerBytes = cogHeaderBytes(image, format);
     for (const { offsets, lengths } of this.#tables) {
       for (let i = 0; i < offsets.length; i++) if (lengths[i] !== 0) offsets[i] = (offsets[i] as number) + headerBytes + leadBytes;
     }
@@ -81,11 +157,11 @@ export class MergeLayout {
       (this.#tables[level] as BlockTable).offsets[block.index] = place;
       place += block.length;
     }
-    const header = writeCogHeader(this.#image, format, this.#tables);
+    const header = writeCogHeader(image, format, this.#tables);
     const pieces: Piece[] = [
       { kind: 'bytes', bytes: header },
       ...lead.map(({ block: { href, offset, length } }): Piece => ({ kind: 'range', href, offset, length })),
-      ...this.#placed.map(({ href, bytes }): Piece => ({ kind: 'range', href, offset: 0, length: bytes })),
+      ...[...this.#upper.placed, ...this.#batches.placed].map(({ href, bytes }): Piece => ({ kind: 'range', href, offset: 0, length: bytes })),
     ];
     return { pieces, bytes: headerBytes + rest, bigTiff: format === 'big' };
   }

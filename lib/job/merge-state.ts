@@ -6,12 +6,16 @@ import { runFiles, type Plan } from './plan.ts';
 import { readDocument, runRecord, type RunRecord } from './records.ts';
 
 export const mergeState = z.object({
-  /** Of the assembly. */
-  token: z.string(),
+  /** Of the assembly; null before it has begun. */
+  token: z.string().nullable(),
   /** Segments that the file is made of, in order; late ones, of a worker that was given up, are not in it. */
   segments: z.array(z.string()),
-  /** Segments of the levels above the batches, which are made once. */
+  /** The pass that workers were last asked for to make levels of these segments: which one of this output, and of the run. */
+  asked: z.object({ pass: z.int(), runPass: z.int() }).nullable().default(null),
+  /** Segments of the levels that reduce makes itself. */
   pyramid: z.array(z.string()),
+  /** Blocks, in Z order, that these levels are made from so far; null when they are finished. */
+  pyramidCells: z.int().nullable().default(null),
   /** The finished file; null while it is in the making. */
   done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
 });

@@ -37,10 +37,13 @@ export type AttemptRecord = z.infer<typeof attemptRecord>;
 
 export const batchRecord = z.object({
   batch: z.int().nonnegative(),
+  /** What the task is, where it isn't a batch of tiles. */
+  task: z.string().exactOptional(),
   state: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED']),
   /** Number of the last attempt. */
   attempt: z.int().positive(),
-  tiles: z.int().positive(),
+  /** 0 for a task that isn't a batch of tiles. */
+  tiles: z.int().nonnegative(),
   /** Of the last attempt. */
   error: errorRecord.nullable(),
   /** One that is still RUNNING when a later one has begun was killed. */
@@ -78,6 +81,10 @@ export const runRecord = z.object({
     /** Batches that needed more than one attempt, and how many. */
     retried: z.array(z.object({ batch: z.int(), attempts: z.int() })),
   }),
+  /** Tasks beside the batches, by what they were for. */
+  passes: z
+    .array(z.object({ pass: z.string(), tasks: z.int(), retried: z.array(z.object({ batch: z.int(), attempts: z.int() })) }))
+    .default([]),
   outputs: z.array(
     z.object({
       name: z.string(),

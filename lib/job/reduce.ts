@@ -7,12 +7,13 @@ import { OperationError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
 import type { Assembly, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
-import type { ReduceResult, RunState } from './events.ts';
 import { collectSegments, type Collected } from './collect.ts';
-import { MergeLayout, planParts } from './merge-layout.ts';
-import { cogImageOf, levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
+import { addressOf, type ReduceResult, type RunState } from './events.ts';
+import { encodeManifest, type PyramidLine } from './manifest.ts';
+import { planParts } from './merge-layout.ts';
+import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
-import { makePyramid, readPyramid } from './pyramid-pass.ts';
+import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
@@ -30,65 +31,116 @@ const handOverMs = 60_000;
 const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 
 /**
- * @throws OperationError RUN_INCOMPLETE that names missing tiles; DataError SEGMENT_BROKEN; whatever the store throws
+ * @throws OperationError RUN_INCOMPLETE that names missing tiles; PYRAMID_INCOMPLETE; DataError SEGMENT_BROKEN; whatever the store throws
  */
 export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
   const plan = await readPlan(store, state.run.href);
   if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];
+  const lines: PyramidLine[] = [];
   for (const output of plan.outputs) {
-    const result = await mergeOutput(store, plan, output, deadline);
-    if (result === undefined) return { ...state, status: 'MERGING' };
-    merged.push(result);
+    const merging = new OutputMerge(store, plan, output, state.pass, deadline);
+    const result = await merging.run(lines.length === 0);
+    if (result === 'later') return { ...state, status: 'MERGING' };
+    // What other outputs need of the workers is found out first, so that one pass serves them all.
+    if ('lines' in result) lines.push(...result.lines);
+    else merged.push(result);
   }
+  if (lines.length > 0) return await sendWorkers(store, plan, state, lines);
   const record = await writeRunRecord(store, plan, merged);
   onFinished?.(record);
   return { ...state, status: 'DONE' };
 }
 
-/** One output; undefined when time has run out. */
-async function mergeOutput(store: Store, plan: Plan, output: PlanOutput, deadline: () => number): Promise<MergedOutput | undefined> {
-  const stateHref = `${plan.state.run.href}${runFiles.merge(output.name)}`;
-  const earlier = await readDocument(store, stateHref, mergeState);
-  const finished = earlier !== undefined && (await isThere(store, output.href, earlier)) ? earlier.done : null;
-  // A merge under way goes on with the segments it began with. One whose file has been taken away begins anew, perhaps with other segments.
-  const goesOn = finished !== null || earlier?.done === null;
-  const chosen = await collectSegments(store, plan, output, goesOn ? earlier?.segments : undefined);
-  const collected = goesOn ? await withLaterTiles(store, plan, output, chosen) : chosen;
-  const anew = collected !== chosen;
-  checkComplete(plan, output, collected);
-  const { statistics, tilesDone } = collected;
-  if (finished !== null && !anew) return { output, ...finished, statistics, tilesDone };
+/** One more pass of workers. Whatever the job tolerates, no task of it may fail: overviews would have holes where there are pixels. */
+async function sendWorkers(store: Store, plan: Plan, state: RunState, lines: readonly PyramidLine[]): Promise<ReduceResult> {
+  const pass = state.pass + 1;
+  const href = `${plan.state.run.href}${runFiles.manifest(pass)}`;
+  await store.put(href, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
+  return { ...state, pass, manifest: addressOf(href), limits: { ...state.limits, toleratedFailurePercentage: 0 }, status: 'MORE' };
+}
 
-  const pyramid = earlier?.done === null && !anew ? await readPyramid(store, earlier.pyramid) : await makePyramid(store, plan, output, collected);
-  const layout = new MergeLayout(cogImageOf(plan, output, metadataXml(plan, output, collected)));
-  for (const { href, index } of pyramid) layout.add(href, index.dataBytes, index.blocks);
-  for await (const { stat, index } of collected.indexes()) layout.add(stat.href, index.dataBytes, index.blocks);
-  const { pieces, bytes, bigTiff } = layout.finish();
-  const parts = planParts(pieces);
-  const assembly = await openAssembly(store, output, earlier?.done === null ? earlier.token : undefined, anew);
-  const write = async (done: MergeState['done']): Promise<void> => {
-    const document: MergeState = { token: assembly.token, segments: collected.segments, pyramid: pyramid.map(({ href }) => href), done };
-    await store.put(stateHref, encodeDocument(document), { contentType: 'application/json', createFolders: true });
-  };
-  await write(null);
-  const stored = await assembly.stored();
-  const limit = pLimit(assembly.parallelParts);
-  let late = false;
-  await Promise.all(
-    parts
-      .filter(({ number }) => !stored.has(number))
-      .map((part) =>
-        limit(async () => {
-          late ||= deadline() < handOverMs;
-          if (!late) await assembly.put(part);
-        }),
-      ),
-  );
-  if (late) return undefined;
-  const stat = await assembly.complete(parts);
-  await write({ bytes: stat.size, version: stat.version, bigTiff });
-  return { output, bytes, bigTiff, statistics, tilesDone };
+/** One output on its way to a file. */
+class OutputMerge {
+  readonly #store: Store;
+  readonly #plan: Plan;
+  readonly #output: PlanOutput;
+  readonly #runPass: number;
+  readonly #deadline: () => number;
+  readonly #stateHref: string;
+
+  constructor(store: Store, plan: Plan, output: PlanOutput, runPass: number, deadline: () => number) {
+    this.#store = store;
+    this.#plan = plan;
+    this.#output = output;
+    this.#runPass = runPass;
+    this.#deadline = deadline;
+    this.#stateHref = `${plan.state.run.href}${runFiles.merge(output.name)}`;
+  }
+
+  /**
+   * @param assembles whether the file is to be made, if nothing is missing
+   * @returns 'later' when time has run out; or what workers have to do first
+   */
+  async run(assembles: boolean): Promise<MergedOutput | 'later' | { readonly lines: readonly PyramidLine[] }> {
+    const store = this.#store;
+    const plan = this.#plan;
+    const output = this.#output;
+    const earlier = await readDocument(store, this.#stateHref, mergeState);
+    const finished = earlier !== undefined && (await isThere(store, output.href, earlier)) ? earlier.done : null;
+    // A merge under way goes on with the segments it began with. One whose file has been taken away begins anew, perhaps with other segments.
+    const goesOn = finished !== null || earlier?.done === null;
+    const chosen = await collectSegments(store, plan, output, goesOn ? earlier?.segments : undefined);
+    const collected = goesOn ? await withLaterTiles(store, plan, output, chosen) : chosen;
+    const anew = collected !== chosen;
+    checkComplete(plan, output, collected);
+    const { statistics, tilesDone, segments } = collected;
+    if (finished !== null && !anew) return { output, ...finished, statistics, tilesDone };
+
+    const known: MergeState = earlier?.done === null && !anew ? earlier : { token: null, segments: [...segments], asked: null, pyramid: [], pyramidCells: null, done: null };
+    if (earlier !== undefined && generationOf(earlier.segments) !== generationOf(segments)) {
+      await store.removePrefix(`${plan.state.run.href}${runFiles.pyramids(output.name, generationOf(earlier.segments))}`);
+    }
+    const progress = await mergePyramid({ store, plan, output, collected, state: known, runPass: this.#runPass, goesOn: () => this.#deadline() >= handOverMs });
+    const token = earlier?.done === null ? earlier.token : null;
+    if (progress.kind !== 'made') {
+      await this.#write({ ...progress.state, token });
+      return progress.kind === 'tasks' ? { lines: progress.lines } : 'later';
+    }
+    if (!assembles) return { lines: [] };
+    return await this.#assemble(collected, { ...progress.state, token }, anew);
+  }
+
+  async #write(state: MergeState): Promise<void> {
+    await this.#store.put(this.#stateHref, encodeDocument(state), { contentType: 'application/json', createFolders: true });
+  }
+
+  /** @param anew gives up the assembly that `state` names */
+  async #assemble(collected: Collected, state: MergeState, anew: boolean): Promise<MergedOutput | 'later'> {
+    const output = this.#output;
+    const { pieces, bytes, bigTiff } = collected.layout.finish(metadataXml(this.#plan, output, collected));
+    const parts = planParts(pieces);
+    const assembly = await openAssembly(this.#store, output, state.token ?? undefined, anew);
+    const current = { ...state, token: assembly.token };
+    await this.#write(current);
+    const stored = await assembly.stored();
+    const limit = pLimit(assembly.parallelParts);
+    let late = false;
+    await Promise.all(
+      parts
+        .filter(({ number }) => !stored.has(number))
+        .map((part) =>
+          limit(async () => {
+            late ||= this.#deadline() < handOverMs;
+            if (!late) await assembly.put(part);
+          }),
+        ),
+    );
+    if (late) return 'later';
+    const stat = await assembly.complete(parts);
+    await this.#write({ ...current, done: { bytes: stat.size, version: stat.version, bigTiff } });
+    return { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
+  }
 }
 
 /** What was collected, or, where failures were tolerated and a continued run has computed such tiles since, everything there is now. */
@@ -134,6 +186,8 @@ function metadataXml(plan: Plan, output: PlanOutput, { statistics }: Collected):
   const bands = Array.from({ length: output.bands }, (_, band) => ({
     description: output.bandNames?.[band],
     statistics: output.statistics ? statistics[band] : undefined,
+    scale: output.scales?.[band],
+    offset: output.offsets?.[band],
   }));
   return gdalMetadataXml(bands, full.columns * full.rows);
 }

@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import { toJsonNumber } from '../base/json-number.ts';
 import { standardDeviation, type Statistics } from '../raster/statistics.ts';
 import type { Store } from '../store/store.ts';
+import { firstConversion, passNumbers } from './manifest.ts';
 import { levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { batchRecord, encodeDocument, readDocument, type BatchRecord, type RunRecord } from './records.ts';
 import { batchCount, tileCount } from './tiling.ts';
@@ -52,11 +53,29 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
       failed,
       retried: records.filter((each) => each.attempts.length > 1).map(({ batch, attempts: { length } }) => ({ batch, attempts: length })),
     },
+    passes: await describePasses(store, plan),
     outputs: merged.map((each) => describeOutput(plan, each)),
     errors: errorsOf(records).slice(0, maxErrors),
   };
   await store.put(`${plan.state.run.href}${runFiles.record}`, encodeDocument(record), { contentType: 'application/json', createFolders: true });
   return record;
+}
+
+/** The tasks beside the batches, from the records that they have left. */
+async function describePasses(store: Store, plan: Plan): Promise<RunRecord['passes']> {
+  const hrefs: { readonly batch: number; readonly href: string }[] = [];
+  for await (const { href } of store.list(`${plan.state.run.href}${runFiles.results}`)) {
+    const batch = Number(/\/(\d+)\.json$/.exec(href)?.[1] ?? -1);
+    if (batch >= firstConversion) hrefs.push({ batch, href });
+  }
+  const limit = pLimit(concurrency);
+  const found = await Promise.all(hrefs.map(({ batch, href }) => limit(async () => ({ batch, record: await readDocument(store, href, batchRecord) }))));
+  const passes = Map.groupBy(found, ({ batch }) => Math.floor(batch / passNumbers));
+  return [...passes].toSorted(([a], [b]) => a - b).map(([pass, tasks]) => ({
+    pass: pass === 0 ? 'conversion' : `overviews-${String(pass)}`,
+    tasks: tasks.length,
+    retried: tasks.flatMap(({ batch, record }) => (record !== undefined && record.attempts.length > 1 ? [{ batch, attempts: record.attempts.length }] : [])),
+  }));
 }
 
 function errorsOf(records: readonly BatchRecord[]): RunRecord['errors'] {

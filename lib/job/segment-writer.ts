@@ -57,9 +57,10 @@ export class SegmentWriter {
   /**
    * Writes what has been gathered as one segment. Small levels come first, so that a file made of one segment is in COG order already.
    * @param complete says that the batch has nothing more to come
+   * @returns the href of the segment
    * @throws OutputError as the store does
    */
-  async commit(complete: boolean): Promise<void> {
+  async commit(complete: boolean): Promise<string> {
     const pieces = this.#pieces.toSorted((a, b) => b.level - a.level);
     const tiles = this.#tiles;
     const dataBytes = this.#bytes;
@@ -75,7 +76,7 @@ export class SegmentWriter {
     const body = [...pieces.map(({ bytes }) => bytes), encodeIndex({ complete, tiles, blocks, dataBytes })];
     for (let tries = 0; tries < maxNumbers; tries++) {
       const href = this.#hrefOf(this.#number++);
-      if ((await this.#store.put(href, body, { ifAbsent: true, createFolders: true })) === 'written') return;
+      if ((await this.#store.put(href, body, { ifAbsent: true, createFolders: true })) === 'written') return href;
     }
     throw new OutputError('SEGMENT_NUMBERS', `${String(maxNumbers)} segments before ${this.#hrefOf(this.#number)} exist already`);
   }

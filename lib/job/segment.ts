@@ -48,10 +48,38 @@ export const footerBytes = magic.length + 3 * 8;
 /** Of an index without tiles and blocks. */
 const minIndexBytes = 4 * 8;
 
+/** Values of a tile before its statistics, of the statistics of a band, and of a block. */
+const tileValues = 2;
+export const statisticsValues = 5;
+export const blockValues = 5;
+
+/**
+ * An index as it lies in the segment: plain numbers, because the indexes of a large run have millions of tiles and blocks, and an object for each would cost
+ * more than everything else that is done with them.
+ */
+export interface SegmentValues {
+  readonly complete: boolean;
+  readonly bands: number;
+  /** For each tile: column, row, and for each band count, minimum, maximum, mean, squares. */
+  readonly tiles: Float64Array;
+  /** Values of one tile. */
+  readonly tileStride: number;
+  /** For each block: level, column, row, offset, length. */
+  readonly blocks: Float64Array;
+  readonly dataBytes: number;
+}
+
+/** Blocks as plain numbers, `blockValues` each. */
+export function blocksAsValues(blocks: readonly SegmentBlock[]): Float64Array {
+  const values = new Float64Array(blocks.length * blockValues);
+  for (const [i, { level, column, row, offset, length }] of blocks.entries()) values.set([level, column, row, offset, length], i * blockValues);
+  return values;
+}
+
 /** What has to be put after the blocks. */
 export function encodeIndex({ complete, tiles, blocks, dataBytes }: SegmentIndex): Uint8Array {
   const bands = tiles[0]?.statistics.length ?? 0;
-  const values = new Float64Array(4 + tiles.length * (2 + 5 * bands) + blocks.length * 5);
+  const values = new Float64Array(4 + tiles.length * (tileValues + statisticsValues * bands) + blocks.length * blockValues);
   let at = 0;
   values[at++] = complete ? 1 : 0;
   values[at++] = tiles.length;
@@ -61,14 +89,11 @@ export function encodeIndex({ complete, tiles, blocks, dataBytes }: SegmentIndex
     values[at++] = row;
     for (const { count, minimum, maximum, mean, squares } of statistics) {
       values.set([count, minimum, maximum, mean, squares], at);
-      at += 5;
+      at += statisticsValues;
     }
   }
   values[at++] = blocks.length;
-  for (const { level, column, row, offset, length } of blocks) {
-    values.set([level, column, row, offset, length], at);
-    at += 5;
-  }
+  values.set(blocksAsValues(blocks), at);
   const index = new Uint8Array(values.buffer);
   const bytes = new Uint8Array(index.length + footerBytes);
   bytes.set(index);
@@ -85,13 +110,14 @@ const tailBytes = 16 * 1024;
 
 /**
  * Reads a segment's index: one range request, two when the index is long.
+ * @param expectedBytes how long the index is likely to be, with its footer: so much is read at once
  * @throws DataError SEGMENT_BROKEN, naming the segment
  */
-export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): Promise<SegmentIndex> {
+export async function readSegmentValues(reader: ObjectReader, stat: ObjectStat, expectedBytes = tailBytes): Promise<SegmentValues> {
   const broken = (what: string): DataError =>
     new DataError('SEGMENT_BROKEN', `${stat.href} is not a whole segment: ${what}`, { where: { segment: stat.href } });
   if (stat.size < footerBytes) throw broken(`it has ${String(stat.size)} bytes, wanted ${String(footerBytes)} at least`);
-  const tail = new Uint8Array(Math.min(tailBytes, stat.size));
+  const tail = new Uint8Array(Math.min(Math.max(expectedBytes, tailBytes), stat.size));
   await reader.readInto(stat.href, stat.size - tail.length, tail, stat.version);
   const footer = tail.subarray(tail.length - footerBytes);
   if (magic.some((byte, i) => footer[i] !== byte)) throw broken('its last bytes are not those of a segment');
@@ -107,31 +133,53 @@ export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): 
   if (indexBytes + footerBytes <= tail.length) index.set(tail.subarray(tail.length - footerBytes - indexBytes, tail.length - footerBytes));
   else await reader.readInto(stat.href, dataBytes, index, stat.version);
   if (crc32(index) !== view.getFloat64(16, true)) throw broken('its index has another checksum');
-  return decodeIndex(new Float64Array(index.buffer), dataBytes);
+  return valuesOf(new Float64Array(index.buffer), dataBytes);
 }
 
-function decodeIndex(values: Float64Array, dataBytes: number): SegmentIndex {
-  let at = 0;
-  const next = (): number => values[at++] as number;
-  const complete = next() === 1;
-  const tileCount = next();
-  const bands = next();
+function valuesOf(values: Float64Array, dataBytes: number): SegmentValues {
+  const [complete = 0, tileCount = 0, bands = 0] = values;
+  const tileStride = tileValues + statisticsValues * bands;
+  const tilesEnd = 3 + tileCount * tileStride;
+  const blockCount = values[tilesEnd] ?? 0;
+  return {
+    complete: complete === 1,
+    bands,
+    tiles: values.subarray(3, tilesEnd),
+    tileStride,
+    blocks: values.subarray(tilesEnd + 1, tilesEnd + 1 + blockCount * blockValues),
+    dataBytes,
+  };
+}
+
+/**
+ * The same with an object for each tile and block, for the few segments of one batch.
+ * @throws DataError SEGMENT_BROKEN, naming the segment
+ */
+export async function readSegmentIndex(reader: ObjectReader, stat: ObjectStat): Promise<SegmentIndex> {
+  const { complete, bands, tiles: tileRows, tileStride, blocks: blockRows, dataBytes } = await readSegmentValues(reader, stat);
   const tiles: SegmentTile[] = [];
-  for (let i = 0; i < tileCount; i++) {
-    const column = next();
-    const row = next();
+  for (let at = 0; at < tileRows.length; at += tileStride) {
     const statistics: Statistics[] = [];
-    for (let band = 0; band < bands; band++) {
-      statistics.push({ count: next(), minimum: next(), maximum: next(), mean: next(), squares: next() });
-    }
-    tiles.push({ column, row, statistics });
+    for (let band = 0; band < bands; band++) statistics.push(statisticsAt(tileRows, at + tileValues + band * statisticsValues));
+    tiles.push({ column: tileRows[at] as number, row: tileRows[at + 1] as number, statistics });
   }
-  const blockCount = next();
   const blocks: SegmentBlock[] = [];
-  for (let i = 0; i < blockCount; i++) {
-    blocks.push({ level: next(), column: next(), row: next(), offset: next(), length: next() });
+  for (let at = 0; at < blockRows.length; at += blockValues) {
+    const [level = 0, column = 0, row = 0, offset = 0, length = 0] = blockRows.subarray(at, at + blockValues);
+    blocks.push({ level, column, row, offset, length });
   }
   return { complete, tiles, blocks, dataBytes };
+}
+
+/** Statistics that lie in a row of numbers. */
+export function statisticsAt(values: Float64Array, at: number): Statistics {
+  return {
+    count: values[at] as number,
+    minimum: values[at + 1] as number,
+    maximum: values[at + 2] as number,
+    mean: values[at + 3] as number,
+    squares: values[at + 4] as number,
+  };
 }
 
 /** `segments/<output>/<batch>-<n>.seg`: batch and number are padded, so that hrefs ascend as they do. */

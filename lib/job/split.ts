@@ -58,7 +58,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
   await checkTriggers(job, settings.triggers, problems);
   const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
   if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  const plan = earlier === undefined ? await writePlan(store, await makePlan(store, job, run, settings, problems)) : checkSameJob(earlier, job);
+  const plan = earlier === undefined ? await writePlan(store, { ...(await makePlan(store, job, run, settings, problems)), ...reduceBlocksOf(env) }) : checkSameJob(earlier, job);
   await writeManifest(store, plan);
   const { image } = job.compute;
   const taskDefinition =
@@ -67,6 +67,14 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
       : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
   onPlan?.(plan);
   return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition } };
+}
+
+/** How much reduce may read for overviews before workers make them, where the deployment says so. */
+function reduceBlocksOf({ TILEFAN_REDUCE_BLOCKS: text }: SplitEnvironment['env']): Pick<Plan, 'reduceBlocks'> {
+  if (text === undefined || text === '') return {};
+  const blocks = Number(text);
+  if (Number.isInteger(blocks) && blocks > 0) return { reduceBlocks: blocks };
+  throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: TILEFAN_REDUCE_BLOCKS: wanted a whole number above 0, found ${JSON.stringify(text)}`);
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { MergeLayout, planParts } from '../../lib/job/merge-layout.ts';
-import type { SegmentBlock } from '../../lib/job/segment.ts';
+import { blocksAsValues, type SegmentBlock } from '../../lib/job/segment.ts';
 import { pyramidLevels } from '../../lib/raster/pyramid.ts';
 import { checkParts } from '../../lib/store/parts.ts';
 import { maxPartBytes, maxParts, minPartBytes, type Part, type Piece } from '../../lib/store/store.ts';
@@ -76,7 +76,23 @@ void describe('layout of a merge', () => {
         const cog = image(columns, rows);
         const segments = deal(cog, count, seed);
         const layout = new MergeLayout(cog);
-        for (const { href, bytes, blocks } of segments) layout.add(href, bytes.length, blocks);
+        // Some are segments of the levels above, which are added last and lie first.
+        const isUpper = (_: Segment, i: number): boolean => (seed >> i) % 2 === 1;
+        const batches = segments.filter((each, i) => !isUpper(each, i));
+        const upper = segments.filter(isUpper);
+        for (const { href, bytes, blocks } of batches) layout.add(href, bytes.length, blocksAsValues(blocks));
+        for (const { href, bytes, blocks } of upper) layout.addUpper(href, bytes.length, blocksAsValues(blocks));
+        const inOrder = [...batches, ...upper];
+        const wantedOf = (level: number, column: number, row: number): { href: string; offset: number; length: number } | undefined =>
+          inOrder.flatMap(({ href, blocks }) => blocks.filter((block) => block.level === level && block.column === column && block.row === row).map(({ offset, length }) => ({ href, offset, length })))[0];
+        for (const [level, { columns: width, rows: height }] of cog.levels.entries()) {
+          for (let row = 0; row * blockSize < height; row++) {
+            for (let column = 0; column * blockSize < width; column++) {
+              assert.deepEqual(layout.locate(level, column, row), wantedOf(level, column, row));
+              assert.equal(layout.has(level, column, row), wantedOf(level, column, row) !== undefined);
+            }
+          }
+        }
         const { pieces, bytes: size, bigTiff } = layout.finish();
         const file = join(pieces, segments);
         assert.equal(file.length, size);
@@ -90,7 +106,7 @@ void describe('layout of a merge', () => {
           const indices = Array.from({ length: blockCount(of.layout) }, (_, i) => i);
           const ranges = await tiff.blockRanges(of, indices);
           for (const [index, { offset, length }] of ranges.entries()) {
-            const wanted = segments.flatMap((segment) => segment.blocks.filter((block) => block.level === level && block.row * blocksAcross + block.column === index).map((block) => segment.bytes.subarray(block.offset, block.offset + block.length)))[0];
+            const wanted = inOrder.flatMap((segment) => segment.blocks.filter((block) => block.level === level && block.row * blocksAcross + block.column === index).map((block) => segment.bytes.subarray(block.offset, block.offset + block.length)))[0];
             assert.equal(length, wanted?.length ?? 0);
             if (wanted !== undefined) assert.equal(Buffer.compare(file.subarray(offset, offset + length), wanted), 0, `block ${index} of level ${level}`);
           }
@@ -107,8 +123,8 @@ void describe('layout of a merge', () => {
     const cog = image(256, 128);
     const layout = new MergeLayout(cog);
     const blocks = [{ level: 1, column: 0, row: 0, offset: 0, length: 10 }, { level: 0, column: 0, row: 0, offset: 10, length: 20 }, { level: 0, column: 1, row: 0, offset: 30, length: 30 }];
-    layout.add('file:///a', 60, blocks);
-    layout.add('file:///b', 60, blocks);
+    layout.add('file:///a', 60, blocksAsValues(blocks));
+    layout.add('file:///b', 60, blocksAsValues(blocks));
     const { pieces } = layout.finish();
     assert.deepEqual(pieces.map(({ kind }) => kind), ['bytes', 'range']);
     assert.deepEqual(pieces[1], { kind: 'range', href: 'file:///a', offset: 0, length: 60 });
@@ -127,7 +143,7 @@ void describe('layout of a merge', () => {
 
   void it('refuses blocks that the image does not have', () => {
     for (const block of [{ level: 2, column: 0, row: 0 }, { level: 0, column: 2, row: 0 }, { level: 0, column: 0, row: 1 }, { level: 1, column: 1, row: 0 }]) {
-      assert.throws(() => { new MergeLayout(image(256, 128)).add('file:///s', 10, [{ ...block, offset: 0, length: 10 }]); }, { code: 'SEGMENT_BLOCK' });
+      assert.throws(() => { new MergeLayout(image(256, 128)).add('file:///s', 10, blocksAsValues([{ ...block, offset: 0, length: 10 }])); }, { code: 'SEGMENT_BLOCK' });
     }
   });
 
@@ -140,7 +156,7 @@ void describe('layout of a merge', () => {
       const each = Math.floor(data / 10);
       for (let column = 0; column < 10; column++) {
         const length = column === 9 ? data - 9 * each : each;
-        layout.add(`file:///${column}`, length, [{ level: 0, column, row: 0, offset: length - 1000, length: 1000 }]);
+        layout.add(`file:///${column}`, length, blocksAsValues([{ level: 0, column, row: 0, offset: length - 1000, length: 1000 }]));
       }
       const { pieces, bytes, bigTiff } = layout.finish();
       const [header] = pieces;

@@ -40,6 +40,7 @@ function prefixWith(run: string, failed: readonly number[] = []): string {
     grid: { columns: 100, rows: 100, epsg: null },
     tiles: { total: 4, done: 4 - failed.length, computed: 4, reused: 0 },
     batches: { total: 4, failed: [...failed], retried: [] },
+    passes: [],
     outputs: [{ name: 'o', href: 's3://out/o.tif', bytes: 2048, bands: [{ name: null, statistics: null }], overviews: 1, bigTiff: false }],
     errors: [],
   };

@@ -1,0 +1,31 @@
+/** What a task does, by the kind of its manifest line. Each kind loads only what it needs. */
+import type { BatchSummary } from '../../lib/job/batch.ts';
+import type { ManifestLine } from '../../lib/job/manifest.ts';
+import { readPlan } from '../../lib/job/plan.ts';
+import type { Store } from '../../lib/store/store.ts';
+import type { EarlyThreads } from './thread-pool.ts';
+import { workOnTiles } from './tile-batch.ts';
+
+export interface TaskEnvironment {
+  readonly store: Store;
+  /** The run prefix. */
+  readonly run: string;
+  /** Ends the task early, with what is finished committed. */
+  readonly signal: AbortSignal;
+  /** Threads that were started before the line was known. */
+  readonly early: EarlyThreads;
+  /** Told the counts of tiles each time they change. */
+  readonly onProgress: (summary: BatchSummary) => void;
+}
+
+/** @throws an error of the tree; what is finished is committed by then */
+export async function workOn(line: ManifestLine, { store, run, signal, early, onProgress }: TaskEnvironment): Promise<void> {
+  const plan = await readPlan(store, run);
+  if ('pyramid' in line) {
+    const { runPyramidTask } = await import('../../lib/job/pyramid-task.ts');
+    await runPyramidTask(line, { plan, store, signal });
+    return;
+  }
+  if ('convert' in line) throw new Error('unreachable');
+  await workOnTiles(line, { plan, store, signal, early, onProgress });
+}

@@ -1,0 +1,63 @@
+/** The lines of manifests: what one task is to do. Each kind of pass has a kind of line. */
+import * as z from 'zod';
+import { batchLine, type BatchLine } from './batch.ts';
+
+/**
+ * Tasks have a number that is unique in the run, over all passes, since records and logs are named after it. Batches of tiles count from 0 and are fewer than
+ * 10,000; conversions count from here, and the tasks of overview pass p from p million.
+ */
+export const firstConversion = 900_000;
+export const passNumbers = 1_000_000;
+
+const index = z.int().nonnegative();
+
+/** The levels above some blocks of an output. */
+export const pyramidLine = z.strictObject({
+  batch: index,
+  pyramid: z.strictObject({
+    output: z.string(),
+    /** The level that is there. */
+    level: index,
+    /** A window of its grid of blocks: column, row, columns, rows. */
+    blocks: z.tuple([index, index, z.int().positive(), z.int().positive()]),
+    /** The highest level to make. */
+    last: z.int().positive(),
+    /** Which choice of segments it is made from, and where its blocks are listed (pyramid-sources.ts). */
+    generation: z.string(),
+    pass: z.int().positive(),
+    sources: z.strictObject({ first: index, count: z.int().positive() }),
+  }),
+});
+export type PyramidLine = z.infer<typeof pyramidLine>;
+
+/** A scene that has to become a GeoTIFF before the run can be planned. */
+export const convertLine = z.strictObject({
+  batch: index,
+  convert: z.strictObject({
+    input: z.string(),
+    scene: index,
+    href: z.string(),
+    subdataset: z.string().nullable(),
+    /** What the object was when it was found. */
+    version: z.string(),
+  }),
+});
+export type ConvertLine = z.infer<typeof convertLine>;
+
+export const manifestLine = z.union([batchLine, pyramidLine, convertLine]);
+export type ManifestLine = BatchLine | PyramidLine | ConvertLine;
+
+/** What a task is, in words, for its record; undefined for a batch of tiles. */
+export function describeTask(line: ManifestLine): string | undefined {
+  if ('pyramid' in line) {
+    const { output, level, last, blocks: [column, row, columns, rows] } = line.pyramid;
+    return `levels ${String(level + 1)} to ${String(last)} of ${output}, above blocks ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;
+  }
+  if ('convert' in line) return `conversion of ${line.convert.input}`;
+  return undefined;
+}
+
+/** Lines as the bytes of a manifest. */
+export function encodeManifest(lines: readonly ManifestLine[]): Uint8Array {
+  return new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+}
