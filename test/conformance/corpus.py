@@ -18,7 +18,7 @@ gdal.PushErrorHandler('CPLQuietErrorHandler')
 gdal.SetConfigOption('GDAL_PAM_ENABLED', 'NO')
 
 TYPES = {
-    'uint8': gdal.GDT_Byte, 'int8': gdal.GDT_Byte, 'uint16': gdal.GDT_UInt16, 'int16': gdal.GDT_Int16, 'uint32': gdal.GDT_UInt32,
+    'uint8': gdal.GDT_Byte, 'int8': getattr(gdal, 'GDT_Int8', gdal.GDT_Byte), 'uint16': gdal.GDT_UInt16, 'int16': gdal.GDT_Int16, 'uint32': gdal.GDT_UInt32,
     'int32': gdal.GDT_Int32, 'float32': gdal.GDT_Float32, 'float64': gdal.GDT_Float64, 'int64': gdal.GDT_Int64,
     'uint64': gdal.GDT_UInt64, 'complex64': gdal.GDT_CFloat32, 'complexint16': gdal.GDT_CInt16,
 }
@@ -108,7 +108,8 @@ def make(path, case):
     gdal.SetConfigOption('GDAL_TIFF_INTERNAL_MASK', 'NO' if case.get('mask') == 'beside' else 'YES')
     options = list(case['options'])
     a = samples(case)
-    if case['dtype'] == 'int8':
+    # Before GDAL 3.7 int8 was a kind of uint8.
+    if case['dtype'] == 'int8' and not hasattr(gdal, 'GDT_Int8'):
         options.append('PIXELTYPE=SIGNEDBYTE')
         a = a.view(np.uint8)
     size = (case['width'], case['height'], case['bands'], TYPES[case['dtype']])

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openTiff } from '../../lib/tiff/open.ts';
@@ -130,6 +132,34 @@ void test('a mask of 8 bits: 0 is nodata, anything else is valid', async () => {
   assert.ok(tiff.main.mask);
   assert.deepEqual(await readImage(object, tiff, tiff.main.mask), Uint8Array.of(0, 1, 1, 1));
   assert.deepEqual(await readImage(object, tiff, tiff.main), blocks);
+});
+
+const maskByGdal = `
+import json, sys
+from osgeo import gdal
+ds = gdal.Open(sys.argv[1])
+band = ds.GetRasterBand(1)
+print(json.dumps([band.GetMaskFlags(), band.GetMaskBand().ReadAsArray().flatten().tolist()]))
+`;
+
+void test('a mask of 1 bit without compression, which GDAL reads but never writes', { skip: withoutGdal }, async () => {
+  // 11 columns: a row of the mask is two bytes, and its last five bits are no pixels.
+  const bits = [0b1010_0101, 0b1101_1111, 0b0000_0000, 0b0010_0000, 0b1111_1111, 0b1110_0000];
+  const mask = simpleImage(11, 3, [field(254, 4), field(258, 1), field(262, 4), field(273, 16 + 33), field(279, 6)]);
+  const bytes = handMadeTiff({ blocks: Uint8Array.from([...Array.from({ length: 33 }, (_, i) => i), ...bits, 0]), directories: [simpleImage(11, 3), mask] });
+  const folder = await mkdtemp(path.join(tmpdir(), 'tilefan-mask-'));
+  try {
+    const file = path.join(folder, 'mask.tif');
+    await writeFile(file, bytes);
+    const [flags, wanted] = runPythonJson(maskByGdal, [file]) as [number, number[]];
+    assert.equal(flags, 2, 'GDAL takes it for the mask of the dataset');
+    const object = countedObject(bytes);
+    const tiff = await openTiff(object, object.href);
+    assert.ok(tiff.main.mask);
+    assert.deepEqual([...(await readImage(object, tiff, tiff.main.mask))], wanted.map((value) => (value === 0 ? 0 : 1)));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 void test('pages and unreadable overviews are left out, with the reason; an unreadable mask is an error', async () => {
