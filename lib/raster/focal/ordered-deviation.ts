@@ -4,7 +4,7 @@
  *
  * Each column has a mean and a sum of squared differences from it, and columns are joined as Chan, Golub and LeVeque do (Updating
  * formulae and a pairwise algorithm for computing sample variances, 1979): the squared differences of the columns, and those of the
- * columns' means from the mean of all.
+ * columns' means from the mean of all. What the means lack by rounding is summed up, too, and corrected for at the end.
  */
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
@@ -16,6 +16,8 @@ export class OrderedDeviation implements FocalKernel {
   private readonly sums: Float64Array;
   private readonly counts: Float64Array;
   private readonly means: Float64Array;
+  /** Sums of the differences from the column's mean: what the mean lacks by rounding. */
+  private readonly rests: Float64Array;
   private readonly squares: Float64Array;
   private readonly sum: Float64Array;
   private readonly count: Float64Array;
@@ -27,38 +29,40 @@ export class OrderedDeviation implements FocalKernel {
     this.sums = new Float64Array(padded);
     this.counts = new Float64Array(padded);
     this.means = new Float64Array(padded);
+    this.rests = new Float64Array(padded);
     this.squares = new Float64Array(padded);
     this.sum = new Float64Array(stride);
     this.count = new Float64Array(stride);
   }
 
   static bytes(reach: FocalSize, stride: number): number {
-    return 8 * (6 * stride + 8 * reach.columns);
+    return 8 * (7 * stride + 10 * reach.columns);
   }
 
   restart(inside: Inside): void {
     this.inside = inside;
-    for (const columns of [this.sums, this.counts, this.means, this.squares]) columns.fill(0);
+    for (const columns of [this.sums, this.counts, this.means, this.rests, this.squares]) columns.fill(0);
   }
 
   compute(row: number, operand: SlidingRows, out: SlidingRows): void {
     const { left, right } = this.inside;
     const [from, to] = rowsAround(row, this.reach.rows, this.inside);
     const { columns: reach } = this.reach;
-    const { sums, counts, means, squares, sum, count } = this;
+    const { sums, counts, means, rests, squares, sum, count } = this;
     const [width, start] = [right - left, operand.offset(from) + left];
     sumValidRows(sums, counts, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
     for (let i = reach; i < reach + width; i++) means[i] = counts[i] === 0 ? 0 : (sums[i] as number) / (counts[i] as number);
-    squareDifferences(squares, means, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
+    squareDifferences(squares, rests, means, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
     sumAcross(sums, sum, 0, width, 2 * reach + 1);
     sumAcross(counts, count, 0, width, 2 * reach + 1);
-    joinColumns(squares, means, counts, sum, count, out.values, out.offset(row) + left, width, 2 * reach + 1);
+    joinColumns(squares, rests, means, counts, sum, count, out.values, out.offset(row) + left, width, 2 * reach + 1);
     copyValidity(row, operand, out);
   }
 }
 
 function squareDifferences(
   squares: Float64Array,
+  rests: Float64Array,
   means: Float64Array,
   first: number,
   values: Float64Array,
@@ -69,18 +73,21 @@ function squareDifferences(
   width: number,
 ): void {
   squares.fill(0, first, first + width);
+  rests.fill(0, first, first + width);
   for (let row = 0; row < rows; row++) {
     const at = start + row * stride;
     for (let i = 0; i < width; i++) {
       if (validity[at + i] === 0) continue;
       const difference = (values[at + i] as number) - (means[first + i] as number);
       squares[first + i] = (squares[first + i] as number) + difference * difference;
+      rests[first + i] = (rests[first + i] as number) + difference;
     }
   }
 }
 
 function joinColumns(
   squares: Float64Array,
+  rests: Float64Array,
   means: Float64Array,
   counts: Float64Array,
   sum: Float64Array,
@@ -93,11 +100,17 @@ function joinColumns(
   for (let i = 0; i < width; i++) {
     const n = count[i] as number;
     const mean = (sum[i] as number) / n;
-    let square = 0;
+    let [square, rest] = [0, 0];
     for (let j = i; j < i + columns; j++) {
+      const pixels = counts[j] as number;
+      if (pixels === 0) continue;
       const difference = (means[j] as number) - mean;
-      square += (squares[j] as number) + (counts[j] === 0 ? 0 : (counts[j] as number) * (difference * difference));
+      const lacking = rests[j] as number;
+      square += (squares[j] as number) + difference * (2 * lacking + pixels * difference);
+      rest += lacking + pixels * difference;
     }
-    out[at + i] = Math.sqrt(square / n);
+    // Rounding may leave a little less than nothing; NaN stays.
+    const variance = (square - (rest * rest) / n) / n;
+    out[at + i] = Math.sqrt(variance < 0 ? 0 : variance);
   }
 }

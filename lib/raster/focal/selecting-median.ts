@@ -56,8 +56,8 @@ function gather(gathered: Float64Array, values: Float64Array, start: number, str
     for (let i = 0; i < columns; i++) {
       const value = values[row + i] as number;
       gathered[count++] = value;
-      // 0 for every number that is finite, NaN for the others.
-      sum += value * 0;
+      // 0 for every finite number, NaN for the others.
+      sum += value - value;
     }
   }
   return sum === sum ? count : withoutNaN(gathered, count);
