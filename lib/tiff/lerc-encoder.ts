@@ -3,8 +3,9 @@
  * reference implementation (Esri/lerc, LercLib/Lerc2.h and Lerc2.cpp): header, mask, range of each band, and micro-blocks of 8 x 8 or 16 x 16 pixels
  * whose values are counted from their minimum in steps of twice the error and packed into as few bits as the largest needs.
  *
- * Not-a-number is kept out of the samples by the mask, as libtiff does it. Where an output has another nodata value, micro-blocks in which quantising
- * would change which pixels are nodata are stored as they are.
+ * Not-a-number is kept out of the samples of a single band by the mask, as libtiff does it. With several bands by pixel libtiff 4.5 writes masks that it
+ * can't read itself; there not-a-number is a value like others, and micro-blocks that have some are stored as they are. So are those in which
+ * quantising would change which pixels have the nodata value of the output.
  */
 import { allocateSamples, bytesPerSample, isFloat, type Dtype, type SampleArray } from '../raster/dtype.ts';
 import { bitsFor, fletcher32, packedBytes, packedTableBytes, writeMask, writePacked, writePackedTable } from './lerc-bits.ts';
@@ -48,8 +49,8 @@ export class LercEncoder {
     const { dtype, bands, columns, rows, maxError } = encoding;
     const pixels = columns * rows;
     const tileBytes = pixels * bands * bytesPerSample(dtype) + Math.ceil(columns / 8) * Math.ceil(rows / 8) * bands;
-    // A mask that doesn't pack well takes little more than its bits; a band may need a blob of its own.
-    const most = tileBytes + bands * (headerBytes + 64 + 16 * bands + Math.ceil(pixels / 8) * 1.01);
+    // A mask that doesn't pack well takes little more than its bits.
+    const most = tileBytes + headerBytes + 64 + 16 * bands + Math.ceil(pixels / 8) * 1.01;
     this.#encoding = encoding;
     this.#maxError = isFloat(dtype) ? maxError : Math.max(0.5, Math.floor(maxError));
     this.#out = new Uint8Array(Math.ceil(most));
@@ -60,38 +61,30 @@ export class LercEncoder {
 
   /**
    * @param samples by pixel: (rows, columns, bands)
-   * @returns the blob, or one a band where they have not-a-number in different pixels; a view that the next call overwrites
+   * @returns a view that the next call overwrites
    */
   encode(samples: SampleArray): Uint8Array {
     const { dtype, bands, columns, rows } = this.#encoding;
     const pixels = columns * rows;
-    if (!isFloat(dtype)) return this.#out.subarray(0, this.#writeBlob(0, { samples, depth: bands, mask: undefined, valid: pixels }));
-    const shared = sharedMask(samples, bands, pixels);
-    if (shared !== undefined) return this.#out.subarray(0, this.#writeBlob(0, { samples, depth: bands, ...shared }));
-    let end = 0;
-    const plane = allocateSamples(dtype, pixels);
-    for (let band = 0; band < bands; band++) {
-      for (let i = 0, from = band; i < pixels; i++, from += bands) plane[i] = samples[from] as number;
-      end = this.#writeBlob(end, { samples: plane, depth: 1, ...(sharedMask(plane, 1, pixels) ?? { mask: undefined, valid: pixels }) });
-    }
-    return this.#out.subarray(0, end);
+    const masked = isFloat(dtype) && bands === 1 ? maskOf(samples, pixels) : { mask: undefined, valid: pixels };
+    return this.#out.subarray(0, this.#writeBlob({ samples, depth: bands, ...masked }));
   }
 
-  /** Writes a blob at `start`. @returns the first byte behind it */
-  #writeBlob(start: number, blob: Samples): number {
+  /** @returns the blob's length */
+  #writeBlob(blob: Samples): number {
     const { dtype, columns, rows } = this.#encoding;
     const view = this.#view;
     const ranges = rangesOf(blob, columns * rows);
     const min = Math.min(...ranges.map((range) => range.min));
     const max = Math.max(...ranges.map((range) => range.max));
-    const { bytes: end, side } = this.#writeBody(start + headerBytes, blob, ranges, blob.valid === 0 || min === max);
-    this.#out.set([0x4c, 0x65, 0x72, 0x63, 0x32, 0x20], start);
-    const integers = [rows, columns, blob.depth, blob.valid, side, end - start, lercTypes.indexOf(dtype)];
-    view.setInt32(start + 6, 4, true);
-    for (const [i, value] of integers.entries()) view.setInt32(start + 14 + 4 * i, value, true);
+    const { bytes: end, side } = this.#writeBody(headerBytes, blob, ranges, blob.valid === 0 || min === max);
+    this.#out.set([0x4c, 0x65, 0x72, 0x63, 0x32, 0x20]);
+    const integers = [rows, columns, blob.depth, blob.valid, side, end, lercTypes.indexOf(dtype)];
+    view.setInt32(6, 4, true);
+    for (const [i, value] of integers.entries()) view.setInt32(14 + 4 * i, value, true);
     const range = blob.valid === 0 ? [0, 0] : [min, max];
-    for (const [i, value] of [this.#maxError, ...range].entries()) view.setFloat64(start + 42 + 8 * i, value, true);
-    view.setUint32(start + 10, fletcher32(this.#out, start + 14, end), true);
+    for (const [i, value] of [this.#maxError, ...range].entries()) view.setFloat64(42 + 8 * i, value, true);
+    view.setUint32(10, fletcher32(this.#out, 14, end), true);
     return end;
   }
 
@@ -159,15 +152,13 @@ function isValid(mask: Uint8Array, pixel: number): boolean {
   return ((mask[pixel >> 3] as number) & (0x80 >> (pixel & 7))) !== 0;
 }
 
-/** Where samples are numbers; undefined when that differs between the bands of a pixel. */
-function sharedMask(samples: SampleArray, depth: number, pixels: number): Pick<Samples, 'mask' | 'valid'> | undefined {
+/** Where the samples of a single band are numbers. */
+function maskOf(samples: SampleArray, pixels: number): Pick<Samples, 'mask' | 'valid'> {
   let mask: Uint8Array | undefined;
   let valid = pixels;
-  for (let pixel = 0, at = 0; pixel < pixels; pixel++, at += depth) {
-    let missing = 0;
-    for (let band = 0; band < depth; band++) if (Number.isNaN(samples[at + band])) missing++;
-    if (missing === 0) continue;
-    if (missing < depth) return undefined;
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    const value = samples[pixel] as number;
+    if (value === value) continue;
     mask ??= new Uint8Array(Math.ceil(pixels / 8)).fill(0xff);
     mask[pixel >> 3] = (mask[pixel >> 3] as number) & ~(0x80 >> (pixel & 7));
     valid--;
@@ -180,18 +171,20 @@ interface Range {
   readonly max: number;
 }
 
-/** Least and largest value of each band. */
+/** Least and largest value of each band. Where there is not-a-number besides, they are not the same: a reader would take the band for constant. */
 function rangesOf({ samples, depth, mask }: Samples, pixels: number): Range[] {
   return Array.from({ length: depth }, (_, band) => {
     let min = Infinity;
     let max = -Infinity;
+    let missing = false;
     for (let pixel = 0, at = band; pixel < pixels; pixel++, at += depth) {
-      if (mask !== undefined && !isValid(mask, pixel)) continue;
       const value = samples[at] as number;
       if (value < min) min = value;
       if (value > max) max = value;
+      if (value !== value) missing = true;
     }
-    return { min, max };
+    const all = min > max;
+    return missing && mask === undefined && (all || min === max) ? { min: all ? 0 : Math.min(min, 0), max: all ? 1 : Math.max(max, 1) } : { min, max };
   });
 }
 
@@ -242,6 +235,7 @@ class TileWriter {
     let count = 0;
     let min = Infinity;
     let max = -Infinity;
+    let missing = 0;
     let same = 0;
     let before = 0;
     const right = Math.min(columns, column + side);
@@ -252,6 +246,7 @@ class TileWriter {
         if (mask !== undefined && !isValid(mask, first + x)) continue;
         const value = samples[at] as number;
         values[count++] = value;
+        if (value !== value) missing++;
         if (value < min) min = value;
         if (value > max) max = value;
         if (value === before) same++;
@@ -263,6 +258,11 @@ class TileWriter {
     if (count === 0 || (min === 0 && max === 0)) {
       target[start] = place | 2;
       return start + 1;
+    }
+    if (missing > 0) {
+      if (missing < count) return this.#writePlain(target, start, place, count);
+      target[start] = place | 3;
+      return writeNumber(view, start + 1, this.#dtype, Number.NaN);
     }
     const largest = min === max ? 0 : this.#largestStep(min, max);
     const plainBytes = 1 + count * bytesPerSample(this.#dtype);
