@@ -68,8 +68,8 @@ export const runState = z.strictObject({
 });
 export type RunState = z.infer<typeof runState>;
 
-/** What split returns. */
-export type SplitResult = RunState;
+/** What split returns: CONVERT wants a Map over conversions, and to be called again then; without a status the manifest is that of the tiles. */
+export type SplitResult = RunState & { readonly status?: 'CONVERT' };
 
 /** What reduce returns: MORE wants another Map over the new manifest, MERGING wants to be called again, DONE is done. */
 export type ReduceResult = RunState & { readonly status: 'MORE' | 'MERGING' | 'DONE' };

@@ -47,6 +47,50 @@ test('MERGING calls reduce again, MORE sends the workers once more', async () =>
   assert.deepEqual({ maps, tasks, left: answers.length }, { maps: 2, tasks: 4, left: 0 });
 });
 
+// Would catch a split that is called with a state instead of the job, conversions that are run again or not at all, and a reduce between.
+test('CONVERT sends the workers, and then calls split again with the input of the execution', async () => {
+  const calls: { readonly name: string; readonly payload: Json }[] = [];
+  const totals: number[] = [];
+  const converting: Json = { ...state, status: 'CONVERT', manifest: { bucket: 'work', key: 'runs/run-1/manifest-convert.jsonl' } } as unknown as Json;
+  const outcome = await runMachine({
+    lambda: (name, payload) => {
+      calls.push({ name, payload });
+      if (name === 'Reduce') return Promise.resolve({ ...state, status: 'DONE' });
+      return Promise.resolve(calls.length < 3 ? converting : state);
+    },
+    runTask: () => Promise.resolve(null),
+    items: [{ batch: 900_000 }],
+    onItemsStarted: (total) => totals.push(total),
+  });
+  assert.equal(outcome.state, 'SUCCEEDED');
+  const asked = { input: { name: 'job' }, execution: 'run-1' };
+  assert.deepEqual(calls, [{ name: 'Split', payload: asked }, { name: 'Split', payload: asked }, { name: 'Split', payload: asked }, { name: 'Reduce', payload: state as unknown as Json }]);
+  assert.deepEqual(totals, [1, 1, 1], 'two passes of conversions, and one of tiles');
+});
+
+// Would catch a run that is planned although an input could not be converted, because the job tolerates failures of tiles.
+test('a conversion that fails ends the run', async () => {
+  let calls = 0;
+  const outcome = await runMachine({
+    lambda: () => {
+      calls++;
+      return Promise.resolve({ ...state, status: 'CONVERT' });
+    },
+    items: [{ batch: 900_000 }, { batch: 900_001 }],
+    runTask: () => {
+      const answer = exited(65);
+      return answer === 'ok' ? Promise.resolve(null) : Promise.reject(new StatesError(answer.error, answer.cause));
+    },
+    getObject: ({ arguments: args }) => {
+      assert.match((args as { readonly Key: string }).Key, /results\/90000[01]\.json$/);
+      return Promise.resolve({ Body: JSON.stringify({ error: { name: 'DataError', code: 'GDAL_FAILED', message: 'input dem: not recognized as a supported file format', where: {}, exitCode: 65 } }) });
+    },
+  });
+  assert.ok(outcome.state === 'FAILED');
+  assert.equal(outcome.error, 'States.ExceedToleratedFailureThreshold');
+  assert.equal(calls, 1);
+});
+
 test('an answer that is none of the three ends the run', async () => {
   const outcome = await runMachine({ lambda: (name) => Promise.resolve(name === 'Split' ? state : { ...state, status: 'LATER' }), runTask: () => Promise.resolve(null) });
   assert.ok(outcome.state === 'FAILED');
