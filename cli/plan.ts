@@ -1,7 +1,7 @@
 /** `tilefan plan`: what a run would do, and whether it could. Nothing remains of it. */
 import { makePlan } from '../lib/job/make-plan.ts';
 import { largestOutputBytes } from '../lib/job/plan-output.ts';
-import { levelsOf, tilingOf, type Plan } from '../lib/job/plan.ts';
+import { levelsOf, tilingOf, type Plan, type PlanInput, type SceneReading } from '../lib/job/plan.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';
 import { displayHref } from '../lib/store/href.ts';
@@ -34,13 +34,13 @@ function describe(made: Plan): string {
     ['geotransform', transform === null ? 'none' : transform.join(', ')],
     ...inputs.map((input): [string, string] => [
       `input ${input.name}`,
-      `${displayHref(input.href)}, ${String(input.bands.length)} x ${input.dtype}, nodata ${String(input.nodata ?? 'none')}${input.masked ? ', mask' : ''}, ${bytesText(input.bytes)}`,
+      `${scenesText(input)}, ${String(input.bands)} x ${input.dtype}, nodata ${String(input.nodata ?? 'none')}${input.masked ? ', mask' : ''}, ${bytesText(input.scenes.reduce((sum, { bytes }) => sum + bytes, 0))}`,
     ]),
     ['tiles', `${String(tileCount(tiling))} of ${String(tileSize)} px (${String(across)} x ${String(down)})`],
     ['batches', `${String(batchCount(tiling))} of ${String(batchColumns)} x ${String(batchRows)} tiles at most`],
     [
       'memory',
-      `${bytesText(memory.total)} for a worker with ${countText(threads, 'thread')}, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
+      `${bytesText(memory.total)} for a worker with ${countText(threads, 'thread')}, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, shared blocks ${bytesText(memory.shared)}, GDAL ${bytesText(memory.gdal)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
     ],
     ...outputs.map((output): [string, string] => [
       `output ${output.name}`,
@@ -49,4 +49,25 @@ function describe(made: Plan): string {
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
+}
+
+/** Where an input is read, and how it comes onto the grid. */
+function scenesText({ scenes, rule }: PlanInput): string {
+  const [first] = scenes;
+  const where = scenes.length === 1 ? displayHref(first?.href ?? '') : `${String(scenes.length)} scenes from ${displayHref(first?.href ?? '')} on`;
+  const ways = [...new Set(scenes.map(({ reading }) => readingText(reading)))];
+  return [where, ...(rule === null ? [] : [rule]), ...ways].join(', ');
+}
+
+function readingText(reading: SceneReading): string {
+  switch (reading.by) {
+    case 'blocks':
+      return 'on the grid';
+    case 'window':
+      return 'on the grid, read by GDAL';
+    case 'warp':
+      return `warped (${reading.resampling})`;
+    case 'burn':
+      return 'features burnt';
+  }
 }

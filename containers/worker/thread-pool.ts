@@ -2,12 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import { OperationError, TryAgainError, restoreError } from '../../lib/base/errors.ts';
 import type { TileRunner } from '../../lib/job/batch.ts';
-import type { TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
-import type { ThreadAnswer } from './thread.ts';
+import type { DecodeTask, TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
+import type { ThreadAnswer, ThreadMessage } from './thread.ts';
 
 interface Waiting {
-  readonly task: TileTask;
-  readonly resolve: (result: TileResult) => void;
+  readonly message: ThreadMessage;
+  readonly resolve: (result: TileResult | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -34,6 +34,7 @@ function startWorker(): Worker {
 
 export class ThreadPool implements TileRunner {
   readonly inFlight: number;
+  readonly threads: number;
   readonly #threads: Thread[];
   readonly #queue: Waiting[] = [];
   #broken: Error | undefined;
@@ -44,6 +45,7 @@ export class ThreadPool implements TileRunner {
    */
   constructor(setup: TileSetup, threads: number, signal: AbortSignal, early: EarlyThreads = new EarlyThreads(0)) {
     // One tile that is read and waits is enough for all threads: whichever is ready first takes it.
+    this.threads = threads;
     this.inFlight = threads + 1;
     this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup));
     for (const worker of early.workers.slice(threads)) void worker.terminate();
@@ -53,13 +55,26 @@ export class ThreadPool implements TileRunner {
     });
   }
 
-  run(task: TileTask): Promise<TileResult> {
+  async run(task: TileTask): Promise<TileResult> {
+    const result = await this.#ask({ tile: task }, 'last');
+    if (result === undefined) throw new Error('a thread has answered a tile with nothing');
+    return result;
+  }
+
+  /** Comes before tiles that wait: some of them wait for these blocks. */
+  async decode(task: DecodeTask): Promise<void> {
+    await this.#ask({ decode: task }, 'first');
+  }
+
+  #ask(message: ThreadMessage, place: 'first' | 'last'): Promise<TileResult | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;
       }
-      this.#queue.push({ task, resolve, reject });
+      const waiting = { message, resolve, reject };
+      if (place === 'first') this.#queue.unshift(waiting);
+      else this.#queue.push(waiting);
       this.#dispatch();
     });
   }
@@ -74,12 +89,12 @@ export class ThreadPool implements TileRunner {
       const next = this.#queue.shift();
       if (next === undefined) return;
       thread.current = next;
-      thread.worker.postMessage(next.task);
+      thread.worker.postMessage(next.message);
     }
   }
 
   #useThread(worker: Worker, setup: TileSetup): Thread {
-    worker.postMessage(setup);
+    worker.postMessage({ setup } satisfies ThreadMessage);
     const thread: Thread = { worker, current: undefined };
     worker.on('message', (answer: ThreadAnswer) => {
       const { current } = thread;

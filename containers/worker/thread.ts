@@ -1,10 +1,13 @@
-/** A compute thread: takes one tile at a time and gives back its encoded blocks. It does no input or output. */
+/** A compute thread: takes one task at a time, a tile to compute or blocks to decode. It does no input or output. */
 import { parentPort } from 'node:worker_threads';
 import { describeError, type ErrorRecord } from '../../lib/base/errors.ts';
-import { TileProcessor, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
+import { TileProcessor, type DecodeTask, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
 
-/** What a thread answers to a task. */
-export type ThreadAnswer = { readonly result: TileResult } | { readonly error: ErrorRecord };
+/** What a thread is told. It may be started before the plan is known: the setup comes first, and once. */
+export type ThreadMessage = { readonly setup: TileSetup } | { readonly tile: TileTask } | { readonly decode: DecodeTask };
+
+/** What a thread answers to a task; of blocks that are decoded there is nothing more to say. */
+export type ThreadAnswer = { readonly result: TileResult | undefined } | { readonly error: ErrorRecord };
 
 if (parentPort === null) throw new Error('this module is the body of a worker thread');
 const port = parentPort;
@@ -20,18 +23,24 @@ function discard(): void {
 
 /** Buffers that go to the main thread for good, so that nothing is copied. */
 function buffersOf({ outputs }: TileResult): ArrayBuffer[] {
-  return outputs.flatMap(({ bytes, remainder }) => [bytes.buffer, ...remainder.map(({ samples }) => samples.buffer as ArrayBuffer)]);
+  return outputs.flatMap(({ bytes, remainder }) => [bytes.buffer, ...(remainder ?? []).map(({ samples }) => samples.buffer as ArrayBuffer)]);
 }
 
-/** A thread may be started before the plan is known: the first message says what it works on, and each of the others is a tile. */
-port.on('message', (message: TileSetup | TileTask) => {
-  if (processor === undefined) {
-    processor = new TileProcessor(message as TileSetup, discard);
+async function work(message: Exclude<ThreadMessage, { readonly setup: TileSetup }>): Promise<TileResult | undefined> {
+  if (processor === undefined) throw new Error('a task came before the setup');
+  if ('tile' in message) return await processor.process(message.tile);
+  await processor.decode(message.decode);
+  return undefined;
+}
+
+port.on('message', (message: ThreadMessage) => {
+  if ('setup' in message) {
+    processor = new TileProcessor(message.setup, discard);
     return;
   }
-  processor.process(message as TileTask).then(
+  work(message).then(
     (result) => {
-      port.postMessage({ result } satisfies ThreadAnswer, buffersOf(result));
+      port.postMessage({ result } satisfies ThreadAnswer, result === undefined ? [] : buffersOf(result));
     },
     (error: unknown) => {
       port.postMessage({ error: describeError(error) } satisfies ThreadAnswer);

@@ -1,6 +1,7 @@
 /** The work of a task on a batch of tiles: inputs opened, compute threads started, and each tile told on standard output as it is done. */
 import { TryAgainError } from '../../lib/base/errors.ts';
 import { runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
+import { GdalWindows, needsGdal } from '../../lib/job/gdal-windows.ts';
 import { programOf } from '../../lib/job/operation.ts';
 import type { Plan } from '../../lib/job/plan.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
@@ -23,22 +24,28 @@ export interface TileBatchEnvironment {
 export async function workOnTiles(line: BatchLine, { plan, store, signal, early, onProgress }: TileBatchEnvironment): Promise<void> {
   let summary: BatchSummary = { computed: 0, reused: 0 };
   const program = programOf(plan);
-  const inputs = await TileInputs.open(store, plan, program);
-  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.images), plan.threads, signal, early);
+  const [column, row, columns, rows] = line.tiles;
+  const windows = needsGdal(plan) ? await GdalWindows.start(store, plan, plan.threads) : undefined;
+  const inputs = new TileInputs(store, plan, program, { column, row, columns, rows }, windows);
+  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()), plan.threads, signal, early);
   if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
-  summary = await runBatch(line, {
-    plan,
-    store,
-    inputs,
-    runner,
-    signal,
-    onTile: ({ column, row, reused }) => {
-      summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
-      onProgress(summary);
-      // Encoded tiles that have been committed are garbage outside of the heap, as in the threads.
-      globalThis.gc?.({ type: 'minor', execution: 'sync' });
-      process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
-    },
-  });
+  try {
+    summary = await runBatch(line, {
+      plan,
+      store,
+      inputs,
+      runner,
+      signal,
+      onTile: ({ column, row, reused, bytes }) => {
+        summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
+        onProgress(summary);
+        // Encoded tiles that have been committed are garbage outside of the heap, as in the threads; an empty tile leaves none.
+        if (bytes > 0) globalThis.gc?.({ type: 'minor', execution: 'sync' });
+        process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
+      },
+    });
+  } finally {
+    await windows?.close();
+  }
   onProgress(summary);
 }

@@ -17,6 +17,8 @@ export interface BatchWishes {
   readonly startupSeconds: number;
   /** Bands read and written for each pixel. */
   readonly bands: number;
+  /** Tiles side by side, at most; default: any number. */
+  readonly maxColumns?: number;
 }
 
 /**
@@ -28,14 +30,15 @@ export function chooseBatch(
   wishes: BatchWishes,
 ): { readonly batchColumns: number; readonly batchRows: number } {
   const { across, down } = tileGrid({ ...tiling, batchColumns: 1, batchRows: 1 });
+  const widest = Math.min(across, wishes.maxColumns ?? across);
   const tiles = across * down;
   const wanted = wishes.tilesPerTask === 'auto' ? automatic(tiles, tiling.tileSize, wishes) : wishes.tilesPerTask;
   const area = floorPowerOfTwo(Math.max(1, Math.min(Math.max(wanted, 1), ceilPowerOfTwo(across) * ceilPowerOfTwo(down))));
-  const sides = toSides(area, across, down);
+  const sides = toSides(area, widest, down);
   // Whatever was asked, there may not be more batches than parts of an upload; those at the edges may be small, and count all the same.
   let { batchColumns, batchRows } = sides;
   while (batchCount({ ...tiling, batchColumns, batchRows }) > maxSegments) {
-    if (batchColumns <= batchRows && batchColumns < across) batchColumns *= 2;
+    if (batchColumns <= batchRows && batchColumns < widest) batchColumns *= 2;
     else batchRows *= 2;
   }
   return { batchColumns, batchRows };
@@ -54,7 +57,7 @@ function toSides(area: number, across: number, down: number): { batchColumns: nu
   while (batchColumns * batchRows < area) {
     if (batchColumns <= batchRows && batchColumns < across) batchColumns *= 2;
     else if (batchRows < down) batchRows *= 2;
-    else batchColumns *= 2;
+    else break;
   }
   return { batchColumns, batchRows };
 }

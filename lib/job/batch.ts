@@ -10,9 +10,9 @@ import { QuarterReader, type StoredBlock } from './quarters.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { readSegmentIndex, segmentName, segmentPrefix } from './segment.ts';
 import type { TileInputs } from './tile-inputs.ts';
-import { inTile, type TileResult, type TileTask } from './tile.ts';
+import { inTile, type DecodeTask, type TileResult, type TileTask } from './tile.ts';
 import type { TileOutputResult } from './tile-output.ts';
-import { tileWindow, zOrder } from './tiling.ts';
+import { rowOrder, tileWindow, zOrder } from './tiling.ts';
 import { UpperLevels, type Quarter } from './upper-levels.ts';
 
 /** A line of the manifest. `tiles` is a window of the grid of tiles: column, row, columns, rows. */
@@ -26,7 +26,20 @@ export type BatchLine = z.infer<typeof batchLine>;
 export interface TileRunner {
   /** Tiles that may be under way at a time; more than there are threads, so that reading the next overlaps computing this one. */
   readonly inFlight: number;
+  readonly threads: number;
   run(task: TileTask): Promise<TileResult>;
+  /** Decodes blocks that several tiles need into the memory that comes with them. */
+  decode(task: DecodeTask): Promise<void>;
+}
+
+/** A tile that is there. */
+export interface FinishedTile {
+  readonly column: number;
+  readonly row: number;
+  /** It was committed before. */
+  readonly reused: boolean;
+  /** Encoded bytes that were made now. */
+  readonly bytes: number;
 }
 
 export interface BatchEnvironment {
@@ -37,7 +50,7 @@ export interface BatchEnvironment {
   /** Ends the batch early, with what is finished committed. */
   readonly signal: AbortSignal;
   /** Called when a tile has been computed, and when it turns out to be committed already. */
-  readonly onTile: (tile: { readonly column: number; readonly row: number; readonly reused: boolean }) => void;
+  readonly onTile: (tile: FinishedTile) => void;
 }
 
 export interface BatchSummary {
@@ -50,7 +63,7 @@ export interface BatchSummary {
  * @throws TryAgainError WORKER_STOPPED when the signal ended it; whatever a tile or the store throws, after the finished tiles are committed
  */
 export async function runBatch(line: BatchLine, environment: BatchEnvironment): Promise<BatchSummary> {
-  const { plan, onTile, signal } = environment;
+  const { plan, inputs, onTile, signal } = environment;
   const outputs = await Promise.all(plan.outputs.map((output) => BatchOutput.open(line, output, environment)));
   const [column, row, columns, rows] = line.tiles;
   const total = columns * rows;
@@ -58,12 +71,13 @@ export async function runBatch(line: BatchLine, environment: BatchEnvironment): 
   const run = new BatchRun(outputs, environment);
   let reused = 0;
   try {
-    for (const tile of zOrder({ column, row, columns, rows })) {
+    inputs.expect((x, y) => outputs.some((output) => !output.has({ column: x, row: y })));
+    for (const tile of (plan.order === 'z' ? zOrder : rowOrder)({ column, row, columns, rows })) {
       if (signal.aborted || run.failed) break;
       if (outputs.every((output) => output.has(tile))) {
         for (const output of outputs) await output.reuse(tile);
         reused++;
-        onTile({ ...tile, reused: true });
+        onTile({ ...tile, reused: true, bytes: 0 });
       } else {
         await run.start(tile);
       }
@@ -118,15 +132,15 @@ class BatchRun {
   async #compute({ column, row }: { column: number; row: number }): Promise<void> {
     const { plan, inputs, runner, onTile } = this.#environment;
     const window = tileWindow(tilingOf(plan), column, row);
-    const task = await inputs.read(column, row, window).catch((error: unknown) => {
+    const task = await inputs.read(column, row, runner).catch((error: unknown) => {
       throw inTile(error, { column, row, window });
     });
     const result = await runner.run(task).finally(() => {
       inputs.release(task);
     });
-    for (const [i, output] of this.#outputs.entries()) output.add(result, result.outputs[i] as TileOutputResult);
+    for (const [i, output] of this.#outputs.entries()) await output.add(result, result.outputs[i] as TileOutputResult);
     this.computed++;
-    onTile({ column, row, reused: false });
+    onTile({ column, row, reused: false, bytes: result.outputs.reduce((sum, { bytes }) => sum + bytes.length, 0) });
     if (this.#outputs.some((output) => output.waitingBytes >= plan.segmentBytes)) await this.commit(false);
   }
 
@@ -196,20 +210,20 @@ class BatchOutput {
   }
 
   /** Takes a computed tile. */
-  add({ column, row }: TileResult, result: TileOutputResult): void {
+  async add({ column, row }: TileResult, result: TileOutputResult): Promise<void> {
     this.#writer.addTile(column, row, result);
-    if (this.#upper !== undefined) this.#addUpper(column, row, result.remainder);
+    if (this.#upper !== undefined) await this.#addUpper(column, row, result.remainder);
   }
 
   /** Takes a tile that is committed: only the levels above it need it once more. */
   async reuse({ column, row }: { column: number; row: number }): Promise<void> {
     if (this.#upper === undefined) return;
     const bytes = await this.#quarters.fetch(this.#committed.get(key(column, row)));
-    this.#addUpper(column, row, await this.#quarters.quarter(column, row, bytes));
+    await this.#addUpper(column, row, await this.#quarters.quarter(column, row, bytes));
   }
 
-  #addUpper(column: number, row: number, quarter: Quarter): void {
-    for (const block of this.#upper?.add(this.#tileLevel + 1, column, row, quarter) ?? []) {
+  async #addUpper(column: number, row: number, quarter: Quarter): Promise<void> {
+    for await (const block of this.#upper?.add(this.#tileLevel + 1, column, row, quarter) ?? []) {
       if (block.bytes === undefined || this.#upperDone.has(upperKey(block))) continue;
       this.#writer.addBlock(block.level, block.column, block.row, block.bytes);
     }

@@ -1,12 +1,13 @@
 /** What can be said of a job's operation and outputs before its inputs are looked at, and whether the outputs can be written. */
 import { TilefanError } from '../base/errors.ts';
-import { dtypeFacts, fitsDtype, isFloat } from '../raster/dtype.ts';
+import { dtypeFacts, fitsDtype, isFloat, type Dtype } from '../raster/dtype.ts';
 import { displayHref, parseHref } from '../store/href.ts';
 import { realHref } from '../store/real-path.ts';
 import type { Store } from '../store/store.ts';
 import { defaultPredictor } from '../tiff/block-encoder.ts';
 import { readExpressions, type Expressions } from './operation.ts';
-import type { PlanInput } from './plan.ts';
+import { isBlurred, otherCodecs, readColor, takesColors } from './plan-output.ts';
+import type { PlanOutput } from './plan.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
 import type { JobOutput, JobSpec } from './spec.ts';
 
@@ -17,28 +18,89 @@ import type { JobOutput, JobSpec } from './spec.ts';
 export function checkOperationAndOutputs(job: JobSpec, bands: Readonly<Record<string, number>>, problems: Problem[]): Expressions {
   const expressions = readExpressions(job.operation, Object.keys(job.inputs), bands, problems);
   for (const [name, output] of Object.entries(job.outputs)) {
-    checkOutput(name, output, job.grid.tileSize, expressions.get(name)?.length, problems);
+    checkOutput(name, output, job.grid.tileSize, job.operation.copy?.[name] !== undefined, bandsOf(job, name, expressions, bands), problems);
   }
   return expressions;
 }
 
-/** @param bands number of expressions; undefined where they are missing, which has been reported */
-function checkOutput(name: string, output: JobOutput, tileSize: number, bands: number | undefined, problems: Problem[]): void {
-  const at = (field: string): string => jsonPath(['outputs', name, field]);
-  const { compression, blockSize, bandNames, level, nodata } = output;
-  const dtype = output.dtype ?? 'float32';
+/** Bands of an output, where its expressions are there, or the input that it copies is known. */
+function bandsOf(job: JobSpec, name: string, expressions: Expressions, bands: Readonly<Record<string, number>>): number | undefined {
+  const input = job.operation.copy?.[name];
+  return input === undefined ? expressions.get(name)?.length : bands[input];
+}
+
+/**
+ * What can be said of an output by itself.
+ * @param copied whether it is a copy of an input
+ * @param bands number of expressions; undefined where they are missing, which has been reported, or not known yet
+ */
+function checkOutput(name: string, output: JobOutput, tileSize: number, copied: boolean, bands: number | undefined, problems: Problem[]): void {
+  const { blockSize } = output;
   const tiles = tileSize / blockSize;
   if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
     problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });
   }
+  checkCodecFields(name, output, problems);
+  // Of a copy, the type comes from an input that may not be known yet.
+  if (output.dtype !== undefined || !copied) checkSamples(name, output, output.dtype ?? 'float32', bands, problems);
+}
+
+/** Checks copies that take over the type of their input, when that is known; the others have been checked. */
+export function checkCopies(job: JobSpec, outputs: readonly PlanOutput[], problems: Problem[]): void {
+  for (const { name, dtype, bands } of outputs) {
+    const output = job.outputs[name];
+    if (output === undefined || output.dtype !== undefined || job.operation.copy?.[name] === undefined) continue;
+    checkSamples(name, output, dtype, bands, problems);
+  }
+}
+
+/** The codecs that a field has a meaning for. */
+const fieldsOfCodecs: Readonly<Record<'level' | 'quality' | 'maxError', readonly JobOutput['compression'][]>> = {
+  level: ['deflate', 'zstd', 'lerc'],
+  quality: ['jpeg', 'webp'],
+  maxError: ['lerc'],
+};
+
+/** Fields that belong to codecs. */
+function checkCodecFields(name: string, output: JobOutput, problems: Problem[]): void {
+  const at = (field: string): string => jsonPath(['outputs', name, field]);
+  const { compression, level, nodata, predictor } = output;
+  for (const [field, codecs] of Object.entries(fieldsOfCodecs)) {
+    const value = output[field as keyof typeof fieldsOfCodecs];
+    if (value === undefined || codecs.includes(compression)) continue;
+    const article = field === 'quality' ? 'no quality' : field === 'level' ? 'no levels' : 'no maximum error';
+    problems.push({ path: at(field), message: `${compression} has ${article}, found ${String(value)}; wanted it with ${codecs.join(', ')} only` });
+  }
+  if (compression === 'deflate' && level !== undefined && level > 9) problems.push({ path: at('level'), message: `deflate has levels 1 to 9, found ${String(level)}` });
+  if (predictor !== 'auto' && predictor !== 1 && !['deflate', 'zstd', 'lzw'].includes(compression)) {
+    const why = compression === 'none' ? 'without compression there is nothing to predict' : `${compression} takes no predictor`;
+    problems.push({ path: at('predictor'), message: `${why}; wanted 1, found ${String(predictor)}` });
+  }
+  if (nodata !== undefined && isBlurred(output)) {
+    problems.push({ path: at('nodata'), message: `${compression} keeps no value apart from its neighbours', so none can mean nodata; wanted no nodata, found ${String(nodata)}, or another codec: ${otherCodecs(compression)}` });
+  }
+}
+
+/** Band counts of the codecs that can't take any. */
+const bandsOfCodecs = { jpeg: [1, 3], webp: [3, 4] } as const;
+
+/** What depends on type and number of bands. */
+function checkSamples(name: string, output: JobOutput, dtype: Dtype, bands: number | undefined, problems: Problem[]): void {
+  const at = (field: string): string => jsonPath(['outputs', name, field]);
+  const { compression, bandNames, nodata } = output;
   const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
   if (predictor === 2 && isFloat(dtype)) problems.push({ path: at('predictor'), message: `2 is for integers; ${dtype} takes 1 or 3` });
   if (predictor === 3 && !isFloat(dtype)) problems.push({ path: at('predictor'), message: `3 is for floats; ${dtype} takes 1 or 2` });
-  if (predictor !== 1 && compression === 'none') problems.push({ path: at('predictor'), message: 'without compression there is nothing to predict; wanted 1' });
-  if (level !== undefined && compression === 'deflate' && level > 9) problems.push({ path: at('level'), message: `deflate has levels 1 to 9, found ${String(level)}` });
-  if (level !== undefined && (compression === 'lzw' || compression === 'none')) problems.push({ path: at('level'), message: `${compression} has no levels` });
-  if (bandNames !== undefined && bands !== undefined && bandNames.length !== bands) {
-    problems.push({ path: at('bandNames'), message: `wanted ${String(bands)}, one for each expression; found ${String(bandNames.length)}` });
+  if (compression === 'jpeg' || compression === 'webp') {
+    if (dtype !== 'uint8') problems.push({ path: at('compression'), message: `${compression} takes uint8 only, found ${dtype}` });
+    const wanted: readonly number[] = bandsOfCodecs[compression];
+    if (bands !== undefined && !wanted.includes(bands)) {
+      problems.push({ path: at('compression'), message: `${compression} takes ${wanted.join(' or ')} bands, found ${String(bands)}` });
+    }
+  }
+  for (const [field, list] of [['bandNames', bandNames], ['scale', output.scale], ['offset', output.offset]] as const) {
+    if (!Array.isArray(list) || bands === undefined || list.length === bands) continue;
+    problems.push({ path: at(field), message: `wanted ${String(bands)}, one for each expression; found ${String(list.length)}` });
   }
   if (typeof nodata === 'number' && !fitsDtype(nodata, dtype) && dtype !== 'float32') {
     const { min, max } = dtypeFacts(dtype);
@@ -48,6 +110,26 @@ function checkOutput(name: string, output: JobOutput, tileSize: number, bands: n
     problems.push({ path: at('nodata'), message: `float32 can't hold ${String(nodata)}; wanted a number up to ${String(dtypeFacts(dtype).max)}, or float64` });
   }
   if (nodata === 'nan' && !isFloat(dtype)) problems.push({ path: at('nodata'), message: `${dtype} has no NaN` });
+  checkColors(name, output, dtype, bands, problems);
+}
+
+function checkColors(name: string, { colorTable, overviews, nodata, compression }: JobOutput, dtype: Dtype, bands: number | undefined, problems: Problem[]): void {
+  if (colorTable === undefined) return;
+  const path = ['outputs', name, 'colorTable'];
+  if (!takesColors(dtype, bands ?? 1)) {
+    problems.push({ path: jsonPath(path), message: `wanted one band of uint8 or uint16, found ${String(bands ?? 'bands')} of ${dtype}` });
+    return;
+  }
+  if (compression === 'jpeg') problems.push({ path: jsonPath(path), message: "jpeg blurs pixel values, which then have other colours; wanted another codec: " + otherCodecs(compression) });
+  const { max } = dtypeFacts(dtype);
+  for (const [value, color] of Object.entries(colorTable)) {
+    if (Number(value) > max) problems.push({ path: jsonPath([...path, value]), message: `wanted a value of ${dtype}, 0 to ${String(max)}, found ${value}` });
+    const alpha = readColor(color)[3];
+    // GDAL shows nodata as transparent, and everything else as opaque.
+    if (alpha === 255 || (alpha === 0 && Number(value) === nodata)) continue;
+    problems.push({ path: jsonPath([...path, value]), message: `the colours of a TIFF have no alpha: only the nodata value is transparent; wanted an alpha of 255, found ${String(alpha)}` });
+  }
+  if (overviews === 'average') problems.push({ path: jsonPath(['outputs', name, 'overviews']), message: 'the mean of two pixel values has the colour of neither; wanted nearest or mode, found average' });
 }
 
 /** Refuses outputs where a new object starts a run: each result would start the next run, for ever. */
@@ -65,8 +147,16 @@ export async function checkTriggers(job: JobSpec, triggers: readonly string[], p
   }
 }
 
+/** A file that an input is read from. */
+export interface NamedFile {
+  /** Of the input. */
+  readonly name: string;
+  readonly href: string;
+  readonly version: string;
+}
+
 /** Begins and gives up an upload to each output, which shows what could not be written in the end. Nothing remains of it. */
-export async function checkWritable(store: Store, job: JobSpec, inputs: readonly PlanInput[], problems: Problem[]): Promise<void> {
+export async function checkWritable(store: Store, job: JobSpec, inputs: readonly NamedFile[], problems: Problem[]): Promise<void> {
   const known = new Set(problems.map(({ path }) => path));
   const found = await Promise.all(
     Object.entries(job.outputs).map(async ([name, { href }]): Promise<Problem | undefined> => {
@@ -88,7 +178,7 @@ export async function checkWritable(store: Store, job: JobSpec, inputs: readonly
 }
 
 /** The input that lies at an output's path: a link can give one file two names. An object of S3 has one, which was compared before. */
-async function inputAt(store: Store, inputs: readonly PlanInput[], href: string): Promise<string | undefined> {
+async function inputAt(store: Store, inputs: readonly NamedFile[], href: string): Promise<string | undefined> {
   if (parseHref(href).scheme !== 'file') return undefined;
   try {
     const { version } = await store.stat(href);

@@ -1,35 +1,33 @@
 /** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
+import type { Store } from '../store/store.ts';
 import { TilefanError } from '../base/errors.ts';
-import { toJsonNumber } from '../base/json-number.ts';
-import { displayHref } from '../store/href.ts';
-import type { ObjectReader, Store } from '../store/store.ts';
-import { openTiff, type Tiff } from '../tiff/open.ts';
+import type { CheckedExpression } from '../raster/expression/check.ts';
+import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { chooseBatch, maxSegments } from './batch-size.ts';
+import { checkCopies, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
+import type { Conversions } from './conversions.ts';
 import { addressOf, type RunState } from './events.ts';
-import { gridDifferences } from './grid.ts';
-import { fittingTileSize, outputBytes, projectMemory } from './memory.ts';
-import { measureFile, type MeasuredFile } from './read-ahead.ts';
-import { checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
-import { compileOperation, type OperationInput } from './operation.ts';
-import { nodataOf, runFiles, type Plan, type PlanInput } from './plan.ts';
-import { checkBlockCounts, checkNodata, largestOutputBytes, planOutput } from './plan-output.ts';
-import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
-import { inputHrefs } from './resolve.ts';
+import { fittingTileSize, outputBytes, projectMemory, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
+import { openInputs, type OpenInput } from './open-inputs.ts';
+import { compileOperation, type Expressions, type OperationInput } from './operation.ts';
+import { outputGrid } from './output-grid.ts';
+import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
+import { bandCounts, planInputs } from './plan-inputs.ts';
+import { checkBlockCounts, checkNodata, largestOutputBytes, planOutput, type CopiedInput } from './plan-output.ts';
+import { problemOf, throwProblems, type Problem } from './problems.ts';
+import { measureFile } from './read-ahead.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 
 /** A segment is at least so large: above S3's smallest part of 5 MiB, and little enough to lose with a machine. */
 const smallestSegmentBytes = 8 * 2 ** 20;
-
-/** An input whose header could be read. */
-interface OpenInput extends MeasuredFile {
-  readonly name: string;
-  readonly input: PlanInput;
-}
+/** What decoded blocks that tiles share may take of a task's memory; batches get narrower until they fit. */
+const sharedShare = 1 / 4;
 
 /**
  * Makes the plan of a resolved job.
  * @param problems what is known to be wrong already; it is reported together with what is found here
+ * @param conversions what inputs were converted to that can't be read as they are
  * @throws JobError PLAN_REFUSED that lists every problem
  */
 export async function makePlan(
@@ -38,30 +36,36 @@ export async function makePlan(
   runId: string,
   settings: Settings,
   problems: Problem[] = [],
+  conversions: Conversions = new Map(),
 ): Promise<Plan> {
-  const opened = await openInputs(store, job, problems);
-  const reference = referenceInput(job, opened);
-  checkGrids(opened, reference, problems);
-  const expressions = checkOperationAndOutputs(job, Object.fromEntries(opened.map(({ name, input }) => [name, input.bands.length])), problems);
-  await checkWritable(store, job, opened.map(({ input }) => input), problems);
+  const opened = await openInputs(store, job, conversions, problems);
+  const bands = bandCounts(opened, problems);
+  const expressions = checkOperationAndOutputs(job, bands, problems);
+  await checkWritable(store, job, inputHrefsAndVersions(opened), problems);
+  const rasters = opened.filter((input) => input.kind === 'raster');
+  // Where an input couldn't be opened, the grid of the others would only confuse.
+  const complete = opened.length === Object.keys(job.inputs).length;
+  const grid = complete ? await outputGrid(job.grid, rasters, problems) : undefined;
+  const inputs = grid === undefined ? [] : await planInputs(opened, grid, job, problems);
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  if (reference === undefined) throw new Error('a job without inputs has passed the schema');
+  if (grid === undefined) throw new Error('a grid that could not be fixed has been reported');
 
-  const { width: columns, height: rows } = reference.tiff.main.layout;
-  const operationInputs = opened.map(({ input }): OperationInput => ({ ...input, nodata: nodataOf(input) }));
-  const outputs = Object.entries(job.outputs).map(([name, output]) => planOutput(name, output, expressions.get(name) ?? [], operationInputs));
-  const program = compileOperation(expressions, operationInputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })));
+  const operationInputs = inputs.map((input): OperationInput => ({ ...input, nodata: nodataOf(input) }));
+  const outputs = Object.entries(job.outputs).map(([name, output]) =>
+    planOutput(name, output, expressions.get(name) ?? [], operationInputs, copiedInput(job, name, expressions.get(name) ?? [], opened, inputs)),
+  );
+  const program = compile(job, expressions, operationInputs, outputs, grid.geotransform, problems);
+  checkCopies(job, outputs, problems);
   checkNodata(outputs, program.targets, problems);
+  const { columns, rows } = grid;
   checkBlockCounts(outputs, columns, rows, problems);
 
   const { tileSize } = job.grid;
-  const files = opened.filter(({ name }) => program.sources.some(({ input }) => input === name));
+  const halo = Math.max(job.grid.halo, program.halo);
+  const memoryInputs = await measureInputs(inputs.filter(({ name }) => program.sources.some(({ input }) => input === name)), opened);
+  const order = tilesShareBlocks({ inputs: memoryInputs, halo }, tileSize) ? 'rows' : 'z';
   const segmentBytes = Math.max(smallestSegmentBytes, ...outputs.map((output) => largestOutputBytes(output, columns, rows) / (maxSegments / 2)));
-  const facts = { threads: settings.threads, segmentBytes, program, files, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
-  const memory = projectMemory(facts, tileSize);
-  if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
-  throwProblems('PLAN_REFUSED', "the job can't run", problems);
-
+  const base = { threads: settings.threads, segmentBytes, program, halo, inputs: memoryInputs, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
   const batch = chooseBatch(
     { columns, rows, tileSize },
     {
@@ -70,17 +74,24 @@ export async function makePlan(
       threads: settings.threads,
       startupSeconds: settings.startupSeconds,
       bands: program.sources.length + program.targets.length,
+      maxColumns: widestBatch(base, tileSize),
     },
   );
+  const facts = { ...base, batchColumns: Math.min(batch.batchColumns, Math.ceil(columns / tileSize)) };
+  const memory = projectMemory(facts, tileSize);
+  if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
   return {
     version: 1,
     state: firstState(runId, settings, job),
     createdAt: new Date().toISOString(),
     job,
-    grid: { columns, rows, geo: reference.tiff.geo.tags, geotransform: reference.tiff.geo.geotransform, epsg: reference.tiff.geo.epsg },
+    grid: { columns, rows, geo: grid.tags, geotransform: grid.geotransform, epsg: grid.crs.epsg },
     tileSize,
     ...batch,
-    inputs: opened.map(({ input }) => input),
+    order,
+    halo,
+    inputs,
     outputs,
     threads: settings.threads,
     segmentBytes,
@@ -88,71 +99,79 @@ export async function makePlan(
   };
 }
 
-/** Opens every input; what can't be opened is a problem, and the others go on. */
-async function openInputs(reader: ObjectReader, job: JobSpec, problems: Problem[]): Promise<OpenInput[]> {
-  const known = new Set(problems.map(({ path }) => path));
-  const results = await Promise.all(
-    Object.entries(job.inputs).map(async ([name, spec]): Promise<OpenInput | undefined> => {
-      const href = inputHrefs(name, spec)[0]?.href ?? '';
-      const path = jsonPath(typeof spec === 'string' ? ['inputs', name] : ['inputs', name, 'href']);
-      // An href that is wrong in itself has been reported.
-      if (known.has(path)) return undefined;
-      try {
-        const tiff = await openTiff(reader, href);
-        // Looking up where every block lies shows a file that is cut off, too.
-        return { name, ...(await measureFile(tiff)), input: planInput(name, spec, tiff, problems) };
-      } catch (error) {
-        if (!(error instanceof TilefanError) || error.retryable) throw error;
-        problems.push(problemOf(path, error));
-        return undefined;
-      }
+function inputHrefsAndVersions(opened: readonly OpenInput[]): { readonly name: string; readonly href: string; readonly version: string }[] {
+  return opened.flatMap((input) =>
+    input.kind === 'vector'
+      ? [{ name: input.name, href: input.source.href, version: input.version }]
+      : input.scenes.map(({ href, facts: { version } }) => ({ name: input.name, href, version })),
+  );
+}
+
+function compile(
+  job: JobSpec,
+  expressions: Expressions,
+  inputs: readonly OperationInput[],
+  outputs: readonly PlanOutput[],
+  geotransform: readonly number[] | null,
+  problems: Problem[],
+): ExpressionProgram {
+  try {
+    return compileOperation(job.operation, expressions, inputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })), geotransform);
+  } catch (error) {
+    if (!(error instanceof TilefanError)) throw error;
+    problems.push(problemOf('$.operation', error));
+    throwProblems('PLAN_REFUSED', "the job can't run", problems);
+    throw error;
+  }
+}
+
+/** Reads how long the blocks are of inputs that have one file; what the blocks of a mosaic come to is estimated. */
+async function measureInputs(inputs: readonly PlanInput[], opened: readonly OpenInput[]): Promise<MemoryInput[]> {
+  return await Promise.all(
+    inputs.map(async (input): Promise<MemoryInput> => {
+      const open = opened.find(({ name }) => name === input.name);
+      const tiff = open?.kind === 'raster' ? open.scenes[0]?.tiff : undefined;
+      const [scene] = input.scenes;
+      if (input.rule !== null || tiff === undefined || scene?.reading.by !== 'blocks') return { input, file: undefined };
+      // Looking up where every block lies shows a file that is cut off, too.
+      return { input, file: { measured: await measureFile(tiff), place: { ...scene.reading, window: scene.window } } };
     }),
   );
-  return results.filter((result) => result !== undefined);
 }
 
-function planInput(name: string, spec: JobSpec['inputs'][string], tiff: Tiff, problems: Problem[]): PlanInput {
-  const { layout, mask } = tiff.main;
-  const chosen = typeof spec === 'string' ? undefined : spec.bands;
-  for (const [i, band] of (chosen ?? []).entries()) {
-    if (band > layout.bands) {
-      problems.push({
-        path: jsonPath(['inputs', name, 'bands', i]),
-        message: `wanted a band from 1 to ${String(layout.bands)} of ${displayHref(tiff.href)}, found ${String(band)}`,
-      });
-    }
+/** Tiles side by side, at most, so that the blocks they share leave room for everything else; 1 when even that is too much. */
+function widestBatch(facts: Omit<MemoryFacts, 'batchColumns'>, tileSize: number): number {
+  for (let batchColumns = 1; batchColumns < 2 ** 20; batchColumns *= 2) {
+    const { shared, limit } = projectMemory({ ...facts, batchColumns: 2 * batchColumns }, tileSize);
+    if (shared > limit * sharedShare) return batchColumns;
+    if (shared === 0) return Infinity;
   }
-  const own = typeof spec === 'string' ? undefined : spec.nodata;
-  const nodata = own ?? (tiff.nodata === null ? null : toJsonNumber(tiff.nodata));
+  return Infinity;
+}
+
+/** What an output takes over from the input that it copies. */
+function copiedInput(job: JobSpec, output: string, expressions: readonly CheckedExpression[], opened: readonly OpenInput[], inputs: readonly PlanInput[]): CopiedInput | undefined {
+  const name = job.operation.copy?.[output];
+  const input = inputs.find((each) => each.name === name);
+  const open = opened.find((each) => each.name === name);
+  if (input === undefined || open === undefined) return undefined;
+  const plain = { dtype: input.dtype, nodata: nodataOf(input), photometric: 'gray', alpha: false, colorTable: null } as const;
+  const [scene] = open.kind === 'raster' ? open.scenes : [];
+  const [planned] = input.scenes;
+  const none = expressions.map(() => null);
+  if (scene?.tiff === undefined || planned === undefined || input.rule === 'count') return { ...plain, bandNames: none, scales: none, offsets: none };
+  const { bandDescriptions, scales, offsets, colorTable, colorInterpretations, alphaBand } = scene.tiff;
+  const pick = <T>(list: readonly T[]): T[] => planned.bands.map((band) => list[band] as T);
+  const colors = pick(colorInterpretations);
   return {
-    name,
-    href: tiff.href,
-    version: tiff.version,
-    bytes: tiff.size,
-    dtype: layout.dtype,
-    bands: (chosen ?? Array.from({ length: layout.bands }, (_, i) => i + 1)).map((band) => band - 1),
-    nodata,
-    // Where a file has a mask and a nodata value, a pixel is valid when both say so.
-    masked: mask !== null,
+    ...plain,
+    bandNames: pick(bandDescriptions),
+    scales: pick(scales),
+    offsets: pick(offsets),
+    colorTable: planned.bands.length === 1 && planned.bands[0] === 0 ? (colorTable as CopiedInput['colorTable']) : null,
+    photometric: colors[0] === 'Red' && colors[1] === 'Green' && colors[2] === 'Blue' ? 'rgb' : 'gray',
+    alpha: alphaBand !== null && planned.bands.at(-1) === alphaBand,
   };
-}
-
-function referenceInput(job: JobSpec, opened: readonly OpenInput[]): OpenInput | undefined {
-  const name = job.grid.like ?? Object.keys(job.inputs)[0];
-  return opened.find((input) => input.name === name);
-}
-
-function checkGrids(opened: readonly OpenInput[], reference: OpenInput | undefined, problems: Problem[]): void {
-  if (reference === undefined) return;
-  for (const { name, tiff } of opened) {
-    for (const difference of gridDifferences(reference.tiff, tiff)) {
-      problems.push({
-        path: jsonPath(['inputs', name]),
-        message: `is on another pixel grid than ${reference.name} (${displayHref(reference.tiff.href)}): ${difference}; inputs must share one grid`,
-        code: 'GRID_MISMATCH',
-      });
-    }
-  }
 }
 
 function memoryProblem(facts: Parameters<typeof projectMemory>[0], tileSize: number, total: number): Problem {

@@ -1,10 +1,11 @@
 /** How much memory a worker will need, so that a plan that can't work is refused before anything starts. */
 import { bytesPerSample } from '../raster/dtype.ts';
+import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { encoderBytes } from '../tiff/block-encoder.ts';
 import { blockBytes } from '../tiff/layout.ts';
-import { encodingOf, type MemoryProjection, type PlanOutput } from './plan.ts';
-import { largestTileBytes, type MeasuredFile } from './read-ahead.ts';
+import { encodingOf, type MemoryProjection, type PlanInput, type PlanOutput } from './plan.ts';
+import { deepestOverlap, largestTileBytes, sharedBytes, sharesBlocks, type FilePlace, type MeasuredFile } from './read-ahead.ts';
 import { stripRows } from './tile.ts';
 
 /** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
@@ -13,15 +14,28 @@ const processBytes = 120 * 2 ** 20;
 const threadBytes = 30 * 2 ** 20;
 /** Tiles whose bytes are held beside those of the threads: the one that is read ahead. */
 const tilesAhead = 1;
+/** A process with GDAL: itself, its block cache (lib/gdal), and what it opens. */
+const gdalProcessBytes = (90 + 64) * 2 ** 20;
+/** Copies of a window while it is warped: source, target, and both on their way. */
+const warpCopies = 4;
+
+/** An input that the program reads. */
+export interface MemoryInput {
+  readonly input: PlanInput;
+  /** The file of an input that has one, read block by block, and where it lies; of mosaics they are not looked at one by one. */
+  readonly file: { readonly measured: MeasuredFile; readonly place: FilePlace } | undefined;
+}
 
 /** What the projection is made from. */
 export interface MemoryFacts {
   readonly threads: number;
   readonly segmentBytes: number;
   readonly program: ExpressionProgram;
-  /** The input files that the program reads. */
-  readonly files: readonly MeasuredFile[];
+  readonly halo: number;
+  readonly inputs: readonly MemoryInput[];
   readonly outputs: readonly PlanOutput[];
+  /** Tiles side by side in a batch. */
+  readonly batchColumns: number;
   /** Bytes that a task has. */
   readonly limit: number;
 }
@@ -36,25 +50,93 @@ export function outputBytes(output: PlanOutput, pixels: number): number {
 
 /** The projection for one size of tiles. */
 export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProjection {
-  const { threads, program, files, outputs, segmentBytes, limit } = facts;
+  const { threads, program, inputs, outputs, segmentBytes, limit, halo } = facts;
   // Buffers are made for whole tiles, also where the grid is smaller.
-  const pixels = tileSize ** 2;
-  const stripPixels = tileSize * stripRows(tileSize, files.flatMap(({ tiff: { main } }) => [main.layout.blockHeight, ...(main.mask === null ? [] : [main.mask.layout.blockHeight])]));
-  const sources = program.sources.reduce((sum, { dtype, masked }) => sum + stripPixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
-  const targets = outputs.reduce((sum, output) => sum + outputBytes(output, pixels), 0);
-  const decoding = files.reduce((sum, { tiff }) => sum + 2 * blockBytes(tiff.main.layout), 0);
-  const readAhead = files.reduce((sum, file) => sum + largestTileBytes(file, tileSize), 0);
+  const rows = stripRowsOf(facts, tileSize);
+  const planePixels = (tileSize + 2 * halo) * (rows + 2 * halo);
+  const overlaps = inputs.map(({ input: { scenes } }) => deepestOverlap(scenes.map(({ window }) => window), tileSize, halo));
+  const sources = program.sources.reduce((sum, { dtype, masked }) => sum + planePixels * (bytesPerSample(dtype) + (masked ? 1 : 0)), 0);
+  const mosaics = inputs.reduce((sum, { input }, i) => sum + mosaicBytes(input, sourcesOf(program, input), planePixels, overlaps[i] ?? 1), 0);
+  const targets = outputs.reduce((sum, output) => sum + outputBytes(output, tileSize ** 2), 0);
+  const decoding = inputs.reduce((sum, { file }) => sum + (file === undefined ? 0 : 2 * blockBytes(file.measured.tiff.main.layout)), 0);
+  const readAhead = inputs.reduce((sum, input, i) => sum + tileBytes(input, sourcesOf(program, input.input), tileSize, halo) * (input.file === undefined ? (overlaps[i] ?? 1) : 1), 0);
   const overviews = outputs.reduce((sum, { blockSize, bands, dtype }) => sum + 16 * blockSize ** 2 * bands * bytesPerSample(dtype), 0);
   const parts = {
     process: processBytes,
-    threads: threads * (threadBytes + sources + targets + decoding),
+    threads: threads * (threadBytes + sources + mosaics + targets + decoding + Evaluator.bytes(program)),
     readAhead: (threads + tilesAhead) * readAhead,
+    shared: inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(program, input.input), tileSize, facts), 0),
+    gdal: gdalBytes(facts, tileSize),
     // One segment is gathered while another is written.
     segments: 2 * segmentBytes * outputs.length,
     overviews,
   };
   const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   return { ...parts, total, limit };
+}
+
+function stripRowsOf({ halo, inputs }: MemoryFacts, tileSize: number): number {
+  if (halo > 0 || inputs.some(({ input }) => input.rule !== null)) return tileSize;
+  return stripRows(
+    tileSize,
+    inputs.flatMap(({ file }) => {
+      if (file === undefined) return [];
+      const { main } = file.measured.tiff;
+      const begin = file.place.row;
+      return [main, ...(main.mask === null ? [] : [main.mask])].map(({ layout }) => ({ height: layout.blockHeight, begin }));
+    }),
+  );
+}
+
+function sourcesOf(program: ExpressionProgram, { name }: PlanInput): number {
+  return program.sources.filter(({ input }) => input === name).length;
+}
+
+/** Scratch of a mosaic: a scene's planes, their validity, and what a rule keeps of every scene. */
+function mosaicBytes({ rule, scenes, masked }: PlanInput, sources: number, pixels: number, overlap: number): number {
+  if (rule === null) return 0;
+  const widest = Math.max(...scenes.map(({ dtype }) => bytesPerSample(dtype)));
+  const kept = { first: 0, last: 0, min: 0, max: 0, count: 4, mean: 12, median: overlap * (widest + 1) }[rule];
+  return pixels * sources * (widest + 1 + kept + (masked ? 1 : 0)) + pixels;
+}
+
+/** Bytes that a tile needs of an input: those of a file, or, of one scene of a mosaic or a window, about as many. */
+function tileBytes({ input, file }: MemoryInput, sources: number, tileSize: number, halo: number): number {
+  if (file !== undefined) return largestTileBytes(file.measured, file.place, tileSize, halo);
+  const pixels = (tileSize + 2 * halo) ** 2;
+  return Math.max(
+    ...input.scenes.map(({ reading, dtype, bytes, window }) => {
+      const decoded = pixels * sources * (bytesPerSample(dtype) + 1);
+      if (reading.by !== 'blocks') return decoded;
+      // Compressed pixels are about as dense everywhere; files have parts that are not wanted, too.
+      return Math.min(bytes, Math.max(decoded / 4, 2 * bytes * Math.min(1, pixels / Math.max(1, window.columns * window.rows))));
+    }),
+  );
+}
+
+function sharedOf({ input, file }: MemoryInput, sources: number, tileSize: number, { halo, batchColumns }: MemoryFacts): number {
+  if (file !== undefined) {
+    const { layout } = file.measured.tiff.main;
+    return sharesBlocks(layout, file.place, tileSize, halo) ? sharedBytes(layout, sources, tileSize, halo, batchColumns) : 0;
+  }
+  const blocks = input.scenes.find(({ reading }) => reading.by === 'blocks');
+  // Scenes of a mosaic begin anywhere: all blocks under a row of tiles.
+  return blocks === undefined ? 0 : (batchColumns * tileSize + 2 * halo) * (tileSize + 2 * halo) * sources * bytesPerSample(blocks.dtype);
+}
+
+function gdalBytes({ inputs, threads, program, halo }: MemoryFacts, tileSize: number): number {
+  const windows = inputs.filter(({ input }) => input.scenes.some(({ reading }) => reading.by !== 'blocks'));
+  if (windows.length === 0) return 0;
+  const pixels = (tileSize + 2 * halo) ** 2;
+  const largest = Math.max(...windows.map(({ input }) => sourcesOf(program, input) * Math.max(...input.scenes.map(({ dtype }) => bytesPerSample(dtype)))));
+  return threads * (gdalProcessBytes + warpCopies * pixels * largest);
+}
+
+/** Whether any block can lie under more than one tile of a batch. */
+export function tilesShareBlocks({ inputs, halo }: Pick<MemoryFacts, 'inputs' | 'halo'>, tileSize: number): boolean {
+  return inputs.some(({ input, file }) =>
+    file === undefined ? input.scenes.some(({ reading }) => reading.by === 'blocks') : sharesBlocks(file.measured.tiff.main.layout, file.place, tileSize, halo),
+  );
 }
 
 /** The largest tile that fits, a power of two times the largest block size and smaller than the one asked for; undefined when none does. */

@@ -25,10 +25,10 @@ export function readExpressions(
   const inputs = Object.fromEntries(names.map((name) => [name, { bands: bands[name] ?? Number.MAX_SAFE_INTEGER }]));
   const allKnown = names.every((name) => bands[name] !== undefined);
   const expressions = new Map<string, readonly CheckedExpression[]>();
-  const { parameters } = operation;
+  const { parameters, kernels } = operation;
   for (const { output, texts, path: of } of expressionTexts(operation, bands)) {
     const checked = texts.flatMap((text, band) => {
-      const result = readExpression(text, { inputs, parameters });
+      const result = readExpression(text, { inputs, parameters, kernels });
       const path = [...of, ...(of[1] === 'expression' && typeof operation.expression?.[output] !== 'string' ? [band] : [])];
       for (const { code, message, column } of result.problems) {
         if (code === 'EXPRESSION_BAND' && !allKnown) continue;
@@ -63,32 +63,48 @@ export interface OperationInput {
   readonly masked: boolean;
 }
 
-/** One program for all bands of all outputs, in the order of `outputs`; what they share is computed once. */
+/**
+ * One program for all bands of all outputs, in the order of `outputs`; what they share is computed once.
+ * @param geotransform of the grid; null without georeference
+ * @throws JobError EXPRESSION_PIXEL_SIZE
+ */
 export function compileOperation(
+  { nodata }: Pick<JobSpec['operation'], 'nodata'>,
   expressions: Expressions,
   inputs: readonly OperationInput[],
   outputs: readonly { readonly name: string; readonly dtype: Dtype; readonly nodata: number | undefined }[],
+  geotransform: readonly number[] | null,
 ): ExpressionProgram {
   const byName = new Map(inputs.map((input) => [input.name, input]));
   const bands: OutputBand[] = outputs.flatMap(({ name, dtype, nodata }) =>
     (expressions.get(name) ?? []).map((expression) => ({ expression, dtype, nodata })),
   );
-  return compileProgram(bands, (name) => {
+  const describe = (name: string): OperationInput => {
     const input = byName.get(name);
     if (input === undefined) throw new Error(`the expression was checked, but there is no input ${name}`);
     return input;
-  });
+  };
+  return compileProgram(bands, describe, { nodata, pixelSize: pixelSize(geotransform) });
+}
+
+/** What a pixel covers on the ground, in units of the CRS. */
+function pixelSize(geotransform: readonly number[] | null): { readonly x: number; readonly y: number } | undefined {
+  if (geotransform === null) return undefined;
+  const [, xc = 0, xr = 0, , yc = 0, yr = 0] = geotransform;
+  return { x: Math.hypot(xc, yc), y: Math.hypot(xr, yr) };
 }
 
 /** The program of a plan: the worker's way to it. A plan was checked before it was written, so nothing can be wrong here. */
 export function programOf(plan: Plan): ExpressionProgram {
-  const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands.length]));
+  const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands]));
   const problems: Problem[] = [];
   const expressions = readExpressions(plan.job.operation, Object.keys(bands), bands, problems);
   if (problems.length > 0) throw new Error(`the plan's expressions don't compile: ${JSON.stringify(problems)}`);
   return compileOperation(
+    plan.job.operation,
     expressions,
     plan.inputs.map((input) => ({ ...input, nodata: nodataOf(input) })),
     plan.outputs.map((output) => ({ ...output, nodata: nodataOf(output) })),
+    plan.grid.geotransform,
   );
 }

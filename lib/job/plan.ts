@@ -14,7 +14,7 @@ import type { BlockEncoding } from '../tiff/block-encoder.ts';
 import type { CogImage } from '../tiff/cog-header.ts';
 import type { Codec } from '../tiff/compressor.ts';
 import { runState } from './events.ts';
-import { compressions, overviewMethods, jobSpec } from './spec.ts';
+import { compressions, jobSpec, mosaicRules, overviewMethods, resamplings } from './spec.ts';
 
 const numbers = z.array(z.number()).readonly();
 
@@ -27,18 +27,65 @@ const geoTags = z.object({
   geoAsciiParams: z.string().exactOptional(),
 });
 
-const planInput = z.object({
-  name: z.string(),
+const planWindow = z.object({ column: z.int(), row: z.int(), columns: z.int().nonnegative(), rows: z.int().nonnegative() });
+
+/** How the pixels of a scene come onto the grid. */
+const sceneReading = z.discriminatedUnion('by', [
+  /** By our own reader, block by block: the scene's first pixel is the grid's pixel (column, row), which may lie outside of it. */
+  z.object({ by: z.literal('blocks'), column: z.int(), row: z.int() }),
+  /** By GDAL, window by window: the scene's pixels are the grid's, as above. */
+  z.object({ by: z.literal('window'), column: z.int(), row: z.int() }),
+  /** Warped by GDAL. */
+  z.object({ by: z.literal('warp'), resampling: z.enum(resamplings), errorThreshold: z.number() }),
+  /** Features, burnt by GDAL. */
+  z.object({
+    by: z.literal('burn'),
+    layer: z.string().nullable(),
+    where: z.string().nullable(),
+    attribute: z.string().nullable(),
+    value: z.number().nullable(),
+    allTouched: z.boolean(),
+  }),
+]);
+export type SceneReading = z.infer<typeof sceneReading>;
+
+/** One dataset of an input. */
+const planScene = z.object({
   href: z.string(),
   /** What the object was when the run was planned; a worker that finds another refuses it. */
   version: z.string(),
   bytes: z.number(),
+  subdataset: z.string().nullable(),
   dtype: z.enum(dtypes),
   /** Bands of the file, 0-based, that the job's band numbers 1, 2, … stand for. */
   bands: z.array(z.int()),
   /** The value that means nodata, in the job's words or the file's; null for none. */
   nodata: jsonNumber.nullable(),
+  /** It has a mask, or an alpha band. Where there is a nodata value as well, a pixel is valid when both say so. */
   masked: z.boolean(),
+  /** 0-based. */
+  alphaBand: z.int().nullable(),
+  /** Pixels of the grid that it may have; nothing of it is read for others. */
+  window: planWindow,
+  reading: sceneReading,
+});
+export type PlanScene = z.infer<typeof planScene>;
+
+const planInput = z.object({
+  name: z.string(),
+  /** What the operation gets. */
+  dtype: z.enum(dtypes),
+  bands: z.int().positive(),
+  /** The value that means nodata; null for none. */
+  nodata: jsonNumber.nullable(),
+  /** Its validity comes in planes of its own. */
+  masked: z.boolean(),
+  /** What it is where no scene lies, and whether that is data. */
+  fill: jsonNumber,
+  fillIsData: z.boolean(),
+  /** How scenes become one; null for a single one. */
+  rule: z.enum(mosaicRules).nullable(),
+  scenes: z.array(planScene).min(1),
 });
 export type PlanInput = z.infer<typeof planInput>;
 
@@ -59,8 +106,12 @@ const planOutput = z.object({
   blockSize: z.int().positive(),
   overviews: z.enum(overviewMethods),
   statistics: z.boolean(),
-  /** Red, green, blue, alpha by pixel value. */
-  colorTable: z.record(z.string(), z.tuple([z.int(), z.int(), z.int(), z.int()])).nullable(),
+  /** Red, green, blue by pixel value. */
+  colorTable: z.record(z.string(), z.tuple([z.int(), z.int(), z.int()])).nullable(),
+  /** What the bands mean: the first is grey, or the first three are red, green and blue. */
+  photometric: z.enum(['gray', 'rgb']),
+  /** The last band is alpha. */
+  alpha: z.boolean(),
   /** One a band. */
   scales: numbers.nullable(),
   offsets: numbers.nullable(),
@@ -72,6 +123,10 @@ const memoryProjection = z.object({
   process: z.number(),
   threads: z.number(),
   readAhead: z.number(),
+  /** Decoded blocks that tiles share. */
+  shared: z.number(),
+  /** Processes with GDAL. */
+  gdal: z.number(),
   segments: z.number(),
   overviews: z.number(),
   total: z.number(),
@@ -98,11 +153,17 @@ export const plan = z.object({
   /** Sides of a batch in tiles. */
   batchColumns: z.int().positive(),
   batchRows: z.int().positive(),
+  /** The order of the tiles in a batch: row by row where neighbours share blocks, which then live shortest. */
+  order: z.enum(['z', 'rows']),
+  /** Margin in pixels that the operation sees around a tile. */
+  halo: z.int().nonnegative(),
   inputs: z.array(planInput),
   outputs: z.array(planOutput),
   threads: z.int().positive(),
   /** Size at which a segment is closed, in bytes. */
   segmentBytes: z.number().positive(),
+  /** Blocks, times their bands, that reduce reads for the levels above; when it would be more, workers make levels first (pyramid-passes.ts). */
+  reduceBlocks: z.int().positive().exactOptional(),
   memory: memoryProjection,
 });
 export type Plan = z.infer<typeof plan>;
@@ -124,6 +185,11 @@ export const runFiles = {
   plan: 'plan.json',
   manifest: (pass: number): string => (pass === 0 ? 'manifest.jsonl' : `manifest-${String(pass)}.jsonl`),
   segments: (output: string): string => `segments/${output}/`,
+  /** Segments of levels above the batches, made from one choice of segments. */
+  pyramids: (output: string, generation: string): string => `pyramids/${output}/${generation}/`,
+  /** Beside them: what the tasks of a pass are made from. */
+  pyramidSources: (pass: number): string => `sources-${String(pass)}.bin`,
+  results: 'results/',
   result: (batch: number): string => `results/${String(batch)}.json`,
   merge: (output: string): string => `merge/${output}.json`,
   record: 'run.json',
@@ -140,8 +206,13 @@ export async function readPlan(reader: ObjectReader, runHref: string): Promise<P
   }
 }
 
-export function nodataOf({ nodata }: { readonly nodata: PlanOutput['nodata'] }): number | undefined {
+export function nodataOf({ nodata }: Pick<PlanOutput, 'nodata'>): number | undefined {
   return nodata === null ? undefined : fromJsonNumber(nodata);
+}
+
+/** What an input is where no scene lies. */
+export function fillOf({ fill }: Pick<PlanInput, 'fill'>): number {
+  return fromJsonNumber(fill);
 }
 
 /** Sides of an output's levels, the image first. */
@@ -165,16 +236,18 @@ export function levelOwners(plan: Plan, output: PlanOutput): { readonly tile: nu
   return { tile, batch, top };
 }
 
-export function codecOf({ compression, level }: PlanOutput): Codec {
+export function codecOf({ compression, level, quality, maxError }: PlanOutput): Codec {
   switch (compression) {
     case 'deflate':
       return { compression, level: level ?? undefined };
     case 'zstd':
       return { compression, level: level ?? 3 };
     case 'lerc':
+      return { compression, maxError: maxError ?? 0, level: level ?? undefined };
     case 'jpeg':
+      return { compression, quality: quality ?? 75 };
     case 'webp':
-      throw new Error(`no encoder for ${compression}`);
+      return { compression, quality: quality ?? undefined };
     default:
       return { compression };
   }
@@ -186,6 +259,21 @@ export function encodingOf(output: PlanOutput): BlockEncoding {
 }
 
 export function cogImageOf(plan: Plan, output: PlanOutput, metadata: string): CogImage {
-  const { dtype, bands, blockSize, compression, predictor } = output;
-  return { dtype, bands, blockSize, compression, predictor, nodata: nodataOf(output), geo: plan.grid.geo, metadata, levels: levelsOf(plan, output) };
+  const { dtype, bands, blockSize, compression, predictor, photometric, alpha } = output;
+  const colors = output.colorTable === null ? undefined : new Map(Object.entries(output.colorTable).map(([value, color]) => [Number(value), color] as const));
+  return {
+    dtype,
+    bands,
+    blockSize,
+    compression,
+    lercInZstd: compression === 'lerc' && output.level !== null,
+    predictor,
+    nodata: nodataOf(output),
+    photometric,
+    alpha,
+    colorTable: colors,
+    geo: plan.grid.geo,
+    metadata,
+    levels: levelsOf(plan, output),
+  };
 }

@@ -1,6 +1,9 @@
-/** How many compressed bytes a tile can need of a file at once, for the memory projection: the largest sum of its blocks under any tile. */
-import { blockBytes, blockCount, blockWindow, type BlockLayout } from '../tiff/layout.ts';
+/** How many bytes of an input a tile can need at once, and how many of decoded blocks tiles can share, for the memory projection. */
+import { bytesPerSample } from '../raster/dtype.ts';
+import { intersect, type Window } from '../raster/window.ts';
+import { blockBytes, blockCount, type BlockLayout } from '../tiff/layout.ts';
 import type { Tiff } from '../tiff/open.ts';
+import { blockOnGrid } from './tile-planes.ts';
 
 /** Blocks whose lengths are read for an exact answer; beyond, blocks count as large as they are decoded. */
 const maxMeasuredBlocks = 262_144;
@@ -9,6 +12,13 @@ const maxMeasuredBlocks = 262_144;
 export interface MeasuredFile {
   readonly tiff: Tiff;
   readonly lengths: readonly number[] | undefined;
+}
+
+/** Where a file's first pixel lies on the grid, and the pixels of the grid that are wanted of it. */
+export interface FilePlace {
+  readonly column: number;
+  readonly row: number;
+  readonly window: Window;
 }
 
 /** Reads the lengths of the blocks of a file's image. */
@@ -20,25 +30,68 @@ export async function measureFile(tiff: Tiff): Promise<MeasuredFile> {
 }
 
 /** Compressed bytes under the tile that has most of them. All bands count: those that aren't wanted may lie between those that are. */
-export function largestTileBytes({ tiff, lengths }: MeasuredFile, tileSize: number): number {
+export function largestTileBytes({ tiff, lengths }: MeasuredFile, place: FilePlace, tileSize: number, halo: number): number {
   const { layout } = tiff.main;
-  if (lengths === undefined) return Math.min(tiff.size, blocksUnderTile(layout, tileSize) * blockBytes(layout));
-  const across = Math.ceil(layout.width / tileSize);
-  const tiles = new Float64Array(across * Math.ceil(layout.height / tileSize));
+  if (lengths === undefined) return Math.min(tiff.size, blocksUnder(layout, tileSize + 2 * halo, tileSize + 2 * halo) * blockBytes(layout));
+  const tiles = new Map<string, number>();
+  let most = 0;
   for (const [block, length] of lengths.entries()) {
-    const { column, row, columns, rows } = blockWindow(layout, block);
-    for (let y = Math.floor(row / tileSize); y * tileSize < row + rows; y++) {
-      for (let x = Math.floor(column / tileSize); x * tileSize < column + columns; x++) {
-        const tile = y * across + x;
-        tiles[tile] = (tiles[tile] ?? 0) + length;
+    const { column, row, columns, rows } = intersect(blockOnGrid(layout, block, place), place.window);
+    if (columns === 0 || rows === 0) continue;
+    for (let y = Math.floor((row - halo) / tileSize); y * tileSize < row + rows + halo; y++) {
+      for (let x = Math.floor((column - halo) / tileSize); x * tileSize < column + columns + halo; x++) {
+        const key = `${String(x)}/${String(y)}`;
+        const bytes = (tiles.get(key) ?? 0) + length;
+        tiles.set(key, bytes);
+        most = Math.max(most, bytes);
       }
     }
   }
-  return tiles.reduce((most, bytes) => Math.max(most, bytes), 0);
+  return most;
 }
 
-function blocksUnderTile(layout: BlockLayout, tileSize: number): number {
-  const across = Math.min(layout.blocksAcross, Math.ceil(tileSize / layout.blockWidth) + 1);
-  const down = Math.min(layout.blocksDown, Math.ceil(tileSize / layout.blockHeight) + 1);
+/** Blocks that a rectangle of pixels can touch, wherever it lies. */
+function blocksUnder(layout: BlockLayout, columns: number, rows: number): number {
+  const across = Math.min(layout.blocksAcross, Math.ceil(columns / layout.blockWidth) + 1);
+  const down = Math.min(layout.blocksDown, Math.ceil(rows / layout.blockHeight) + 1);
   return across * down * (layout.interleave === 'band' ? layout.bands : 1);
 }
+
+/** Whether a block of a file can lie under more than one tile. */
+export function sharesBlocks(layout: BlockLayout, { column, row }: Pick<FilePlace, 'column' | 'row'>, tileSize: number, halo: number): boolean {
+  const aligned = (size: number, begin: number): boolean => tileSize % size === 0 && begin % size === 0;
+  const across = layout.blocksAcross > 1 || layout.blockWidth > tileSize ? aligned(layout.blockWidth, column) : layout.width + column <= tileSize;
+  return halo > 0 || !across || !aligned(layout.blockHeight, row);
+}
+
+/**
+ * Bytes of decoded blocks that are kept for other tiles, at most, when tiles are worked through row by row: a block lives from the first tile that
+ * needs it to the last, so at any time those that live lie under one row of tiles.
+ * @param bands that are wanted
+ */
+export function sharedBytes(layout: BlockLayout, bands: number, tileSize: number, halo: number, batchColumns: number): number {
+  const count = blocksUnder({ ...layout, interleave: 'pixel' }, batchColumns * tileSize + 2 * halo, tileSize + 2 * halo);
+  return count * layout.blockWidth * layout.blockHeight * bands * bytesPerSample(layout.dtype);
+}
+
+/** How many windows lie under the tile that has most of them. */
+export function deepestOverlap(windows: readonly Window[], tileSize: number, halo: number): number {
+  if (windows.length < 2) return windows.length;
+  const depth = new Map<number, number>();
+  let most = 0;
+  let looked = 0;
+  for (const { column, row, columns, rows } of windows) {
+    for (let y = Math.floor(Math.max(0, row - halo) / tileSize); y * tileSize < row + rows + halo; y++) {
+      for (let x = Math.floor(Math.max(0, column - halo) / tileSize); x * tileSize < column + columns + halo; x++) {
+        // Of a mosaic with so many tiles nobody can tell in time; all scenes in one place is the worst there is.
+        if (looked++ > maxMeasuredBlocks) return Math.min(windows.length, most * 2);
+        const key = y * 2 ** 24 + x;
+        const count = (depth.get(key) ?? 0) + 1;
+        depth.set(key, count);
+        most = Math.max(most, count);
+      }
+    }
+  }
+  return most;
+}
+

@@ -1,84 +1,278 @@
-/** What a tile needs of the input files: which blocks, where they lie, and their bytes, by as few range requests as make sense. */
-import { DataError } from '../base/errors.ts';
+/**
+ * What tiles need of the inputs: which scenes lie under a tile, which of their blocks, where those are, and their bytes, by as few range
+ * requests as make sense. Scenes that aren't on the grid come from GDAL, window by window.
+ */
+import { bytesPerSample } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
-import type { Window } from '../raster/window.ts';
-import { displayHref } from '../store/href.ts';
+import { intersect, type Window } from '../raster/window.ts';
 import { planRanges } from '../store/range-plan.ts';
 import type { ObjectReader } from '../store/store.ts';
-import { blockIndex, type BlockLayout } from '../tiff/layout.ts';
-import { openTiff, type Tiff, type TiffImage } from '../tiff/open.ts';
-import { nodataOf, type Plan, type PlanInput } from './plan.ts';
-import type { TileBlock, TileImage, TileTask } from './tile.ts';
+import { blockIndex, blockWindow, type BlockLayout } from '../tiff/layout.ts';
+import { fillOf, nodataOf, tilingOf, type Plan, type PlanInput, type PlanScene } from './plan.ts';
+import { SceneFiles, type OpenFile } from './scene-files.ts';
+import { sceneWindow, sceneWindowBytes, type SceneWindow, type WindowSource } from './scene-windows.ts';
+import { SharedBlocks, type Arrival } from './shared-blocks.ts';
+import { stripRows, type DecodeTask, type TileTask } from './tile.ts';
+import { area, bandOfBlock, blockOnGrid, sampleBytes, type ImageBlocks, type TileBlock, type TileImage, type TileInput, type TileScene } from './tile-planes.ts';
+import { tileWindow } from './tiling.ts';
 
-/** An image of a file, as compute threads know it, and the file for finding its blocks. */
-interface OpenImage {
-  readonly file: Tiff;
-  readonly image: TiffImage;
-  readonly tile: TileImage;
+/** What reading needs of the compute threads: blocks that several tiles share are decoded before any of them is computed. */
+export interface BlockDecoder {
+  readonly threads: number;
+  decode(task: DecodeTask): Promise<void>;
 }
 
-/** A range to read, and the block that it is. */
-interface WantedBlock {
-  readonly image: number;
+/** A scene of the plan that has something under the batch. */
+interface InputScene {
+  readonly input: number;
+  readonly scene: PlanScene;
+  /** Bands of the input that the program reads, 0-based. */
+  readonly inputBands: readonly number[];
+  /** Bands of the file that are read, 0-based and ascending; an alpha band too. */
+  readonly fileBands: readonly number[];
+}
+
+/** Blocks of one image that a tile needs. */
+interface ImageNeed {
+  readonly file: OpenFile;
+  readonly image: TileImage;
+  readonly bands: readonly number[];
+  readonly blocks: readonly BlockNeed[];
+}
+
+/** A block on its way to a tile. */
+interface BlockNeed {
   readonly index: number;
+  /** Where the block comes from when an earlier tile has asked for it. */
+  readonly arriving: Promise<SharedArrayBuffer | undefined> | undefined;
+  /** Tells other tiles that the block is there, decoded, or can't be; undefined when no other tile wants it. */
+  readonly arrival: Arrival | undefined;
+  /** In the file, and then in the task's bytes. */
+  offset: number;
+  length: number;
+  decoded: SharedArrayBuffer | undefined;
+}
+
+/** What a tile needs, scene by scene. */
+interface SceneNeed {
+  readonly of: InputScene;
+  readonly main: ImageNeed | undefined;
+  readonly mask: ImageNeed | undefined;
+  readonly window: SceneWindow | undefined;
 }
 
 /** Tiles differ a little in what they take; a buffer with some room serves the next one too. */
 const spare = 1.1;
+/** Planes of samples begin where any type of sample may. */
+const alignment = 8;
 
-/** The inputs of a run, opened for reading tiles. */
+/** The inputs of a run, for reading the tiles of one batch. */
 export class TileInputs {
-  readonly #reader: ObjectReader;
-  readonly #images: readonly OpenImage[];
+  readonly #plan: Plan;
+  readonly #files: SceneFiles;
+  readonly #windows: WindowSource | undefined;
+  readonly #scenes: readonly InputScene[];
+  readonly #tiles: Window;
+  readonly #shared = new SharedBlocks();
+  readonly #sharedOf = new WeakMap<TileTask, readonly string[]>();
   /** Buffers of tiles that are done. Without them every tile would leave megabytes for the garbage collector, which is in no hurry. */
   readonly #free: SharedArrayBuffer[] = [];
+  #isExpected: (column: number, row: number) => boolean = () => true;
 
-  private constructor(reader: ObjectReader, images: readonly OpenImage[]) {
-    this.#reader = reader;
-    this.#images = images;
+  /** What threads are told of the inputs, in the order of the plan. */
+  readonly inputs: readonly TileInput[];
+
+  /**
+   * @param tiles of the batch, as a window of the grid of tiles
+   * @param windows where scenes come from that aren't read block by block; undefined when the plan has none
+   */
+  constructor(reader: ObjectReader, plan: Plan, program: ExpressionProgram, tiles: Window, windows: WindowSource | undefined) {
+    this.#plan = plan;
+    this.#files = new SceneFiles(reader);
+    this.#windows = windows;
+    this.#tiles = tiles;
+    this.inputs = plan.inputs.map((input) => tileInput(input, program));
+    const { tileSize } = plan;
+    const batch = this.#reach({ column: tiles.column * tileSize, row: tiles.row * tileSize, columns: tiles.columns * tileSize, rows: tiles.rows * tileSize });
+    this.#scenes = plan.inputs.flatMap(({ scenes }, input) => {
+      const inputBands = [...new Set((this.inputs[input] as TileInput).sources.map(({ band }) => band))].toSorted((a, b) => a - b);
+      if (inputBands.length === 0) return [];
+      return scenes.filter((scene) => area(intersect(scene.window, batch)) > 0).map((scene) => ({ input, scene, inputBands, fileBands: fileBands(scene, inputBands) }));
+    });
   }
 
-  /** @throws DataError INPUT_CHANGED when a file is not what it was when the run was planned */
-  static async open(reader: ObjectReader, plan: Plan, program: ExpressionProgram): Promise<TileInputs> {
-    const used = plan.inputs.filter(({ name }) => program.sources.some(({ input }) => input === name));
-    const images = await Promise.all(used.map((input) => openInput(reader, input, program)));
-    return new TileInputs(reader, images.flat());
+  /** The most bytes that decoded blocks took at a time which tiles share. */
+  get mostSharedBytes(): number {
+    return this.#shared.mostBytes;
   }
 
-  get images(): readonly TileImage[] {
-    return this.#images.map(({ tile }) => tile);
+  /** Says which tiles will be read, so that blocks are kept for these only; before it, all tiles of the batch count. */
+  expect(isExpected: (column: number, row: number) => boolean): void {
+    this.#isExpected = isExpected;
   }
 
-  /** Reads everything that the tile at `window` needs. The bytes lie in shared memory, so that handing them to a thread costs nothing. */
-  async read(column: number, row: number, window: Window): Promise<TileTask> {
-    const wanted = this.#images.flatMap(({ tile }, image) => blocksUnder(tile, window).map((index): WantedBlock => ({ image, index })));
-    const byFile = Map.groupBy(wanted, ({ image }) => (this.#images[image] as OpenImage).file);
-    const located = await Promise.all(
-      [...byFile].map(async ([file, blocks]) => ({ file, blocks, ranges: await this.#locate(file, blocks) })),
+  /** Rows of a tile that threads can take together without decoding a block twice. */
+  async stripRows(): Promise<number> {
+    const { tileSize, halo, inputs } = this.#plan;
+    if (halo > 0 || inputs.some(({ rule }) => rule !== null)) return tileSize;
+    const blocks = await Promise.all(
+      this.#scenes.map(async ({ scene }) => {
+        if (scene.reading.by !== 'blocks') return [];
+        const { main, mask } = await this.#files.open(scene);
+        const begin = scene.reading.row;
+        return [main, ...(mask === null ? [] : [mask])].map(({ layout }) => ({ height: layout.blockHeight, begin }));
+      }),
     );
-    const requests = located.map(({ file, blocks, ranges }) => ({ file, blocks, requests: planRanges(ranges) }));
-    const total = requests.flatMap((each) => each.requests).reduce((sum, { length }) => sum + length, 0);
-    const bytes = this.#allocate(total);
-    const found = new Map<WantedBlock, { offset: number; length: number }>();
+    return stripRows(tileSize, blocks.flat());
+  }
+
+  /**
+   * Reads everything that a tile needs. The bytes lie in shared memory, so that handing them to a thread costs nothing.
+   * @throws DataError INPUT_CHANGED when a file is not what it was when the run was planned; what the store, the reader or GDAL throw
+   */
+  async read(column: number, row: number, decoder: BlockDecoder): Promise<TileTask> {
+    const window = tileWindow(tilingOf(this.#plan), column, row);
+    const reach = this.#reach(window);
+    const touching = this.#scenes.filter(({ scene }) => area(intersect(scene.window, reach)) > 0);
+    const files = await Promise.all(touching.map(({ scene }) => (scene.reading.by === 'blocks' ? this.#files.open(scene) : undefined)));
+    const keys: string[] = [];
+    const needs = touching.map((of, i) => this.#need(of, files[i], reach, keys));
+    const images = needs.flatMap(({ main, mask }) => [main, mask]).filter((need) => need !== undefined);
+    try {
+      const bytes = await this.#fetch(needs, images);
+      await this.#decodeShared(images, bytes, decoder);
+      const offsets = windowOffsets(needs);
+      const scenes = await Promise.all(needs.map((need, i) => tileScene(need, offsets[i] as number)));
+      const task = { column, row, window, scenes, bytes };
+      this.#sharedOf.set(task, keys);
+      return task;
+    } catch (error) {
+      // Other tiles wait for what this one was to fetch. Of those that have arrived this is of no consequence.
+      for (const { blocks } of images) for (const { arrival } of blocks) arrival?.reject(error);
+      throw error;
+    }
+  }
+
+  /** Takes back the bytes of a task that nobody reads any more, and what it shared with others. */
+  release(task: TileTask): void {
+    this.#free.push(task.bytes.buffer as SharedArrayBuffer);
+    for (const key of this.#sharedOf.get(task) ?? []) this.#shared.release(key);
+  }
+
+  /** The pixels of the grid that a tile sees. */
+  #reach({ column, row, columns, rows }: Window): Window {
+    const { halo, grid } = this.#plan;
+    return intersect({ column: column - halo, row: row - halo, columns: columns + 2 * halo, rows: rows + 2 * halo }, { column: 0, row: 0, columns: grid.columns, rows: grid.rows });
+  }
+
+  #need(of: InputScene, file: OpenFile | undefined, reach: Window, keys: string[]): SceneNeed {
+    const { scene, input, inputBands, fileBands: bands } = of;
+    const part = intersect(scene.window, reach);
+    if (file === undefined || scene.reading.by !== 'blocks') {
+      return { of, main: undefined, mask: undefined, window: sceneWindow(this.#plan.inputs[input] as PlanInput, scene, inputBands, part) };
+    }
+    const { column, row } = scene.reading;
+    const image = (wanted: TileImage, wantedBands: readonly number[]): ImageNeed => ({
+      file,
+      image: wanted,
+      bands: wantedBands,
+      blocks: blocksUnder(wanted.layout, wantedBands, { ...part, column: part.column - column, row: part.row - row }).map((index) =>
+        this.#needBlock(wanted, index, intersect(blockOnGrid(wanted.layout, index, { column, row }), scene.window), keys),
+      ),
+    });
+    return { of, main: image(file.main, bands), mask: file.mask === null || !scene.masked ? undefined : image(file.mask, [0]), window: undefined };
+  }
+
+  /** @param within pixels of the grid that the block has */
+  #needBlock(image: TileImage, index: number, within: Window, keys: string[]): BlockNeed {
+    const need = { index, offset: 0, length: 0, decoded: undefined };
+    const key = `${String(image.id)}/${String(index)}`;
+    const arriving = this.#shared.get(key);
+    if (arriving === undefined) {
+      const uses = this.#uses(within);
+      if (uses < 2) return { ...need, arriving: undefined, arrival: undefined };
+      keys.push(key);
+      return { ...need, arriving: undefined, arrival: this.#shared.announce(key, uses) };
+    }
+    keys.push(key);
+    return { ...need, arriving, arrival: undefined };
+  }
+
+  /** How many tiles of the batch that are still to be computed see any of these pixels. */
+  #uses({ column, row, columns, rows }: Window): number {
+    const { tileSize, halo } = this.#plan;
+    const first = { column: Math.floor((column - halo) / tileSize), row: Math.floor((row - halo) / tileSize) };
+    const last = { column: Math.floor((column + columns - 1 + halo) / tileSize), row: Math.floor((row + rows - 1 + halo) / tileSize) };
+    const tiles = intersect({ ...first, columns: last.column - first.column + 1, rows: last.row - first.row + 1 }, this.#tiles);
+    let uses = 0;
+    for (let y = tiles.row; y < tiles.row + tiles.rows; y++) {
+      for (let x = tiles.column; x < tiles.column + tiles.columns; x++) if (this.#isExpected(x, y)) uses++;
+    }
+    return uses;
+  }
+
+  /** Fetches the blocks that nobody else fetches, and the windows. */
+  async #fetch(needs: readonly SceneNeed[], images: readonly ImageNeed[]): Promise<Uint8Array> {
+    const byFile = Map.groupBy(images, ({ file }) => file);
+    const requests = await Promise.all([...byFile].map(async ([file, ofFile]) => ({ file, ...(await this.#locate(ofFile)) })));
+    const offsets = windowOffsets(needs);
+    const windowBytes = offsets.at(-1) as number;
+    const bytes = this.#allocate(windowBytes + requests.flatMap((each) => each.requests).reduce((sum, { length }) => sum + length, 0));
     const reads: Promise<void>[] = [];
-    let start = 0;
+    for (const [i, { window }] of needs.entries()) {
+      if (window === undefined) continue;
+      if (this.#windows === undefined) throw new Error(`nothing reads windows of ${window.scene.href}`);
+      const start = offsets[i] as number;
+      reads.push(this.#windows.read(window, bytes.subarray(start, start + sceneWindowBytes(window))));
+    }
+    let start = windowBytes;
     for (const { file, blocks, requests: ofFile } of requests) {
       for (const { offset, length, ranges } of ofFile) {
-        reads.push(this.#reader.readInto(file.href, offset, bytes.subarray(start, start + length), file.version));
-        for (const { index, at, length: blockLength } of ranges) {
-          found.set(blocks[index] as WantedBlock, { offset: start + at, length: blockLength });
-        }
+        reads.push(this.#files.read(file, { offset, length }, bytes.subarray(start, start + length)));
+        for (const { index, at } of ranges) (blocks[index] as BlockNeed).offset = start + at;
         start += length;
       }
     }
     await Promise.all(reads);
-    const blocks = wanted.map((block): TileBlock => ({ ...block, ...(found.get(block) ?? { offset: 0, length: 0 }) }));
-    return { column, row, window, blocks, bytes };
+    return bytes;
   }
 
-  /** Takes back the bytes of a task that nobody reads any more. */
-  release({ bytes }: TileTask): void {
-    this.#free.push(bytes.buffer as SharedArrayBuffer);
+  /** Where the blocks of one file lie, and the requests that bring them. */
+  async #locate(images: readonly ImageNeed[]): Promise<{ blocks: BlockNeed[]; requests: ReturnType<typeof planRanges> }> {
+    const located = await Promise.all(
+      images.map(async ({ file, image, blocks }) => {
+        const fetched = blocks.filter(({ arriving }) => arriving === undefined);
+        const ranges = await this.#files.locate(file, image, fetched.map(({ index }) => index));
+        return fetched.map((block, i) => Object.assign(block, ranges[i]));
+      }),
+    );
+    const blocks = located.flat();
+    return { blocks, requests: planRanges(blocks) };
+  }
+
+  /** Decodes the blocks that other tiles want too, on all threads. */
+  async #decodeShared(images: readonly ImageNeed[], bytes: Uint8Array, decoder: BlockDecoder): Promise<void> {
+    const tasks: ImageBlocks[][] = Array.from({ length: decoder.threads }, () => []);
+    let next = 0;
+    for (const { image, bands, blocks } of images) {
+      const shared = blocks.filter(({ arrival, length }) => arrival !== undefined && length > 0);
+      const perThread = Math.ceil(shared.length / decoder.threads);
+      for (let start = 0; start < shared.length; start += perThread) {
+        const some = shared.slice(start, start + perThread);
+        for (const block of some) block.decoded = this.#shared.allocate(decodedBytes(image.layout, bands, block.index));
+        tasks[next++ % tasks.length]?.push({ image, bands, blocks: some.map(tileBlock) });
+      }
+    }
+    await Promise.all(tasks.filter(({ length }) => length > 0).map((some) => decoder.decode({ images: some, bytes })));
+    // Told before any other tile is waited for, or two tiles could wait for each other.
+    for (const { blocks } of images) for (const { arrival, decoded } of blocks) arrival?.resolve(decoded);
+    await Promise.all(
+      images.flatMap(({ blocks }) =>
+        blocks.map(async (block) => {
+          if (block.arriving !== undefined) block.decoded = await block.arriving;
+        }),
+      ),
+    );
   }
 
   #allocate(length: number): Uint8Array {
@@ -88,46 +282,25 @@ export class TileInputs {
     const large = buffer !== undefined && buffer.byteLength >= length ? buffer : new SharedArrayBuffer(Math.ceil(length * spare));
     return new Uint8Array(large, 0, length);
   }
-
-  /** Where blocks of one file (of its image and its mask) lie. */
-  async #locate(file: Tiff, blocks: readonly WantedBlock[]): Promise<{ offset: number; length: number }[]> {
-    const byImage = Map.groupBy(blocks, ({ image }) => image);
-    const places = new Map<WantedBlock, { offset: number; length: number }>();
-    for (const [image, ofImage] of byImage) {
-      const ranges = await file.blockRanges((this.#images[image] as OpenImage).image, ofImage.map(({ index }) => index));
-      for (const [i, block] of ofImage.entries()) places.set(block, ranges[i] ?? { offset: 0, length: 0 });
-    }
-    return blocks.map((block) => places.get(block) ?? { offset: 0, length: 0 });
-  }
 }
 
-async function openInput(reader: ObjectReader, input: PlanInput, program: ExpressionProgram): Promise<OpenImage[]> {
-  const file = await openTiff(reader, input.href);
-  if (file.version !== input.version) {
-    throw new DataError('INPUT_CHANGED', `${displayHref(input.href)} has changed since the run was planned (wanted version ${input.version}, found ${file.version}); start a run with a new id`, {
-      where: { input: input.name, href: input.href },
-    });
-  }
-  const sources = program.sources.flatMap(({ input: name, band }, source) =>
-    name === input.name ? [{ source, band: input.bands[band - 1] as number }] : [],
-  );
-  const fill = nodataOf(input) ?? 0;
-  const images: OpenImage[] = [{ file, image: file.main, tile: { layout: file.main.layout, fill, sources, masks: [] } }];
-  const { mask } = file.main;
-  if (mask !== null && input.masked) {
-    const masks = sources.map(({ source }) => source);
-    // A mask block that was never written masks everything under it, as in GDAL.
-    images.push({ file, image: mask, tile: { layout: mask.layout, fill: 0, sources: [], masks } });
-  }
-  return images;
+function tileInput(input: PlanInput, program: ExpressionProgram): TileInput {
+  const { name, masked, fillIsData, rule } = input;
+  const sources = program.sources.flatMap((source, index) => (source.input === name ? [{ source: index, band: source.band - 1 }] : []));
+  return { sources, nodata: nodataOf(input), masked, fill: fillOf(input), fillIsData, rule };
 }
 
-/** Indices of the blocks that a window touches; where each band has blocks of its own, of the wanted bands only. */
-function blocksUnder({ layout, sources }: TileImage, window: Window): number[] {
-  const { blockWidth, blockHeight, interleave } = layout satisfies BlockLayout;
-  const bands = interleave === 'band' && sources.length > 0 ? [...new Set(sources.map(({ band }) => band))] : [0];
+function fileBands({ bands, alphaBand, masked }: PlanScene, inputBands: readonly number[]): number[] {
+  const wanted = new Set(inputBands.map((band) => bands[band] as number));
+  if (masked && alphaBand !== null) wanted.add(alphaBand);
+  return [...wanted].toSorted((a, b) => a - b);
+}
+
+/** Indices of the blocks that a window of an image touches; where each band has blocks of its own, of the wanted bands only. */
+function blocksUnder(layout: BlockLayout, bands: readonly number[], window: Window): number[] {
+  const { blockWidth, blockHeight, interleave } = layout;
   const indices: number[] = [];
-  for (const band of bands) {
+  for (const band of interleave === 'band' ? bands : [0]) {
     for (let row = Math.floor(window.row / blockHeight); row * blockHeight < window.row + window.rows; row++) {
       for (let column = Math.floor(window.column / blockWidth); column * blockWidth < window.column + window.columns; column++) {
         indices.push(blockIndex(layout, column, row, band));
@@ -135,4 +308,44 @@ function blocksUnder({ layout, sources }: TileImage, window: Window): number[] {
     }
   }
   return indices;
+}
+
+function decodedBytes(layout: BlockLayout, bands: readonly number[], index: number): number {
+  const planes = bandOfBlock(layout, index) === undefined ? bands.length : 1;
+  return area(blockWindow(layout, index)) * planes * sampleBytes(layout);
+}
+
+/** Where the answer for each window begins in the task's bytes, and at last where all of them end. */
+function windowOffsets(needs: readonly SceneNeed[]): number[] {
+  const offsets = [0];
+  for (const { window } of needs) {
+    const length = window === undefined ? 0 : sceneWindowBytes(window);
+    offsets.push((offsets.at(-1) as number) + Math.ceil(length / alignment) * alignment);
+  }
+  return offsets;
+}
+
+function tileBlock({ index, offset, length, decoded }: BlockNeed): TileBlock {
+  return decoded === undefined ? { index, offset, length } : { index, offset, length, decoded };
+}
+
+function tileScene({ of: { input, scene, inputBands }, main, mask, window }: SceneNeed, offset: number): TileScene {
+  const base = { input, dtype: scene.dtype, nodata: nodataOf(scene), window: scene.window };
+  const { reading } = scene;
+  if (window !== undefined || main === undefined || reading.by !== 'blocks') {
+    if (window === undefined) throw new Error(`a scene of ${scene.href} has neither blocks nor a window`);
+    const planeBytes = area(window.window) * bytesPerSample(scene.dtype);
+    return { ...base, by: 'planes', area: window.window, bands: inputBands, offset, validityOffset: window.validity ? offset + inputBands.length * planeBytes : null };
+  }
+  const blocks = ({ image, bands, blocks: needed }: ImageNeed): ImageBlocks => ({ image, bands, blocks: needed.map(tileBlock) });
+  return {
+    ...base,
+    by: 'blocks',
+    column: reading.column,
+    row: reading.row,
+    main: blocks(main),
+    bands: scene.bands,
+    alphaBand: scene.masked ? scene.alphaBand : null,
+    mask: mask === undefined ? null : blocks(mask),
+  };
 }

@@ -30,8 +30,8 @@ export interface TileOutputResult {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly blocks: readonly EncodedBlock[];
   readonly statistics: readonly Statistics[];
-  /** The pixels of level `tileLevel + 1`, one plane a band; empty unless wanted. */
-  readonly remainder: readonly Plane[];
+  /** The pixels of level `tileLevel + 1`, one plane a band; empty unless wanted, undefined where all of the tile is nodata. */
+  readonly remainder: readonly Plane[] | undefined;
 }
 
 /** Encodes the tiles of one output, one after another; buffers are allocated once. */
@@ -55,30 +55,41 @@ export class TileOutputWriter {
     );
   }
 
-  /** Encodes the tile whose pixels lie in the targets. */
-  write(window: Window): TileOutputResult {
+  /** Encodes the tile whose pixels lie in the targets. A promise, because some codecs make one; the others wait for nothing. */
+  async write(window: Window): Promise<TileOutputResult> {
     const { encoding, resampling, tileLevel, remainder, statistics } = this.#output;
     const { blockSize, dtype, nodata } = encoding;
     const blocks: EncodedBlock[] = [];
     let planes: readonly Plane[] = this.#targets.map((samples) => ({ samples, columns: window.columns, rows: window.rows }));
+    const made = tileLevel + (remainder ? 1 : 0);
+    await this.#encodeLevel(planes, 0, window, blocks, statistics || made > 0);
+    // Where the codec is lossy, the planes have the stored values now, and so have the levels made from them.
     const tileStatistics = statistics ? planes.map((plane) => planeStatistics(plane, blockSize, nodata)) : [];
-    this.#encodeLevel(planes, 0, window, blocks);
-    for (let level = 1; level <= tileLevel + (remainder ? 1 : 0); level++) {
+    for (let level = 1; level <= made; level++) {
       const targets = this.#levels[(level - 1) % 2] as readonly SampleArray[];
       planes = planes.map((plane, band) => halve(plane, resampling, dtype, nodata, targets[band] as SampleArray));
-      if (level <= tileLevel) this.#encodeLevel(planes, level, window, blocks);
+      if (level <= tileLevel) await this.#encodeLevel(planes, level, window, blocks, made > level);
     }
     return { bytes: this.#bytes.take(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
   }
 
-  #encodeLevel(planes: readonly Plane[], level: number, window: Window, blocks: EncodedBlock[]): void {
+  /** Whether these values of the bands are nodata, all of them. */
+  isNodata(pixel: readonly number[]): boolean {
+    const { nodata } = this.#output.encoding;
+    return nodata !== undefined && pixel.every((value) => value === nodata || (value !== value && nodata !== nodata));
+  }
+
+  /** @param settle whether the values of the planes will be used once more */
+  async #encodeLevel(planes: readonly Plane[], level: number, window: Window, blocks: EncodedBlock[], settle: boolean): Promise<void> {
     const { blockSize } = this.#output.encoding;
     const { columns, rows } = planes[0] as Plane;
     const firstColumn = window.column / 2 ** level / blockSize;
     const firstRow = window.row / 2 ** level / blockSize;
     for (let y = 0; y * blockSize < rows; y++) {
       for (let x = 0; x * blockSize < columns; x++) {
-        const encoded = this.#encoder.encode(planes, x * blockSize, y * blockSize);
+        const encoding = this.#encoder.encode(planes, x * blockSize, y * blockSize, settle);
+        // Most codecs are synchronous, and a turn for each block would be a waste.
+        const encoded = encoding instanceof Promise ? await encoding : encoding;
         if (encoded === undefined) continue;
         const offset = this.#bytes.append(encoded);
         blocks.push({ level, column: firstColumn + x, row: firstRow + y, offset, length: encoded.length });

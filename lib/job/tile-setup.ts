@@ -1,9 +1,10 @@
 /** What compute threads are told of a plan. */
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { encodingOf, levelOwners, type Plan } from './plan.ts';
-import type { TileImage, TileSetup } from './tile.ts';
+import type { TileSetup } from './tile.ts';
+import type { TileInput } from './tile-planes.ts';
 
-export function tileSetupOf(plan: Plan, program: ExpressionProgram, images: readonly TileImage[]): TileSetup {
+export function tileSetupOf(plan: Plan, program: ExpressionProgram, inputs: readonly TileInput[], stripRows: number): TileSetup {
   const outputs = plan.outputs.map((output) => {
     const owners = levelOwners(plan, output);
     return {
@@ -15,5 +16,6 @@ export function tileSetupOf(plan: Plan, program: ExpressionProgram, images: read
       statistics: output.statistics,
     };
   });
-  return { tileSize: plan.tileSize, images, program, outputs };
+  const { columns, rows } = plan.grid;
+  return { grid: { columns, rows }, tileSize: plan.tileSize, halo: plan.halo, stripRows, inputs, program, outputs };
 }

@@ -6,36 +6,23 @@ import { DataError, InputUnavailableError, OperationError, TilefanError } from '
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
+import { noStatistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
-import { BlockReader } from '../tiff/block-reader.ts';
-import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
 import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
-
-/** An image of an input file, and which of its bands the program reads. Plain data. */
-export interface TileImage {
-  readonly layout: BlockLayout;
-  /** What sparse blocks are filled with. */
-  readonly fill: number;
-  /** For each source of the program that is a band of this image: the source's index, and the 0-based band of the file. */
-  readonly sources: readonly { readonly source: number; readonly band: number }[];
-  /** Sources that this image, a mask, is the validity of. */
-  readonly masks: readonly number[];
-}
+import { SourcePlanes, type ImageBlocks, type TileInput, type TileScene } from './tile-planes.ts';
 
 /** What stays the same for all tiles of a run. Plain data, given to each thread once. */
 export interface TileSetup {
+  /** The whole grid. */
+  readonly grid: { readonly columns: number; readonly rows: number };
   readonly tileSize: number;
-  readonly images: readonly TileImage[];
+  /** Margin in pixels that the operation sees; at least what the program needs. */
+  readonly halo: number;
+  /** Rows that are read and computed together. */
+  readonly stripRows: number;
+  readonly inputs: readonly TileInput[];
   readonly program: ExpressionProgram;
   readonly outputs: readonly TileOutput[];
-}
-
-/** A block that a tile needs: where its bytes lie in the task's buffer; length 0 for a sparse block. */
-export interface TileBlock {
-  readonly image: number;
-  readonly index: number;
-  readonly offset: number;
-  readonly length: number;
 }
 
 export interface TileTask {
@@ -43,7 +30,14 @@ export interface TileTask {
   readonly column: number;
   readonly row: number;
   readonly window: Window;
-  readonly blocks: readonly TileBlock[];
+  /** What lies under the tile and its margin, input by input, and within an input in the order of the job. */
+  readonly scenes: readonly TileScene[];
+  readonly bytes: Uint8Array;
+}
+
+/** Blocks to decode for several tiles. */
+export interface DecodeTask {
+  readonly images: readonly ImageBlocks[];
   readonly bytes: Uint8Array;
 }
 
@@ -59,11 +53,14 @@ const leastStripRows = 256;
 /**
  * Rows of a tile that are read and computed together. The planes of the inputs then hold a strip instead of a tile. No block may lie in two strips, or
  * it would be decoded twice; where the blocks of the inputs don't allow that, the strip is the whole tile.
+ * @param blocks heights of the inputs' blocks, and a row of the grid at which one begins; undefined when nothing is known of them
  */
-export function stripRows(tileSize: number, blockHeights: readonly number[]): number {
-  const together = blockHeights.reduce((a, b) => (a / greatestCommonDivisor(a, b)) * b, 1);
+export function stripRows(tileSize: number, blocks: readonly { readonly height: number; readonly begin: number }[] | undefined): number {
+  if (blocks === undefined) return tileSize;
+  const together = blocks.reduce((a, { height }) => (a / greatestCommonDivisor(a, height)) * height, 1);
   const strip = together * Math.ceil(leastStripRows / together);
-  return strip < tileSize && tileSize % strip === 0 ? strip : tileSize;
+  const aligned = blocks.every(({ height, begin }) => begin % height === 0);
+  return aligned && strip < tileSize && tileSize % strip === 0 ? strip : tileSize;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
@@ -74,27 +71,18 @@ function greatestCommonDivisor(a: number, b: number): number {
 export class TileProcessor {
   readonly #setup: TileSetup;
   readonly #discard: () => void;
-  readonly #stripRows: number;
-  readonly #readers: readonly BlockReader[];
-  readonly #sources: readonly SampleArray[];
-  readonly #validity: readonly (Uint8Array | undefined)[];
+  readonly #planes: SourcePlanes;
   readonly #targets: readonly SampleArray[];
   readonly #evaluator: Evaluator;
   readonly #writers: readonly TileOutputWriter[];
 
   /** @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers */
   constructor(setup: TileSetup, discard: () => void = () => undefined) {
-    const { images, program, outputs, tileSize } = setup;
-    const pixels = tileSize ** 2;
-    this.#stripRows = stripRows(tileSize, images.map(({ layout }) => layout.blockHeight));
-    const stripPixels = tileSize * this.#stripRows;
+    const { program, outputs, tileSize, halo, inputs } = setup;
     this.#setup = setup;
     this.#discard = discard;
-    this.#readers = images.map(({ layout }) => new BlockReader(layout));
-    this.#sources = program.sources.map(({ dtype }) => allocateSamples(dtype, stripPixels));
-    const masked = new Set(images.flatMap(({ masks }) => masks));
-    this.#validity = program.sources.map((_, source) => (masked.has(source) ? new Uint8Array(stripPixels) : undefined));
-    this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, pixels));
+    this.#planes = new SourcePlanes(inputs, program, (tileSize + 2 * halo) * (setup.stripRows + 2 * halo));
+    this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, tileSize ** 2));
     this.#evaluator = new Evaluator(program);
     let first = 0;
     this.#writers = outputs.map((output) => {
@@ -110,12 +98,14 @@ export class TileProcessor {
   async process(task: TileTask): Promise<TileResult> {
     const { column, row, window } = task;
     try {
-      const byStrip = Map.groupBy(task.blocks, (block) => this.#stripOf(block, window));
-      for (let strip = 0; strip * this.#stripRows < window.rows; strip++) {
-        await this.#computeStrip(task, strip * this.#stripRows, byStrip.get(strip) ?? []);
+      if (this.#planes.isEmpty(task.scenes)) {
+        const constant = this.#constantResult();
+        if (constant !== undefined) return { column, row, outputs: constant };
       }
+      for (let top = 0; top < window.rows; top += this.#setup.stripRows) await this.#computeStrip(task, top);
       this.#discard();
-      const outputs = this.#writers.map((writer) => writer.write(window));
+      const outputs: TileOutputResult[] = [];
+      for (const writer of this.#writers) outputs.push(await writer.write(window));
       this.#discard();
       return { column, row, outputs };
     } catch (error) {
@@ -123,107 +113,62 @@ export class TileProcessor {
     }
   }
 
-  /** The strip that a block lies in. One that begins above the tile, as a tall block may, belongs to the first. */
-  #stripOf({ image, index }: TileBlock, window: Window): number {
-    const { layout } = this.#setup.images[image] as TileImage;
-    return Math.max(0, Math.floor((blockWindow(layout, index).row - window.row) / this.#stripRows));
+  /** Decodes blocks that several tiles need into the memory that comes with them. */
+  async decode({ images, bytes }: DecodeTask): Promise<void> {
+    for (const image of images) await this.#planes.decode(image, bytes);
+    this.#discard();
   }
 
   /** Fills the source planes for one strip, and computes its part of the targets. */
-  async #computeStrip({ window, bytes }: TileTask, top: number, blocks: readonly TileBlock[]): Promise<void> {
-    const strip = { ...window, row: window.row + top, rows: Math.min(this.#stripRows, window.rows - top) };
-    for (const block of blocks) {
-      const unpacking = this.#unpack(strip, bytes, block);
-      // Most codecs are synchronous, and a turn of the event loop for each block would be a waste.
-      if (unpacking !== undefined) await unpacking;
-    }
+  async #computeStrip({ window, scenes, bytes }: TileTask, top: number): Promise<void> {
+    const { halo, grid, stripRows: rows } = this.#setup;
+    const strip = { ...window, row: window.row + top, rows: Math.min(rows, window.rows - top) };
+    const region = { column: strip.column - halo, row: strip.row - halo, columns: strip.columns + 2 * halo, rows: strip.rows + 2 * halo };
+    await this.#planes.fill(region, scenes, bytes);
     const first = top * window.columns;
     const pixels = strip.rows * window.columns;
-    this.#evaluator.run(
-      this.#sources.map((samples, i) => ({ array: samples, validity: this.#validity[i] })),
-      this.#targets.map((target) => target.subarray(first, first + pixels)),
-      pixels,
+    const targets = this.#targets.map((target) => target.subarray(first, first + pixels));
+    if (halo === 0) {
+      this.#evaluator.run(this.#planes.sources, targets, pixels);
+      return;
+    }
+    const inside = intersect(region, { column: 0, row: 0, ...grid });
+    this.#evaluator.runWindow(
+      { columns: strip.columns, rows: strip.rows, margin: halo, inside: { ...inside, column: inside.column - region.column, row: inside.row - region.row } },
+      this.#planes.sources,
+      targets,
     );
   }
 
-  /** Decodes a block and copies what the strip needs of it into the planes. */
-  #unpack(strip: Window, bytes: Uint8Array, { image, index, offset, length }: TileBlock): Promise<void> | undefined {
-    const reader = this.#readers[image] as BlockReader;
-    if (length === 0) {
-      this.#fillBlock(strip, image, index);
-      return undefined;
-    }
-    const raw = reader.decode(bytes.subarray(offset, offset + length), index);
-    if (raw instanceof Uint8Array) {
-      this.#extract(strip, image, index, raw);
-      return undefined;
-    }
-    return raw.then((decoded) => {
-      this.#extract(strip, image, index, decoded);
-    });
-  }
-
-  #extract(strip: Window, image: number, index: number, raw: Uint8Array): void {
-    const reader = this.#readers[image] as BlockReader;
-    const { layout, sources, masks } = this.#setup.images[image] as TileImage;
-    const place = blockPlace(layout, index, strip);
-    const planeBand = bandOfBlock(layout, index);
-    for (const { source, band } of sources) {
-      if (planeBand !== undefined && planeBand !== band) continue;
-      reader.extract(raw, this.#sources[source] as SampleArray, { band, ...place });
-    }
-    const [first, ...rest] = masks;
-    if (first === undefined) return;
-    const validity = this.#validity[first] as Uint8Array;
-    reader.extract(raw, validity, { band: 0, ...place });
-    for (const other of rest) copyWindow(validity, this.#validity[other] as Uint8Array, place);
-  }
-
-  #fillBlock(strip: Window, image: number, index: number): void {
-    const { layout, sources, masks, fill } = this.#setup.images[image] as TileImage;
-    const place = blockPlace(layout, index, strip);
-    const planeBand = bandOfBlock(layout, index);
-    for (const { source, band } of sources) {
-      if (planeBand === undefined || planeBand === band) fillWindow(this.#sources[source] as SampleArray, fill, place);
-    }
-    for (const source of masks) fillWindow(this.#validity[source] as Uint8Array, fill, place);
+  /**
+   * What a tile comes to that has no data of any input, if that is nodata in every band: then there is nothing to encode. Without a margin one pixel
+   * tells; with one, pixels at the edge could differ from others, unless there is nothing to see anywhere.
+   */
+  #constantResult(): TileOutputResult[] | undefined {
+    const { program, outputs, inputs, halo } = this.#setup;
+    if (halo > 0 && inputs.some(({ fillIsData }) => fillIsData)) return undefined;
+    if (program.targets.some(({ nodata }) => nodata === undefined)) return undefined;
+    const side = 1 + 2 * halo;
+    const region = { column: 0, row: 0, columns: side, rows: side };
+    this.#planes.fillEmpty(region);
+    const pixel = program.targets.map(({ dtype }) => allocateSamples(dtype, 1));
+    if (halo === 0) this.#evaluator.run(this.#planes.sources, pixel, 1);
+    else this.#evaluator.runWindow({ columns: 1, rows: 1, margin: halo, inside: region }, this.#planes.sources, pixel);
+    const empty = this.#writers.every((writer, i) => writer.isNodata(pixelsOf(outputs, i, pixel)));
+    if (!empty) return undefined;
+    return outputs.map(({ encoding, statistics }) => ({
+      bytes: new Uint8Array(0),
+      blocks: [],
+      statistics: statistics ? Array.from({ length: encoding.bands }, () => noStatistics) : [],
+      remainder: undefined,
+    }));
   }
 }
 
-/** The band whose blocks `index` belongs to, where each band has blocks of its own. */
-function bandOfBlock(layout: BlockLayout, index: number): number | undefined {
-  return layout.interleave === 'band' ? Math.floor(index / (layout.blocksAcross * layout.blocksDown)) : undefined;
-}
-
-interface Place {
-  /** The part of the block that the strip needs, from the block's corner. */
-  readonly window: Window;
-  readonly targetOffset: number;
-  readonly targetStride: number;
-}
-
-function blockPlace(layout: BlockLayout, index: number, strip: Window): Place {
-  const block = blockWindow(layout, index);
-  const shared = intersect(block, strip);
-  return {
-    window: { ...shared, column: shared.column - block.column, row: shared.row - block.row },
-    targetOffset: (shared.row - strip.row) * strip.columns + (shared.column - strip.column),
-    targetStride: strip.columns,
-  };
-}
-
-function fillWindow(target: SampleArray, value: number, { window, targetOffset, targetStride }: Place): void {
-  for (let row = 0; row < window.rows; row++) {
-    const start = targetOffset + row * targetStride;
-    target.fill(value, start, start + window.columns);
-  }
-}
-
-function copyWindow(from: Uint8Array, to: Uint8Array, { window, targetOffset, targetStride }: Place): void {
-  for (let row = 0; row < window.rows; row++) {
-    const start = targetOffset + row * targetStride;
-    to.set(from.subarray(start, start + window.columns), start);
-  }
+/** The bands of output `index` out of those of all outputs. */
+function pixelsOf(outputs: readonly TileOutput[], index: number, all: readonly SampleArray[]): number[] {
+  const first = outputs.slice(0, index).reduce((sum, { encoding }) => sum + encoding.bands, 0);
+  return all.slice(first, first + (outputs[index]?.encoding.bands ?? 0)).map((samples) => samples[0] as number);
 }
 
 /** The same error with the tile named in message and data. */

@@ -68,6 +68,11 @@ export function* zOrder(window: Window): Generator<{ column: number; row: number
   yield* zOrderSquare(window, 0, 0, side);
 }
 
+/** The cells of a window row by row. */
+export function* rowOrder({ column, row, columns, rows }: Window): Generator<{ column: number; row: number }, void, undefined> {
+  for (let y = row; y < row + rows; y++) for (let x = column; x < column + columns; x++) yield { column: x, row: y };
+}
+
 function* zOrderSquare(window: Window, column: number, row: number, side: number): Generator<{ column: number; row: number }, void, undefined> {
   if (column >= window.columns || row >= window.rows) return;
   if (side === 1) {

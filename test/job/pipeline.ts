@@ -6,11 +6,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runBatch, batchLine, type BatchLine, type BatchSummary, type TileRunner } from '../../lib/job/batch.ts';
 import type { RunState } from '../../lib/job/events.ts';
 import { programOf } from '../../lib/job/operation.ts';
-import { readPlan, type Plan } from '../../lib/job/plan.ts';
+import { readPlan, tilingOf, type Plan } from '../../lib/job/plan.ts';
 import { split } from '../../lib/job/split.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
+import { tileGrid } from '../../lib/job/tiling.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
-import { TileProcessor, type TileResult, type TileTask } from '../../lib/job/tile.ts';
+import { TileProcessor, type DecodeTask, type TileResult, type TileTask } from '../../lib/job/tile.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { bitsOf, runWithArrays, type NumpyArray } from '../support/arrays.ts';
@@ -45,6 +46,7 @@ export function manifestOf(state: RunState): BatchLine[] {
 /** Runs tiles one after another, as one thread does, and counts them. */
 export class InlineRunner implements TileRunner {
   readonly inFlight = 3;
+  readonly threads = 1;
   readonly #processor: TileProcessor;
   #last: Promise<unknown> = Promise.resolve();
   tiles = 0;
@@ -59,14 +61,19 @@ export class InlineRunner implements TileRunner {
     this.#last = result.catch(() => undefined);
     return result;
   }
+
+  async decode(task: DecodeTask): Promise<void> {
+    await this.#processor.decode(task);
+  }
 }
 
 /** A plan with what its batches need. */
 export async function openRun(store: Store, state: RunState): Promise<{ plan: Plan; inputs: TileInputs; runner: InlineRunner }> {
   const plan = await readPlan(store, state.run.href);
   const program = programOf(plan);
-  const inputs = await TileInputs.open(store, plan, program);
-  return { plan, inputs, runner: new InlineRunner(new TileProcessor(tileSetupOf(plan, program, inputs.images))) };
+  const { across, down } = tileGrid(tilingOf(plan));
+  const inputs = new TileInputs(store, plan, program, { column: 0, row: 0, columns: across, rows: down }, undefined);
+  return { plan, inputs, runner: new InlineRunner(new TileProcessor(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()))) };
 }
 
 export interface BatchOptions {

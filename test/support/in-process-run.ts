@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { TilefanError } from '../../lib/base/errors.ts';
 import { batchLine, runBatch, type BatchLine, type TileRunner } from '../../lib/job/batch.ts';
+import { GdalWindows, needsGdal } from '../../lib/job/gdal-windows.ts';
 import { programOf } from '../../lib/job/operation.ts';
 import { readPlan, type Plan } from '../../lib/job/plan.ts';
 import { runRecord, type RunRecord } from '../../lib/job/records.ts';
@@ -64,11 +65,13 @@ export async function runInProcess(options: InProcessOptions): Promise<InProcess
 /** One attempt at a batch; being stopped is no error here. */
 async function runOnce(line: BatchLine, plan: Plan, { store, inFlight = 1 }: InProcessOptions, stopAfter: number): Promise<{ computed: number; reused: number }> {
   const program = programOf(plan);
-  const inputs = await TileInputs.open(store, plan, program);
-  const processor = new TileProcessor(tileSetupOf(plan, program, inputs.images));
+  const [column, row, columns, rows] = line.tiles;
+  const windows = needsGdal(plan) ? await GdalWindows.start(store, plan, 1) : undefined;
+  const inputs = new TileInputs(store, plan, program, { column, row, columns, rows }, windows);
+  const processor = new TileProcessor(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()));
   // A processor has one set of buffers, so it takes one tile at a time, as a thread does.
   const limit = pLimit(1);
-  const runner: TileRunner = { inFlight, run: (task) => limit(() => processor.process(task)) };
+  const runner: TileRunner = { inFlight, threads: 1, run: (task) => limit(() => processor.process(task)), decode: (task) => limit(() => processor.decode(task)) };
   const stop = new AbortController();
   const count = { computed: 0, reused: 0 };
   const onTile = ({ reused }: { reused: boolean }): void => {
@@ -82,5 +85,7 @@ async function runOnce(line: BatchLine, plan: Plan, { store, inFlight = 1 }: InP
   } catch (error) {
     if (error instanceof TilefanError && error.code === 'WORKER_STOPPED') return count;
     throw error;
+  } finally {
+    await windows?.close();
   }
 }

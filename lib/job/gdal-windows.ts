@@ -1,0 +1,94 @@
+/** Windows of scenes by GDAL: warped, read out of a VRT, or burnt. */
+import { GdalPool } from '../gdal/gdal-pool.ts';
+import { gdalS3Environment } from '../gdal/s3-environment.ts';
+import { parseHref } from '../store/href.ts';
+import type { ObjectReader } from '../store/store.ts';
+import { cogHeaderBytes, createBlockTable, writeCogHeader, type CogImage } from '../tiff/cog-header.ts';
+import { nodataOf, type Plan, type PlanScene } from './plan.ts';
+import { checkVersion } from './scene-files.ts';
+import type { SceneWindow, WindowSource } from './scene-windows.ts';
+
+/** Blocks of the file that describes the grid: large, so that there are few. None is ever written. */
+const headerBlockSize = 32_768;
+
+/** The grid of a plan as a GeoTIFF without pixels, from which GDAL takes size, geotransform and CRS just as it would from an output. */
+export function gridHeader({ grid }: Pick<Plan, 'grid'>): Uint8Array {
+  const { columns, rows, geo } = grid;
+  const image: CogImage = { dtype: 'uint8', bands: 1, blockSize: headerBlockSize, compression: 'none', predictor: 1, nodata: undefined, geo, metadata: '', levels: [{ columns, rows }] };
+  const format = cogHeaderBytes(image, 'classic') < 2 ** 32 ? 'classic' : 'big';
+  return writeCogHeader(image, format, [createBlockTable({ columns, rows }, headerBlockSize)]);
+}
+
+/** Whether a plan has scenes that our own reader doesn't read. */
+export function needsGdal({ inputs }: Plan): boolean {
+  return inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
+}
+
+export class GdalWindows implements WindowSource {
+  readonly #reader: Pick<ObjectReader, 'stat'>;
+  readonly #pool: GdalPool;
+  readonly #checked = new Map<string, Promise<void>>();
+
+  private constructor(reader: Pick<ObjectReader, 'stat'>, pool: GdalPool) {
+    this.#reader = reader;
+    this.#pool = pool;
+  }
+
+  /**
+   * @param processes at work at a time; they are started as they are needed
+   * @throws InputUnavailableError GDAL_MISSING
+   */
+  static async start(reader: Pick<ObjectReader, 'stat'>, plan: Plan, processes: number): Promise<GdalWindows> {
+    const inS3 = plan.inputs.some(({ scenes }) => scenes.some(({ href }) => parseHref(href).scheme === 's3'));
+    const pool = await GdalPool.start({ processes, grid: gridHeader(plan), ...(inS3 ? { environment: gdalS3Environment() } : {}) });
+    return new GdalWindows(reader, pool);
+  }
+
+  async read({ scene, window, bands, init, validity }: SceneWindow, into: Uint8Array): Promise<void> {
+    await this.#check(scene);
+    const { reading, href, subdataset, dtype } = scene;
+    const source = { href, ...(subdataset === null ? {} : { subdataset }) };
+    const pool = this.#pool;
+    switch (reading.by) {
+      case 'warp':
+        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, errorThreshold: reading.errorThreshold, into });
+        return;
+      case 'window':
+        await pool.read({ source, window: { ...window, column: window.column - reading.column, row: window.row - reading.row }, bands, dtype, init, validity, into });
+        return;
+      case 'burn': {
+        const { layer, where, attribute, value, allTouched } = reading;
+        await pool.rasterize({
+          source,
+          ...(layer === null ? {} : { layer }),
+          ...(where === null ? {} : { where }),
+          value: attribute === null ? { burn: value ?? 1 } : { attribute },
+          allTouched,
+          dtype,
+          init,
+          window,
+          into,
+        });
+        return;
+      }
+      case 'blocks':
+        throw new Error(`${href} is read block by block`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** GDAL opens files by name; that they are those of the plan is looked up once. */
+  #check(scene: PlanScene): Promise<void> {
+    const known = this.#checked.get(scene.href);
+    if (known !== undefined) return known;
+    const checking = this.#reader.stat(scene.href).then(({ version }) => {
+      checkVersion(scene, version);
+    });
+    this.#checked.set(scene.href, checking);
+    checking.catch(() => this.#checked.delete(scene.href));
+    return checking;
+  }
+}

@@ -1,0 +1,109 @@
+/** Where a raster lies among the pixels of a lattice: on it, or somewhere else on the Earth. */
+import { applyAffine, determinant, extentOf, invertAffine, type Affine, type Extent, type Point } from '../raster/affine.ts';
+import { datumSlack, fullTurn, hasCrs, pointTransform, sameCrs, type Crs } from '../tiff/crs.ts';
+import type { Geotransform } from '../tiff/geo.ts';
+
+/** Pixels without end: a CRS, and the coordinates of pixel corners; null where there is no georeference. */
+export interface Lattice {
+  readonly crs: Crs;
+  readonly geotransform: Geotransform | null;
+}
+
+/** A raster that lies somewhere. */
+export interface Located extends Lattice {
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Corners that are nearer than this, in pixels, are the same: decimals in headers are rounded. */
+const tolerancePixels = 0.01;
+
+/** The column and row of the lattice at which a raster's first pixel lies, if its pixels are the lattice's; undefined otherwise. */
+export function latticeOffset(lattice: Lattice, raster: Located): { readonly column: number; readonly row: number } | undefined {
+  if (!sameCrs(lattice.crs, raster.crs)) return undefined;
+  const { geotransform } = lattice;
+  if (geotransform === null || raster.geotransform === null) return geotransform === raster.geotransform ? { column: 0, row: 0 } : undefined;
+  if (determinant(geotransform as Affine) === 0) return undefined;
+  const inverse = invertAffine(geotransform as Affine);
+  const place = (point: Point): Point => applyAffine(inverse, applyAffine(raster.geotransform as Affine, point));
+  const [x, y] = place([0, 0]);
+  const [column, row] = [Math.round(x), Math.round(y)];
+  const { width, height } = raster;
+  const corners: Point[] = [[0, 0], [width, 0], [0, height], [width, height]];
+  const off = corners.some((corner) => {
+    const [cx, cy] = place(corner);
+    return !(Math.hypot(cx - (column + corner[0]), cy - (row + corner[1])) < tolerancePixels);
+  });
+  // The sum of -0 and 0 is 0: -0 is not a column.
+  return off ? undefined : { column: column + 0, row: row + 0 };
+}
+
+/** Points on each side and across of a raster that are looked at: edges are not straight in another CRS. */
+const steps = 32;
+
+function gridPoints({ width, height, geotransform }: Located): Point[] {
+  const points: Point[] = [];
+  for (let row = 0; row <= steps; row++) {
+    for (let column = 0; column <= steps; column++) {
+      points.push(applyAffine(geotransform as Affine, [(width * column) / steps, (height * row) / steps]));
+    }
+  }
+  return points;
+}
+
+/**
+ * The rectangle of the lattice, in pixels, that a raster covers; exact for one of the same CRS.
+ * @returns undefined where that can't be said: no georeference, a part without a place in the lattice's CRS, or one around a pole or across
+ * the seam of the map
+ * @throws DataError CRS_UNKNOWN
+ */
+export async function extentOnLattice(lattice: Lattice, raster: Located): Promise<Extent | undefined> {
+  const offset = latticeOffset(lattice, raster);
+  if (offset !== undefined) return { xmin: offset.column, ymin: offset.row, xmax: offset.column + raster.width, ymax: offset.row + raster.height };
+  if (lattice.geotransform === null || raster.geotransform === null || !hasCrs(lattice.crs) || !hasCrs(raster.crs)) return undefined;
+  const inverse = invertAffine(lattice.geotransform as Affine);
+  const transform = await pointTransform(raster.crs, lattice.crs);
+  const points = transform(gridPoints(raster));
+  if (points.some(([x, y]) => !Number.isFinite(x) || !Number.isFinite(y))) return undefined;
+  if (!sameCrs(lattice.crs, raster.crs) && (await isTorn(points, lattice.crs))) return undefined;
+  return extentOf(points.map((point) => applyAffine(inverse, point)));
+}
+
+/**
+ * Whether neighbouring points lie on far sides of the target: then the raster lies around a pole, or across the seam of the map. A step from point
+ * to point is a small part of the whole; one that is half of it is a jump.
+ */
+async function isTorn(points: readonly Point[], crs: Crs): Promise<boolean> {
+  const turn = await fullTurn(crs);
+  const { xmin, xmax, ymin, ymax } = extentOf(points);
+  const far = { x: turn === undefined ? (xmax - xmin) / 2 : Math.min(turn, xmax - xmin) / 2, y: (ymax - ymin) / 2 };
+  const side = steps + 1;
+  return points.some(([x, y], i) => {
+    const right = i % side < steps ? points[i + 1] : undefined;
+    const below = points[i + side];
+    return [right, below].some((other) => other !== undefined && (Math.abs(other[0] - x) > far.x || Math.abs(other[1] - y) > far.y));
+  });
+}
+
+/**
+ * Pixels of a grid that a raster off the grid may have something for, safely too many; all of them where it can't be said.
+ * @returns a rectangle in pixels of the grid, clipped to it; undefined when the raster lies elsewhere
+ */
+export async function reachOnGrid(grid: Lattice & { readonly columns: number; readonly rows: number }, raster: Located): Promise<Extent | undefined> {
+  const whole = { xmin: 0, ymin: 0, xmax: grid.columns, ymax: grid.rows };
+  const extent = await extentOnLattice(grid, raster);
+  if (extent === undefined || grid.geotransform === null) return whole;
+  const [, xc, xr, , yc, yr] = grid.geotransform;
+  const slack = sameCrs(grid.crs, raster.crs) ? 0 : await datumSlack(grid.crs);
+  // Between the points that were looked at an edge can bulge a little, and kernels reach over it.
+  const across = slack / Math.hypot(xc, yc) + (extent.xmax - extent.xmin) * 0.02 + 4;
+  const down = slack / Math.hypot(xr, yr) + (extent.ymax - extent.ymin) * 0.02 + 4;
+  const clipped = {
+    xmin: Math.max(0, Math.floor(extent.xmin - across)),
+    ymin: Math.max(0, Math.floor(extent.ymin - down)),
+    xmax: Math.min(grid.columns, Math.ceil(extent.xmax + across)),
+    ymax: Math.min(grid.rows, Math.ceil(extent.ymax + down)),
+  };
+  return clipped.xmin < clipped.xmax && clipped.ymin < clipped.ymax ? clipped : undefined;
+}

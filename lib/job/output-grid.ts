@@ -1,0 +1,203 @@
+/**
+ * The pixel grid of the outputs. A lattice (CRS, and a map from pixels to coordinates) comes from an input or from the job; which of its pixels
+ * the grid has comes from a footprint of the inputs, or from bounds. Extents of rasters are compared in pixels of the lattice.
+ */
+import { TilefanError } from '../base/errors.ts';
+import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unionExtent, type Affine, type Extent } from '../raster/affine.ts';
+import { displayHref } from '../store/href.ts';
+import { crsName, crsOfEpsg, geoTagsOf, hasCrs, sameCrs } from '../tiff/crs.ts';
+import type { GeoTags, Geotransform } from '../tiff/geo.ts';
+import { extentOnLattice, latticeOffset, type Lattice } from './lattice.ts';
+import type { OpenInput, OpenScene } from './open-inputs.ts';
+import { jsonPath, type Problem } from './problems.ts';
+import type { JobSpec } from './spec.ts';
+
+export interface OutputGrid extends Lattice {
+  /** Pixels. */
+  readonly columns: number;
+  readonly rows: number;
+  readonly tags: GeoTags;
+}
+
+export type RasterInput = Extract<OpenInput, { readonly kind: 'raster' }>;
+
+/** A lattice, and which input it is of. */
+interface Reference {
+  readonly lattice: Lattice;
+  readonly tags: GeoTags;
+  /** The input that the lattice is of; undefined for one of the job's own. */
+  readonly input: RasterInput | undefined;
+}
+
+/** Rounding of coordinates in headers, in pixels: an edge so near to a pixel's edge is that edge. */
+const slackPixels = 0.01;
+
+/**
+ * Fixes the grid.
+ * @returns undefined when it can't be; what is wrong is in `problems` then
+ */
+export async function outputGrid(grid: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<OutputGrid | undefined> {
+  try {
+    const reference = await referenceLattice(grid, rasters, problems);
+    if (reference === undefined) return undefined;
+    const extent = await gridExtent(grid, reference, rasters, problems);
+    return extent && cut(grid, reference, extent, problems);
+  } catch (error) {
+    if (!(error instanceof TilefanError) || error.retryable) throw error;
+    problems.push({ path: '$.grid', message: error.message, code: error.code });
+    return undefined;
+  }
+}
+
+async function referenceLattice({ like, crs, resolution, bounds, alignedPixels }: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<Reference | undefined> {
+  const first = like === undefined ? rasters[0] : rasters.find(({ name }) => name === like);
+  if (crs === undefined && resolution === undefined) {
+    if (first === undefined) {
+      problems.push({ path: '$.grid', message: like === undefined ? 'no input is a raster, so the grid has to be said: wanted crs, resolution and bounds' : `input ${like} is no raster that could be opened, so the grid can't be like it` });
+      return undefined;
+    }
+    const scene = first.scenes[0] as OpenScene;
+    const reference = { lattice: latticeOf(scene), tags: scene.facts.tags, input: first };
+    if (like === undefined && !sharesLattice(reference, rasters, problems)) return undefined;
+    return reference;
+  }
+  const sceneCrs = first?.scenes[0]?.facts.crs;
+  const of = crs === undefined ? sceneCrs : (await crsOfEpsg(Number(crs.slice('EPSG:'.length)))).crs;
+  if (of === undefined || !hasCrs(of)) {
+    problems.push({ path: '$.grid.crs', message: 'missing: no input has a CRS' });
+    return undefined;
+  }
+  const [x, y] = typeof resolution === 'number' ? [resolution, resolution] : (resolution ?? [1, 1]);
+  const aligned = alignedPixels ?? bounds === undefined;
+  const tags = crs === undefined ? (first?.scenes[0]?.facts.tags ?? {}) : {};
+  const lattice: Lattice = { crs: of, geotransform: [0, x, 0, 0, 0, -y] };
+  if (aligned) return { lattice, tags, input: undefined };
+  // Pixels count from the upper left corner of what is to be covered.
+  const corner = bounds === undefined ? await footprint('union', lattice, rasters, problems) : undefined;
+  if (bounds === undefined && corner === undefined) return undefined;
+  const origin: Geotransform = bounds === undefined ? [(corner as Extent).xmin * x, x, 0, -(corner as Extent).ymin * y, 0, -y] : [bounds[0], x, 0, bounds[3], 0, -y];
+  return { lattice: { crs: of, geotransform: origin }, tags, input: undefined };
+}
+
+function latticeOf({ facts: { crs, geotransform } }: OpenScene): Lattice {
+  return { crs, geotransform };
+}
+
+/** Whether all rasters are on the lattice of the first; those that aren't are problems, because nobody has said which grid is wanted. */
+function sharesLattice({ lattice, input }: Reference, rasters: readonly RasterInput[], problems: Problem[]): boolean {
+  let shared = true;
+  for (const { name, scenes } of rasters) {
+    const other = scenes.find(({ facts }) => latticeOffset(lattice, facts) === undefined);
+    if (other === undefined) continue;
+    shared = false;
+    const differences = latticeDifferences(lattice, other).join(', ');
+    const than = input?.name === name ? `its own first scene` : `${input?.name ?? ''} (${displayHref(input?.scenes[0]?.href ?? '')})`;
+    problems.push({
+      path: jsonPath(['inputs', name]),
+      message: `${displayHref(other.href)} is on another pixel grid than ${than}: ${differences}; say in grid which one the outputs take: like (an input), or crs, resolution and bounds`,
+      code: 'GRID_MISMATCH',
+    });
+  }
+  return shared;
+}
+
+function latticeDifferences({ crs, geotransform }: Lattice, { facts }: OpenScene): string[] {
+  const differences: string[] = [];
+  if (!sameCrs(crs, facts.crs)) differences.push(`wanted CRS ${crsName(crs)}, found ${crsName(facts.crs)}`);
+  const show = (transform: Geotransform | null): string => (transform === null ? 'none' : `[${transform.join(', ')}]`);
+  if (differences.length === 0) differences.push(`wanted pixels of geotransform ${show(geotransform)}, found ${show(facts.geotransform)}`);
+  return differences;
+}
+
+/** Which pixels of the lattice the grid has, as a rectangle that needn't be whole pixels yet. */
+async function gridExtent(
+  { footprint: kind, bounds, like }: JobSpec['grid'],
+  { lattice, input }: Reference,
+  rasters: readonly RasterInput[],
+  problems: Problem[],
+): Promise<Extent | undefined> {
+  if (bounds !== undefined) {
+    if (lattice.geotransform === null) {
+      problems.push({ path: '$.grid.bounds', message: `input ${input?.name ?? ''} has no georeference, so bounds have no meaning` });
+      return undefined;
+    }
+    const [xmin, ymin, xmax, ymax] = bounds;
+    const inverse = invertAffine(lattice.geotransform as Affine);
+    return extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(inverse, [x, y])));
+  }
+  if (kind === 'reference') {
+    if (input === undefined) {
+      problems.push({ path: '$.grid.footprint', message: 'reference is the extent of the input that the grid is like, and this grid is like none; wanted like, bounds, or another footprint' });
+      return undefined;
+    }
+    return await footprint('union', lattice, [input], problems);
+  }
+  if (rasters.length === 0) {
+    problems.push({ path: '$.grid.bounds', message: 'missing: no input is a raster whose extent could be taken' });
+    return undefined;
+  }
+  const extent = await footprint(kind, lattice, rasters, problems);
+  if (extent === undefined || (extent.xmin < extent.xmax - slackPixels && extent.ymin < extent.ymax - slackPixels)) return extent;
+  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${show(lattice, await footprint('union', lattice, [raster], []))}`));
+  problems.push({
+    path: '$.inputs',
+    message: `the inputs don't overlap: in ${crsName(lattice.crs)} ${places.join('; ')}; wanted a common part, or "footprint": "union"${like === undefined ? '' : ' or "reference"'}`,
+    code: 'GRID_DISJOINT',
+  });
+  return undefined;
+}
+
+/** Coordinates of an extent in pixels. */
+function show({ geotransform }: Lattice, extent: Extent | undefined): string {
+  if (extent === undefined) return 'nothing that can be said';
+  const { xmin, ymin, xmax, ymax } = extent;
+  if (geotransform === null) return `columns ${String(xmin)} to ${String(xmax)}, rows ${String(ymin)} to ${String(ymax)}`;
+  const corners = extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(geotransform as Affine, [x, y])));
+  return `[${[corners.xmin, corners.ymin, corners.xmax, corners.ymax].map((value) => String(Number(value.toPrecision(10)))).join(', ')}]`;
+}
+
+/** The union or the intersection of the extents of inputs, in pixels of the lattice. */
+async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], problems: Problem[]): Promise<Extent | undefined> {
+  const extents = await Promise.all(
+    rasters.map(async ({ name, scenes }): Promise<Extent | undefined> => {
+      const found = await Promise.all(scenes.map((scene) => extentOnLattice(lattice, scene.facts)));
+      const lost = found.findIndex((extent) => extent === undefined);
+      if (lost >= 0) {
+        const scene = scenes[lost] as OpenScene;
+        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`, code: 'GRID_EXTENT' });
+        return undefined;
+      }
+      return found.filter((extent) => extent !== undefined).reduce(unionExtent);
+    }),
+  );
+  if (extents.some((extent) => extent === undefined)) return undefined;
+  const there = extents.filter((extent) => extent !== undefined);
+  return there.reduce(kind === 'union' ? unionExtent : intersectExtent);
+}
+
+/** Whole pixels, and as many as may be. */
+function cut({ maxPixels, footprint: kind, bounds, alignedPixels }: JobSpec['grid'], { lattice, tags, input }: Reference, extent: Extent, problems: Problem[]): OutputGrid | undefined {
+  const inwards = bounds === undefined && kind === 'intersection';
+  // Bounds that needn't be multiples of the resolution are rounded as gdalwarp's -te and -tr are: the upper left corner stays.
+  const fromCorner = input === undefined && !(alignedPixels ?? bounds === undefined);
+  const low = (value: number): number => Math.floor(value + (inwards ? 1 - slackPixels : slackPixels));
+  const high = (value: number): number => (fromCorner ? Math.floor(value + 0.5) : Math.ceil(value - (inwards ? 1 - slackPixels : slackPixels)));
+  const column = fromCorner ? 0 : low(extent.xmin);
+  const row = fromCorner ? 0 : low(extent.ymin);
+  const columns = Math.max(1, high(extent.xmax) - column);
+  const rows = Math.max(1, high(extent.ymax) - row);
+  const pixels = columns * rows;
+  if (!(pixels <= maxPixels)) {
+    problems.push({
+      path: '$.grid',
+      message: `makes ${columns.toLocaleString('en')} x ${rows.toLocaleString('en')} = ${pixels.toExponential(2)} pixels; wanted ${maxPixels.toExponential(2)} at most (grid.maxPixels). Is the resolution in units of ${crsName(lattice.crs)}?`,
+      code: 'GRID_TOO_LARGE',
+    });
+    return undefined;
+  }
+  const own = input?.scenes[0];
+  const whole = own !== undefined && column === 0 && row === 0 && columns === own.facts.width && rows === own.facts.height;
+  if (lattice.geotransform === null) return { ...lattice, columns, rows, tags };
+  const geotransform = shiftAffine(lattice.geotransform as Affine, column, row);
+  return { crs: lattice.crs, geotransform, columns, rows, tags: whole && own.tiff !== undefined ? tags : geoTagsOf(lattice.crs, tags, geotransform) };
+}

@@ -1,0 +1,66 @@
+/** The TIFF files of a run, each opened once, when the first tile touches it. */
+import { DataError } from '../base/errors.ts';
+import { displayHref } from '../store/href.ts';
+import type { ObjectReader } from '../store/store.ts';
+import type { BlockRange } from '../tiff/layout.ts';
+import { openTiff, type Tiff, type TiffImage } from '../tiff/open.ts';
+import type { PlanScene } from './plan.ts';
+import type { TileImage } from './tile-planes.ts';
+
+/** A file that is open, and its images as threads know them. */
+export interface OpenFile {
+  readonly tiff: Tiff;
+  readonly main: TileImage;
+  readonly mask: TileImage | null;
+}
+
+export class SceneFiles {
+  readonly #reader: ObjectReader;
+  readonly #files = new Map<string, Promise<OpenFile>>();
+  readonly #images = new Map<TileImage, TiffImage>();
+
+  constructor(reader: ObjectReader) {
+    this.#reader = reader;
+  }
+
+  /** @throws DataError INPUT_CHANGED when the file is not what it was when the run was planned */
+  open({ href, version }: Pick<PlanScene, 'href' | 'version'>): Promise<OpenFile> {
+    const known = this.#files.get(href);
+    if (known !== undefined) return known;
+    const opening = this.#openFile(href, version);
+    this.#files.set(href, opening);
+    // A failed request may succeed when it is made again.
+    opening.catch(() => this.#files.delete(href));
+    return opening;
+  }
+
+  async #openFile(href: string, version: string): Promise<OpenFile> {
+    const tiff = await openTiff(this.#reader, href);
+    checkVersion({ href, version }, tiff.version);
+    const { main } = tiff;
+    return { tiff, main: this.#image(main), mask: main.mask === null ? null : this.#image(main.mask) };
+  }
+
+  #image(image: TiffImage): TileImage {
+    const tile = { id: this.#images.size, layout: image.layout };
+    this.#images.set(tile, image);
+    return tile;
+  }
+
+  /** Where blocks of an image lie; offset and length 0 for those that were never written. */
+  async locate({ tiff }: OpenFile, image: TileImage, indices: readonly number[]): Promise<BlockRange[]> {
+    const of = this.#images.get(image);
+    if (of === undefined) throw new Error(`not an image of an open file: ${image.layout.href}`);
+    return await tiff.blockRanges(of, indices);
+  }
+
+  read({ tiff }: OpenFile, { offset }: BlockRange, into: Uint8Array): Promise<void> {
+    return this.#reader.readInto(tiff.href, offset, into, tiff.version);
+  }
+}
+
+/** @throws DataError INPUT_CHANGED when a file is not what it was when the run was planned */
+export function checkVersion({ href, version }: Pick<PlanScene, 'href' | 'version'>, found: string): void {
+  if (found === version) return;
+  throw new DataError('INPUT_CHANGED', `${displayHref(href)} has changed since the run was planned (wanted version ${version}, found ${found}); start a run with a new id`, { where: { href } });
+}
