@@ -383,6 +383,10 @@ class Operation:
             ('SAMPLE_GRID', 'YES'),
             ('SOURCE_EXTRA', str(4 + reach)),
         ]
+        if source_alpha:
+            pairs.append(('SRC_ALPHA_MAX', alpha_maximum(view.GetRasterBand(source_alpha))))
+        if target is not None:
+            pairs.append(('DST_ALPHA_MAX', alpha_maximum(target.GetRasterBand(target.RasterCount))))
         if resampling != 'nearest':
             pairs += [('XSCALE', repr(float(scale[0]))), ('YSCALE', repr(float(scale[1])))]
         options = lib.GDALCreateWarpOptions()
@@ -428,6 +432,14 @@ def alpha_band(dataset):
         if dataset.GetRasterBand(index + 1).GetColorInterpretation() == gdal.GCI_AlphaBand:
             return index + 1
     return 0
+
+
+def alpha_maximum(band):
+    """The alpha of an opaque pixel, as gdalwarp takes it."""
+    bits = band.GetMetadataItem('NBITS', 'IMAGE_STRUCTURE')
+    if bits:
+        return str((1 << int(bits)) - 1)
+    return {gdal.GDT_UInt16: '65535', gdal.GDT_Int16: '32767'}.get(band.DataType, '255')
 
 
 def warp_scale(source):
@@ -586,11 +598,15 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
     fill(chunk.address, begin, plan.working, size, count * wide * high)
     alpha = None
     if plan.validity:
-        alpha = Samples(wide * high)
+        # Of the samples' type, as gdalwarp has it, so that it is rounded to nothing at the same pixels.
+        alpha = Samples(wide * high * plan.size)
         # A band of the whole grid, of which only the chunk's memory is ever touched.
         whole = gdal.GetDriverByName('MEM').Create('', grid.columns, grid.rows, 0, gdal.GDT_Byte)
-        whole.AddBand(gdal.GDT_Byte, ['DATAPOINTER=%d' % (alpha.address - y0 * wide - x0), 'PIXELOFFSET=1', 'LINEOFFSET=%d' % wide])
-        whole.GetRasterBand(1).SetColorInterpretation(gdal.GCI_AlphaBand)
+        # The bands before it are there to be counted: samples go to a buffer.
+        start = alpha.address - (y0 * wide + x0) * plan.size
+        for _ in range(count + 1):
+            whole.AddBand(plan.code, ['DATAPOINTER=%d' % start, 'PIXELOFFSET=%d' % plan.size, 'LINEOFFSET=%d' % (wide * plan.size)])
+        whole.GetRasterBand(count + 1).SetColorInterpretation(gdal.GCI_AlphaBand)
         operation = plan.alpha_operation(whole)
         try:
             operation.run(x0, y0, wide, high, chunk.address, plan.working)
@@ -611,8 +627,13 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
             goal = out.address + (band * rows * columns + at) * plan.size
             lib.GDALCopyWords64(origin, plan.working, size, goal, plan.code, plan.size, last - first)
         if alpha is not None:
-            begin = (y - y0) * wide + first - x0
-            out.bytes[planes + at:planes + at + last - first] = alpha.bytes[begin:begin + last - first].translate(TO_VALIDITY)
+            # Anything but 0 becomes 1, which no conversion between types does by itself.
+            begin = ((y - y0) * wide + first - x0) * plan.size
+            raw = alpha.bytes[begin:begin + (last - first) * plan.size].translate(TO_VALIDITY)
+            merged = int.from_bytes(raw[0::plan.size], 'little')
+            for byte in range(1, plan.size):
+                merged |= int.from_bytes(raw[byte::plan.size], 'little')
+            out.bytes[planes + at:planes + at + last - first] = merged.to_bytes(last - first, 'little')
 
 
 def replace_unreached(plan, chunk, x0, y0, wide, high):

@@ -1,0 +1,147 @@
+/** Whatever the windows are, a warp by windows is the warp of the whole grid, and that is gdalwarp's. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+
+import fc from 'fast-check';
+
+import { GdalPool } from '../../lib/gdal/gdal-pool.ts';
+import { warpResamplings, type WarpRequest } from '../../lib/gdal/gdal-requests.ts';
+import { bytesPerSample, dtypes, type Dtype } from '../../lib/raster/dtype.ts';
+import type { Window } from '../../lib/raster/window.ts';
+import { fileHref } from '../../lib/store/href.ts';
+import { createWorkspace } from '../support/workspace.ts';
+import { bytesOf, oracle, withoutGdalPrograms, type TestGrid } from './oracle.ts';
+
+const workspace = createWorkspace('warp');
+after(() => workspace.remove());
+
+/** Where sources lie, so that each CRS is at home there: a corner, and the side of a pixel. */
+const places: Readonly<Record<number, readonly [x: number, y: number, size: number]>> = {
+  32633: [500_013.7, 5_000_021.3, 10],
+  32634: [250_007.1, 5_100_003.9, 10],
+  3857: [1_800_000.5, 5_600_000.25, 13.3],
+  4326: [15.2, 45.9, 0.000_1],
+  3035: [4_700_001, 2_500_003, 10],
+};
+const epsgCodes = Object.keys(places).map(Number);
+
+const caseArbitrary = fc.record({
+  epsg: fc.constantFrom(...epsgCodes),
+  gridEpsg: fc.constantFrom(...epsgCodes),
+  columns: fc.integer({ min: 20, max: 120 }),
+  rows: fc.integer({ min: 20, max: 120 }),
+  ratio: fc.constantFrom(0.4, 0.77, 1, 1.02, 1.6, 2, 3.7),
+  margin: fc.constantFrom(-0.2, 0, 0.12),
+  bands: fc.integer({ min: 1, max: 3 }),
+  dtype: fc.constantFrom(...dtypes),
+  resampling: fc.constantFrom(...warpResamplings),
+  nodata: fc.constantFrom('none', 'number', 'nan'),
+  init: fc.boolean(),
+  mask: fc.constantFrom(undefined, undefined, 'dataset', 'alpha'),
+  seed: fc.integer({ min: 1, max: 1000 }),
+  cuts: fc.tuple(fc.integer({ min: 5, max: 70 }), fc.integer({ min: 5, max: 70 })),
+  halo: fc.integer({ min: 0, max: 4 }),
+});
+
+type Case = typeof caseArbitrary extends fc.Arbitrary<infer T> ? T : never;
+
+interface Made {
+  readonly grid: TestGrid;
+  readonly pool: GdalPool;
+  readonly request: Omit<WarpRequest, 'window' | 'into'>;
+  readonly expected: Uint8Array;
+}
+
+let count = 0;
+
+async function make(given: Case, errorThreshold = 0): Promise<Made> {
+  // Nobody has an alpha band of signed bytes.
+  const test = given.dtype === 'int8' && given.mask === 'alpha' ? { ...given, mask: undefined } : given;
+  const folder = workspace.newFolder(`case${String(++count)}`);
+  const source = `${folder}/source.tif`;
+  const [x, y, size] = places[test.epsg] ?? [0, 0, 1];
+  const nodata = test.nodata === 'none' ? null : test.nodata === 'nan' && test.dtype.startsWith('float') ? Number.NaN : 7;
+  const common = { epsg: test.epsg, gridEpsg: test.gridEpsg, columns: test.columns, rows: test.rows, transform: [x, size, 0, y, 0, -size], dtype: test.dtype, bands: test.bands, seed: test.seed };
+  const validity = test.mask !== undefined;
+  const [, grid] = oracle([
+    { do: 'make_source', path: source, ...common, mask: test.mask, gap: nodata === null ? undefined : String(nodata) },
+    { do: 'make_grid', path: `${folder}/grid.tif`, ...common, ratio: test.ratio, margin: test.margin },
+  ]) as [unknown, TestGrid];
+  const pool = await GdalPool.start({ processes: 2, grid: bytesOf(`${folder}/grid.tif`) });
+  const href = fileHref(source);
+  const scale = await pool.warpScale({ href });
+  const init = test.init && !validity ? 99 : undefined;
+  // A mask and nodata in one source: GDAL has rules for which counts, which nobody relies on.
+  const effective = validity ? null : nodata;
+  oracle([{ do: 'gdalwarp', source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, scale, validity, nodata: effective === null ? null : String(effective), init }]);
+  const bands = Array.from({ length: test.bands }, (_, index) => index + 1);
+  return {
+    grid,
+    pool,
+    expected: bytesOf(`${folder}/expected`),
+    request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, errorThreshold, ...(init === undefined ? {} : { init }) },
+  };
+}
+
+/** The whole grid from windows of these sides, each read with a margin that is thrown away. */
+async function assemble(made: Made, sides: readonly [number, number], halo: number): Promise<Uint8Array> {
+  const { grid, request, pool } = made;
+  const { bands, dtype, validity = false } = request;
+  const planes: { readonly size: number; readonly at: number }[] = bands.map((_, index) => ({ size: bytesPerSample(dtype), at: index * grid.columns * grid.rows * bytesPerSample(dtype) }));
+  if (validity) planes.push({ size: 1, at: planes.length * grid.columns * grid.rows * bytesPerSample(dtype) });
+  const whole = new Uint8Array(planes.reduce((sum, plane) => sum + plane.size * grid.columns * grid.rows, 0));
+  const windows: Window[] = [];
+  for (let row = 0; row < grid.rows; row += sides[1]) {
+    for (let column = 0; column < grid.columns; column += sides[0]) {
+      windows.push({ column, row, columns: Math.min(sides[0], grid.columns - column), rows: Math.min(sides[1], grid.rows - row) });
+    }
+  }
+  await Promise.all(
+    windows.map(async (inner) => {
+      const window = { column: inner.column - halo, row: inner.row - halo, columns: inner.columns + 2 * halo, rows: inner.rows + 2 * halo };
+      const samples = window.columns * window.rows;
+      const into = new Uint8Array(new SharedArrayBuffer(samples * (bands.length * bytesPerSample(dtype) + (validity ? 1 : 0))));
+      await pool.warp({ ...request, window, into });
+      let from = 0;
+      for (const { size, at } of planes) {
+        for (let row = 0; row < inner.rows; row++) {
+          const start = from + ((row + halo) * window.columns + halo) * size;
+          whole.set(into.subarray(start, start + inner.columns * size), at + ((inner.row + row) * grid.columns + inner.column) * size);
+        }
+        from += samples * size;
+      }
+    }),
+  );
+  return whole;
+}
+
+function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype: Dtype): void {
+  assert.equal(found.length, expected.length, `${what}: length`);
+  if (Buffer.compare(found, expected) === 0) return;
+  const size = bytesPerSample(dtype);
+  const different: number[] = [];
+  for (let at = 0; at < found.length; at += size) if (Buffer.compare(found.subarray(at, at + size), expected.subarray(at, at + size)) !== 0) different.push(at / size);
+  assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
+}
+
+void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
+  // Catches coordinates that depend on the window, kernels that depend on the chunk, masks and nodata that GDAL treats otherwise, edges that are cut.
+  void it('gives what gdalwarp gives for the whole grid', { timeout: 600_000 }, async () => {
+    const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 20);
+    const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 1_000_000);
+    console.log(`seed ${String(seed)}`);
+    await fc.assert(
+      fc.asyncProperty(caseArbitrary, async (test) => {
+        const made = await make(test);
+        try {
+          const whole = await assemble(made, [made.grid.columns, made.grid.rows], 0);
+          sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype);
+          sameBytes(await assemble(made, test.cuts, test.halo), whole, 'windows against the whole', test.dtype);
+        } finally {
+          await made.pool.close();
+        }
+      }),
+      { numRuns: runs, seed, endOnFailure: true },
+    );
+  });
+});
