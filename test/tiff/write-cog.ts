@@ -12,6 +12,7 @@ export interface CogOptions extends BlockEncoding {
   readonly overviews?: Resampling;
   readonly format?: IfdFormat;
   readonly photometric?: CogImage['photometric'];
+  readonly alpha?: boolean;
   readonly colorTable?: CogImage['colorTable'];
 }
 
@@ -25,10 +26,10 @@ export interface WrittenCog {
 
 /** The smallest level first, as a COG wants them. */
 export async function writeCog(planes: readonly Plane[], options: CogOptions): Promise<WrittenCog> {
-  const { dtype, bands, blockSize, codec, predictor, nodata, geo = {}, metadata = '', overviews, format = 'classic', photometric = 'gray', colorTable } = options;
+  const { dtype, bands, blockSize, codec, predictor, nodata, geo = {}, metadata = '', overviews, format = 'classic', photometric = 'gray', alpha = false, colorTable } = options;
   const { columns, rows } = planes[0] as Plane;
   const sizes = overviews === undefined ? [{ columns, rows }] : pyramidLevels(columns, rows, blockSize);
-  const image: CogImage = { dtype, bands, blockSize, compression: codec.compression, lercInZstd: codec.compression === 'lerc' && codec.level !== undefined, predictor, nodata, photometric, colorTable, geo, metadata, levels: sizes };
+  const image: CogImage = { dtype, bands, blockSize, compression: codec.compression, lercInZstd: codec.compression === 'lerc' && codec.level !== undefined, predictor, nodata, photometric, alpha, colorTable, geo, metadata, levels: sizes };
   const encoder = new BlockEncoder(options);
   const levels: (readonly Plane[])[] = [];
   const blocks: (Uint8Array | undefined)[][] = [];
