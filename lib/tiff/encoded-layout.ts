@@ -1,7 +1,17 @@
 /** The layout of the blocks that our own encoder makes: what a reader needs to read them back. */
-import { bytesPerSample, dtypeFacts } from '../raster/dtype.ts';
-import type { BlockEncoding } from './block-encoder.ts';
-import type { BlockLayout } from './layout.ts';
+import { bytesPerSample, dtypeFacts, type Dtype } from '../raster/dtype.ts';
+import type { Codec } from './compressor.ts';
+import type { BlockLayout, Predictor } from './layout.ts';
+
+/** What the layout depends on of how blocks are encoded. */
+export interface EncodedBlocks {
+  readonly dtype: Dtype;
+  readonly bands: number;
+  /** Side in pixels. */
+  readonly blockSize: number;
+  readonly codec: Codec;
+  readonly predictor: Predictor;
+}
 
 /** One image of a file that is made of such blocks. */
 export interface EncodedImage {
@@ -12,7 +22,7 @@ export interface EncodedImage {
   readonly rows: number;
 }
 
-export function encodedLayout(encoding: Omit<BlockEncoding, 'nodata'>, { href, directory, columns, rows }: EncodedImage): BlockLayout {
+export function encodedLayout(encoding: EncodedBlocks, { href, directory, columns, rows }: EncodedImage): BlockLayout {
   const { dtype, bands, blockSize, codec, predictor } = encoding;
   return {
     href,
