@@ -6,9 +6,10 @@
  */
 
 import { type SampleArray } from '../raster/dtype.ts';
-import { unpackBits, unpackNone, unpackStream } from './codec-bytes.ts';
+import { unpackBits, unpackStream } from './codec-bytes.ts';
 import { decodeJpeg } from './codec-jpeg.ts';
 import { LercDecoder } from './codec-lerc.ts';
+import { unpackNone } from './codec-none.ts';
 import { decodeWebp } from './codec-webp.ts';
 import { DecodeMemory } from './decode-memory.ts';
 import { type ExtractOptions, Extractor } from './extract.ts';
@@ -40,7 +41,7 @@ export class BlockReader {
     const size = { wanted: rowBytes * decodedRows(layout, index), most: rowBytes * layout.blockHeight };
     switch (layout.compression) {
       case 'none':
-        return unpackNone(layout, index, bytes, size);
+        return unpackNone(layout, index, bytes, size, memory);
       case 'deflate':
       case 'zstd':
         return unpackStream(layout, index, bytes, size, memory.stream(layout.compression), memory.room(size.most + 1));

@@ -1,4 +1,4 @@
-/** Codecs that give bytes for bytes: none, PackBits, and those of Node's own zlib; and how all codecs report a damaged block. */
+/** Codecs that give bytes for bytes: PackBits, and those of Node's own zlib; and how all codecs report a damaged block. */
 
 import { tiffError } from './fault.ts';
 import { type BlockLayout } from './layout.ts';
@@ -9,11 +9,6 @@ import { messageOf } from '../base/errors.ts';
 export interface DecodedSize {
   readonly wanted: number;
   readonly most: number;
-}
-
-/** The block's own bytes; what follows them is ignored, as libtiff does. */
-export function unpackNone(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize): Uint8Array {
-  return checkLength(layout, index, bytes, size);
 }
 
 /**

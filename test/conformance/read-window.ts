@@ -32,7 +32,8 @@ export async function readWindow(source: TiffSource, tiff: Tiff, image: TiffImag
       fillSparse(target, options, sparse);
       continue;
     }
-    const bytes = new Uint8Array(new SharedArrayBuffer(range.length));
+    // At an odd place, as a block within a longer range may lie.
+    const bytes = new Uint8Array(new SharedArrayBuffer(range.length + 1), 1);
     await source.readInto(tiff.href, range.offset, bytes, tiff.version);
     decoder.extract(await decoder.decode(bytes, index), target, options);
   }
