@@ -64,7 +64,7 @@ void describe('rasterizing by windows', { skip: withoutGdalPrograms }, () => {
         { do: 'make_grid', path: `${folder}/grid.tif`, ...common, ratio: 1, margin: 0 },
         { do: 'make_vector', path, grid: `${folder}/grid.tif`, gridEpsg, epsg: test.epsg, count: 90, seed: number + 1 },
       ]) as [TestGrid];
-      oracle([{ do: 'gdal_rasterize', source: path, to: `${folder}/expected`, grid, gridEpsg, dtype: test.dtype, init: 3, burn: 42, attribute: test.attribute, allTouched: test.allTouched, where: test.where }]);
+      oracle([{ do: 'gdal_rasterize', source: path, to: `${folder}/expected`, gridPath: `${folder}/grid.tif`, dtype: test.dtype, init: 3, burn: 42, attribute: test.attribute, allTouched: test.allTouched, where: test.where }]);
       const expected = bytesOf(`${folder}/expected`);
       assert.ok(new Set(expected).size > 1, 'the oracle burnt something');
       const pool = await GdalPool.start({ processes: 1, grid: bytesOf(`${folder}/grid.tif`) });
