@@ -51,7 +51,7 @@ export class LocalStepFunctionsEngine implements Engine {
 async function runMachine(library: Library, execution: Execution, handlers: Handlers, input: Json, item: { readonly Map?: Json }): Promise<Outcome> {
   const { machine, surroundings, signal } = execution;
   if (signal.aborted) return { state: 'ABORTED' };
-  const context = { ...item, Execution: { Name: surroundings.name, Input: input } };
+  const context = { ...item, Execution: { Name: surroundings.name, Input: input as never } };
   // The definition is validated by a test; the interpreter's own validation would cost 100 ms and change the definition.
   const options = { validationOptions: { noValidate: true } };
   const interpreter = new library.StateMachine(machine.machine as never, options);

@@ -20,12 +20,16 @@ export interface TaskEnvironment {
 
 /** @throws an error of the tree; what is finished is committed by then */
 export async function workOn(line: ManifestLine, { store, run, signal, early, onProgress }: TaskEnvironment): Promise<void> {
+  if ('convert' in line) {
+    const { runConversion } = await import('../../lib/job/convert-task.ts');
+    await runConversion(line, { run, store, signal });
+    return;
+  }
   const plan = await readPlan(store, run);
   if ('pyramid' in line) {
     const { runPyramidTask } = await import('../../lib/job/pyramid-task.ts');
     await runPyramidTask(line, { plan, store, signal });
     return;
   }
-  if ('convert' in line) throw new Error('unreachable');
   await workOnTiles(line, { plan, store, signal, early, onProgress });
 }

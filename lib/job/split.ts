@@ -1,16 +1,19 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
 import { isDeepStrictEqual } from 'node:util';
 import { JobError, messageOf } from '../base/errors.ts';
+import { findGdal, gdalMissing } from '../gdal/find-gdal.ts';
 import { displayHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
 import { checkTriggers } from './check-outputs.ts';
-import type { SplitEvent, SplitResult, TaskCompute } from './events.ts';
+import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
+import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
 import { makePlan } from './make-plan.ts';
+import { encodeManifest, type ConvertLine } from './manifest.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
 import { throwProblems, type Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob } from './resolve.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 import { batchCount, batchWindow } from './tiling.ts';
 import { parseJobSpec } from './validate.ts';
@@ -56,17 +59,64 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
   const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, object, runId: run }, problems);
   const settings = readSettings(env, job.compute, problems);
   await checkTriggers(job, settings.triggers, problems);
-  const earlier = await readDocument(store, `${settings.work}runs/${run}/${runFiles.plan}`, planSchema);
+  const runHref = `${settings.work}runs/${run}/`;
+  const earlier = await readDocument(store, `${runHref}${runFiles.plan}`, planSchema);
   if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  const plan = earlier === undefined ? await writePlan(store, { ...(await makePlan(store, job, run, settings, problems)), ...reduceBlocksOf(env) }) : checkSameJob(earlier, job);
-  await writeManifest(store, plan);
   const { image } = job.compute;
-  const taskDefinition =
+  const taskDefinition = async (): Promise<string> =>
     image === undefined || image === null || taskDefinitions === undefined
       ? settings.compute.taskDefinition
       : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
+  let plan: Plan;
+  if (earlier === undefined) {
+    const lines = await findConversions(store, job, problems);
+    const { conversions, missing } = await readConversions(store, runHref, lines);
+    if (missing.length > 0) {
+      throwProblems('PLAN_REFUSED', "the job can't run", problems);
+      if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdal(missing);
+      const manifest = await writeConversions(store, runHref, job, missing);
+      return { ...convertState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
+    }
+    plan = await writePlan(store, { ...(await makePlan(store, job, run, settings, problems, conversions)), ...reduceBlocksOf(env) });
+  } else {
+    plan = checkSameJob(earlier, job);
+    await checkConvertedSources(store, runHref);
+  }
+  await writeManifest(store, plan);
+  const definition = await taskDefinition();
   onPlan?.(plan);
-  return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition } };
+  return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition: definition } };
+}
+
+/** The state in which the machine converts inputs and then calls split again. Whatever the job tolerates, no conversion may fail: there would be no run. */
+function convertState(id: string, href: string, settings: Settings, manifest: string): SplitResult {
+  const { bucket, key: prefix } = addressOf(href);
+  return {
+    run: { id, href, bucket, prefix },
+    pass: 0,
+    manifest: addressOf(manifest),
+    limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: 0 },
+    compute: settings.compute,
+    status: 'CONVERT',
+  };
+}
+
+async function writeConversions(store: Store, runHref: string, job: JobSpec, lines: readonly ConvertLine[]): Promise<string> {
+  const href = `${runHref}${conversionManifest}`;
+  await store.put(`${runHref}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
+  await store.put(href, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
+  return href;
+}
+
+/** Inputs that are named in a message, at most. */
+const namedInputs = 5;
+
+/** Workers on this machine have what is on it. @throws InputUnavailableError GDAL_MISSING that names the inputs */
+export async function requireGdal(lines: readonly ConvertLine[]): Promise<void> {
+  if ((await findGdal()) !== undefined) return;
+  const shown = lines.slice(0, namedInputs).map(({ convert: { input, href } }) => `input ${input} (${displayHref(href)})`);
+  const more = lines.length > namedInputs ? ` and ${String(lines.length - namedInputs)} more` : '';
+  throw gdalMissing(`Converting ${shown.join(', ')}${more}`);
 }
 
 /** How much reduce may read for overviews before workers make them, where the deployment says so. */

@@ -1,0 +1,133 @@
+/** Inputs of formats that only GDAL reads: converted by workers before the run is planned. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { batchRecord } from '../../lib/job/records.ts';
+import { recordOf, runCli, runJob } from '../support/cli.ts';
+import { withoutGdal } from '../support/gdal.ts';
+import { assertNoDifferences, makeFiles, oracle } from '../support/raster-oracle.ts';
+import { createWorkspace } from '../support/workspace.ts';
+
+const space = createWorkspace('convert');
+after(() => space.remove());
+
+/** Drivers that can write a file to convert, its name, and what a job has to say beside its href. */
+const formats = [
+  { driver: 'ENVI', file: 'envi.img', more: {} },
+  { driver: 'ENVI', file: 'bare', more: {} },
+  { driver: 'HFA', file: 'hfa.img', more: {} },
+  { driver: 'PNG', file: 'image.png', more: {} },
+  { driver: 'JP2OpenJPEG', file: 'lossless.jp2', more: {} },
+  { driver: 'netCDF', file: 'cube.nc', more: { subdataset: 'Band1' } },
+  { driver: 'KEA', file: 'scene.kea', more: {} },
+] as const;
+
+const side = 600;
+let drivers: readonly string[] = [];
+
+function jobOf(name: string, inputs: Readonly<Record<string, object | string>>, more: object = {}): string {
+  return space.job(`${name}.json`, {
+    inputs,
+    grid: { tileSize: 256 },
+    operation: { expression: { o: Object.keys(inputs).map((input) => `${input}[1] + 1`) } },
+    outputs: { o: { href: space.path(`${name}.tif`), dtype: 'uint16', nodata: 0, blockSize: 256 } },
+    ...more,
+  });
+}
+
+void describe('inputs that only GDAL reads', { skip: withoutGdal }, () => {
+  before(() => {
+    drivers = oracle(`answer([d for d in ${JSON.stringify([...new Set(formats.map(({ driver }) => driver))])} if gdal.GetDriverByName(d)])`) as string[];
+    makeFiles(
+      `
+gdal.SetConfigOption('GDAL_PAM_ENABLED', 'YES')
+rng = np.random.default_rng(11)
+mem = gdal.GetDriverByName('MEM').Create('', ${String(side)}, ${String(side)}, 1, gdal.GDT_Byte)
+mem.SetGeoTransform((5e5, 10, 0, 5e6, 0, -10))
+srs = osr.SpatialReference(); srs.ImportFromEPSG(32633); mem.SetProjection(srs.ExportToWkt())
+mem.GetRasterBand(1).WriteArray(rng.integers(1, 250, (${String(side)}, ${String(side)}), np.uint8))
+folder = sys.argv[1]
+gdal.GetDriverByName('GTiff').CreateCopy(folder + '/plain.tif', mem)
+for driver, name in json.loads(sys.argv[2]):
+    options = {'JP2OpenJPEG': ['QUALITY=100', 'REVERSIBLE=YES']}.get(driver, [])
+    gdal.GetDriverByName(driver).CreateCopy(folder + '/' + name, mem, options=options)
+# A world file and nothing else.
+os.rename(folder + '/image.png.aux.xml', folder + '/unused.xml')
+open(folder + '/image.pgw', 'w').write('10\\n0\\n0\\n-10\\n500005\\n4999995\\n')`,
+      [space.folder, JSON.stringify(formats.filter(({ driver }) => drivers.includes(driver)).map(({ driver, file }) => [driver, file]))],
+    );
+  });
+
+  // Catches: a driver that misses its sidecar files, pixels or nodata that change on the way, conversions that are counted as batches or left out of the record.
+  void it('are converted, and give what GDAL reads of them', async (t) => {
+    const there = formats.filter(({ driver }) => drivers.includes(driver));
+    const absent = formats.filter(({ driver }) => !drivers.includes(driver)).map(({ driver }) => driver);
+    if (absent.length > 0) t.diagnostic(`GDAL here has no driver ${absent.join(', ')}: not tried`);
+    // A world file says nothing of the CRS, so the image has a grid of its own.
+    const inputs = Object.fromEntries(there.filter(({ driver }) => driver !== 'PNG').map(({ file, more }, i) => [`i${String(i)}`, { href: space.path(file), ...more }]));
+    const record = await runJob([jobOf('all', { plain: space.path('plain.tif'), ...inputs }), '--work', space.path('work'), '--run', 'all', '--keep']);
+    assert.deepEqual(record.passes, [{ pass: 'conversion', tasks: Object.keys(inputs).length, retried: [] }]);
+    const record0 = batchRecord.parse(JSON.parse(readFileSync(space.path('work/runs/all/results/900000.json'), 'utf8')));
+    assert.deepEqual([record0.task, record0.tiles, record0.state], ['conversion of i0', 0, 'SUCCEEDED']);
+    assertNoDifferences(
+      `
+a = gdal.Open(sys.argv[1]).ReadAsArray().astype(np.uint16) + 1
+answer(check_levels(sys.argv[2], np.stack([a] * int(sys.argv[3])), 'nearest', 0, 256) + check_cog(sys.argv[2]))`,
+      [space.path('plain.tif'), space.path('all.tif'), String(Object.keys(inputs).length + 1)],
+    );
+  });
+
+  // Catches: a world file that isn't found, and a grid that is lost without a CRS.
+  void it('take a world file for their grid', async () => {
+    await runJob([jobOf('world', { p: space.path('image.png') }), '--work', space.path('work'), '--run', 'world']);
+    assertNoDifferences(
+      `
+ds = gdal.Open(sys.argv[2])
+out = check_levels(sys.argv[2], gdal.Open(sys.argv[1]).ReadAsArray().astype(np.uint16)[None] + 1, 'nearest', 0, 256)
+if ds.GetGeoTransform() != (5e5, 10, 0, 5e6, 0, -10): out.append('geotransform %r' % (ds.GetGeoTransform(),))
+answer(out)`,
+      [space.path('plain.tif'), space.path('world.tif')],
+    );
+  });
+
+  // Catches: a run that goes on without an input, or whose error doesn't name it; a job that tolerates tiles and so tolerates this.
+  void it('end the run with the name of the input when they can not be converted', async () => {
+    writeFileSync(space.path('broken.nc'), 'this is no raster');
+    const job = jobOf('broken', { good: space.path('envi.img'), bad: space.path('broken.nc') }, { tolerateFailures: { percentage: 100 } });
+    const { exitCode, stderr } = await runCli(['run', job, '--work', space.path('work'), '--run', 'broken', '--json']);
+    assert.notEqual(exitCode, 0);
+    assert.match(stderr, /input bad: .*broken\.nc/);
+    assert.ok(!existsSync(space.path('work/runs/broken/plan.json')));
+    assert.ok(!existsSync(space.path('broken.tif')));
+  });
+
+  // Catches: a continued run that converts everything again, one that goes by a source that isn't the same any more, and one that can't tell.
+  void it('are not converted twice, but for a source that has changed', async () => {
+    const work = space.path('work');
+    const args = [jobOf('again', { a: space.path('envi.img'), b: { href: space.path('broken2.nc') } }), '--work', work, '--run', 'again', '--keep'];
+    writeFileSync(space.path('broken2.nc'), 'not yet');
+    assert.notEqual((await runCli(['run', ...args, '--json'])).exitCode, 0);
+    const converted = `${work}/runs/again/converted`;
+    assert.deepEqual(readdirSync(converted).toSorted(), ['a-0.json', 'a-0.tif']);
+    const { mtimeMs } = statSync(`${converted}/a-0.tif`);
+    makeFiles(`gdal.GetDriverByName('HFA').CreateCopy(sys.argv[2], gdal.Open(sys.argv[1]))`, [space.path('plain.tif'), space.path('broken2.nc')]);
+    const record = recordOf(await runCli(['run', ...args, '--json']));
+    assert.equal(record.tiles.done, record.tiles.total);
+    assert.equal(statSync(`${converted}/a-0.tif`).mtimeMs, mtimeMs, 'what was converted stays');
+    // Now there is a plan, and a source changes under it.
+    rmSync(`${work}/runs/again/run.json`);
+    makeFiles(`gdal.GetDriverByName('HFA').CreateCopy(sys.argv[2], gdal.Open(sys.argv[1]))`, [space.path('plain.tif'), space.path('broken2.nc')]);
+    const changed = await runCli(['run', ...args, '--json']);
+    assert.equal(changed.exitCode, 65);
+    assert.match(changed.stderr, /broken2\.nc has changed since it was converted for this run/);
+  });
+
+  // Catches: a run that starts workers only to find that there is no GDAL, or that says nothing of what to install.
+  void it('are refused at once, with what to install, where there is no GDAL', async () => {
+    const job = jobOf('none', { plain: space.path('plain.tif'), e: space.path('envi.img') });
+    const { exitCode, stderr } = await runCli(['run', job, '--work', space.path('work'), '--run', 'none', '--json'], { env: { TILEFAN_PYTHON: '/nonexistent/python' } });
+    assert.equal(exitCode, 69);
+    assert.match(stderr, /input e \(.*envi\.img\) needs GDAL.*apt install/);
+    assert.ok(!existsSync(space.path('work/runs/none/manifest-convert.jsonl')));
+  });
+});
