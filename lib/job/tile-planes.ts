@@ -7,6 +7,7 @@ import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { MosaicBand, ScratchPlanes, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { BlockReader } from '../tiff/block-reader.ts';
+import { DecodeMemory } from '../tiff/decode-memory.ts';
 import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
 
 /** An input as the threads know it. Plain data. */
@@ -99,6 +100,8 @@ export class SourcePlanes {
   readonly #planes: readonly SampleArray[];
   readonly #validity: readonly (Uint8Array | undefined)[];
   readonly #readers = new Map<number, BlockReader>();
+  /** Shared by the readers, which take turns. */
+  readonly #memory = new DecodeMemory();
   readonly #scratch = new ScratchPlanes();
 
   /** @param pixels of the largest region */
@@ -314,7 +317,7 @@ export class SourcePlanes {
 
   #reader({ id, layout }: TileImage): BlockReader {
     const known = this.#readers.get(id);
-    const reader = known ?? new BlockReader(layout);
+    const reader = known ?? new BlockReader(layout, this.#memory);
     if (known === undefined && this.#readers.size >= maxReaders) {
       const [oldest] = this.#readers.keys();
       if (oldest !== undefined) this.#readers.delete(oldest);
