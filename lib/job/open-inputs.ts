@@ -56,7 +56,7 @@ const concurrency = 32;
 
 /** An input in its long form. */
 export function inputSpec(input: JobSpec['inputs'][string]): JobInput {
-  return typeof input === 'string' ? { href: input, errorThreshold: 0 } : input;
+  return typeof input === 'string' ? { href: input } : input;
 }
 
 /**

@@ -132,7 +132,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
     const reach = await reachOnGrid(grid, facts);
     if (reach === undefined) return undefined;
     const window = { column: reach.xmin, row: reach.ymin, columns: reach.xmax - reach.xmin, rows: reach.ymax - reach.ymin };
-    const reading: SceneReading = { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold };
+    const reading: SceneReading = { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold ?? 0 };
     return { ...base, window, reading };
   } catch (error) {
     if (!(error instanceof TilefanError) || error.retryable) throw error;

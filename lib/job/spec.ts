@@ -66,8 +66,8 @@ const inputObject = z.strictObject({
     .number()
     .min(0)
     .max(10)
-    .default(0)
-    .describe("How far, in the input's pixels, the place that a pixel is fetched from may be off when an input is warped. 0 is exact; gdalwarp's default is 0.125, which is faster."),
+    .optional()
+    .describe("How far, in the input's pixels, the place that a pixel is fetched from may be off when an input is warped. Default: 0, exact; gdalwarp's default is 0.125, which is faster."),
   vector: vector.optional().describe('The file holds features (GeoPackage, GeoJSON, Shapefile …): they are burnt into the grid.'),
 });
 
