@@ -34,7 +34,13 @@ export class FocalMinimum implements FocalKernel {
     this.columns.fill(Infinity);
     for (let r = from; r < to; r++) {
       const start = operand.offset(r) + left;
-      if (operand.isFull(r)) lowerColumns(this.columns, reach, operand.values, start, width);
+      if (r + 5 <= to && operand.areFull(r, r + 5)) {
+        lowerColumns5(this.columns, reach, operand.values, start, operand.stride, width);
+        r += 4;
+      } else if (r + 3 <= to && operand.areFull(r, r + 3)) {
+        lowerColumns3(this.columns, reach, operand.values, start, operand.stride, width);
+        r += 2;
+      } else if (operand.isFull(r)) lowerColumns(this.columns, reach, operand.values, start, width);
       else lowerValidColumns(this.columns, reach, operand.values, operand.validity, start, width);
     }
     smallestAcross(this.columns, out.values, at, width, 2 * reach + 1);
@@ -68,7 +74,13 @@ export class FocalMaximum implements FocalKernel {
     this.columns.fill(-Infinity);
     for (let r = from; r < to; r++) {
       const start = operand.offset(r) + left;
-      if (operand.isFull(r)) raiseColumns(this.columns, reach, operand.values, start, width);
+      if (r + 5 <= to && operand.areFull(r, r + 5)) {
+        raiseColumns5(this.columns, reach, operand.values, start, operand.stride, width);
+        r += 4;
+      } else if (r + 3 <= to && operand.areFull(r, r + 3)) {
+        raiseColumns3(this.columns, reach, operand.values, start, operand.stride, width);
+        r += 2;
+      } else if (operand.isFull(r)) raiseColumns(this.columns, reach, operand.values, start, width);
       else raiseValidColumns(this.columns, reach, operand.values, operand.validity, start, width);
     }
     largestAcross(this.columns, out.values, at, width, 2 * reach + 1);
@@ -84,9 +96,43 @@ function raiseColumns(columns: Float64Array, first: number, values: Float64Array
   for (let i = 0; i < width; i++) columns[first + i] = Math.max(columns[first + i] as number, values[at + i] as number);
 }
 
+function lowerColumns3(columns: Float64Array, first: number, values: Float64Array, a: number, stride: number, width: number): void {
+  const [b, c] = [a + stride, a + 2 * stride];
+  for (let i = 0; i < width; i++) {
+    const two = Math.min(values[a + i] as number, values[b + i] as number);
+    columns[first + i] = Math.min(columns[first + i] as number, Math.min(two, values[c + i] as number));
+  }
+}
+
+function lowerColumns5(columns: Float64Array, first: number, values: Float64Array, a: number, stride: number, width: number): void {
+  const [b, c, d, e] = [a + stride, a + 2 * stride, a + 3 * stride, a + 4 * stride];
+  for (let i = 0; i < width; i++) {
+    const two = Math.min(values[a + i] as number, values[b + i] as number);
+    const other = Math.min(values[c + i] as number, values[d + i] as number);
+    columns[first + i] = Math.min(Math.min(columns[first + i] as number, values[e + i] as number), Math.min(two, other));
+  }
+}
+
 function lowerValidColumns(columns: Float64Array, first: number, values: Float64Array, validity: Uint8Array, at: number, width: number): void {
   for (let i = 0; i < width; i++) {
     if (validity[at + i] !== 0) columns[first + i] = Math.min(columns[first + i] as number, values[at + i] as number);
+  }
+}
+
+function raiseColumns3(columns: Float64Array, first: number, values: Float64Array, a: number, stride: number, width: number): void {
+  const [b, c] = [a + stride, a + 2 * stride];
+  for (let i = 0; i < width; i++) {
+    const two = Math.max(values[a + i] as number, values[b + i] as number);
+    columns[first + i] = Math.max(columns[first + i] as number, Math.max(two, values[c + i] as number));
+  }
+}
+
+function raiseColumns5(columns: Float64Array, first: number, values: Float64Array, a: number, stride: number, width: number): void {
+  const [b, c, d, e] = [a + stride, a + 2 * stride, a + 3 * stride, a + 4 * stride];
+  for (let i = 0; i < width; i++) {
+    const two = Math.max(values[a + i] as number, values[b + i] as number);
+    const other = Math.max(values[c + i] as number, values[d + i] as number);
+    columns[first + i] = Math.max(Math.max(columns[first + i] as number, values[e + i] as number), Math.max(two, other));
   }
 }
 

@@ -52,6 +52,6 @@ export function planKernel(operation: PlacedFocalOperation, dtype: Dtype, stride
     case 'slopePercent':
     case 'aspect':
     case 'hillshade':
-      return { bytes: 0, make: () => new Terrain(operation) };
+      return { bytes: Terrain.bytes(stride), make: () => new Terrain(operation, stride) };
   }
 }
