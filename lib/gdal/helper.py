@@ -370,8 +370,7 @@ class Operation:
     def __init__(self, view, transformer, bands, source_alpha, working, resampling, nodata, scale, target):
         self.view = view
         self.target = target
-        numbers = [(resampling == 'nearest' and (1, 1)) or scale][0]
-        reach = max(math.ceil(RADIUS.get(resampling, 0) / min(1.0, value)) for value in numbers)
+        reach = max(math.ceil(RADIUS.get(resampling, 0) / min(1.0, value)) for value in scale)
         pairs = [
             # So that pixels which are not written keep what is there.
             ('INIT_DEST', '0' if nodata is None else 'NO_DATA'),
@@ -490,6 +489,10 @@ class Plan:
         self.resampling = request['resampling']
         self.threshold = request.get('errorThreshold') or 0
         self.validity = bool(request.get('validity'))
+        for band in self.bands:
+            dtype = dtype_of(source.band(band))
+            if dtype not in LIMITS and dtype not in ('float32', 'float64'):
+                raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (band, dtype))
         view, self.excess = source.view(self.dtype)
         self.view = view
         shift = EXCESS if self.excess else 0
@@ -502,9 +505,6 @@ class Plan:
         self.code, self.size = DTYPES['uint8' if self.excess else self.dtype]
         self.working = union_type([self.code] + [view.GetRasterBand(band).DataType for band in self.bands])
         self.working_size = gdal.GetDataTypeSize(self.working) // 8
-        for band in self.bands:
-            if dtype_of(source.band(band)) not in LIMITS and dtype_of(source.band(band)) not in ('float32', 'float64'):
-                raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (band, dtype_of(source.band(band))))
         scale = request.get('scale')
         self.scale = [1.0, 1.0] if self.resampling == 'nearest' else (scale or warp_scale(source))
         self.alpha = alpha_band(view) if self.validity else 0
@@ -930,7 +930,7 @@ def raster_facts(dataset):
         })
     return {
         'columns': dataset.RasterXSize, 'rows': dataset.RasterYSize, 'bands': bands,
-        'geotransform': None if transform is None else list(transform),
+        'geotransform': None if transform is None else [value + 0.0 for value in transform],  # no -0
         'crs': crs_facts(dataset.GetSpatialRef()),
         'groundControlPoints': dataset.GetGCPCount(), 'rpc': bool(dataset.GetMetadata('RPC')), 'geolocation': bool(dataset.GetMetadata('GEOLOCATION')),
     }
