@@ -75,6 +75,8 @@ export class TileInputs {
   readonly #tiles: Window;
   readonly #shared = new SharedBlocks();
   readonly #sharedOf = new WeakMap<TileTask, readonly string[]>();
+  /** Scenes that are the same file: inputs may take different bands of one, and a mosaic may name one twice. */
+  readonly #ofFile: ReadonlyMap<string, readonly InputScene[]>;
   /** Buffers of tiles that are done. Without them every tile would leave megabytes for the garbage collector, which is in no hurry. */
   readonly #free: SharedArrayBuffer[] = [];
   #isExpected: (column: number, row: number) => boolean = () => true;
@@ -99,6 +101,7 @@ export class TileInputs {
       if (inputBands.length === 0) return [];
       return scenes.filter((scene) => area(intersect(scene.window, batch)) > 0).map((scene) => ({ input, scene, inputBands, fileBands: fileBands(scene, inputBands) }));
     });
+    this.#ofFile = Map.groupBy(this.#scenes, ({ scene }) => scene.href);
   }
 
   /** The most bytes that decoded blocks took at a time which tiles share. */
@@ -134,7 +137,7 @@ export class TileInputs {
     const window = tileWindow(tilingOf(this.#plan), column, row);
     const reach = this.#reach(window);
     const touching = this.#scenes.filter(({ scene }) => area(intersect(scene.window, reach)) > 0);
-    const files = await Promise.all(touching.map(({ scene }) => (scene.reading.by === 'blocks' ? this.#files.open(scene) : undefined)));
+    const files = await Promise.all(touching.map(async ({ scene }) => (scene.reading.by === 'blocks' ? await this.#files.open(scene) : undefined)));
     const keys: string[] = [];
     const needs = touching.map((of, i) => this.#need(of, files[i], reach, keys));
     const images = needs.flatMap(({ main, mask }) => [main, mask]).filter((need) => need !== undefined);
@@ -142,7 +145,7 @@ export class TileInputs {
       const bytes = await this.#fetch(needs, images);
       await this.#decodeShared(images, bytes, decoder);
       const offsets = windowOffsets(needs);
-      const scenes = await Promise.all(needs.map((need, i) => tileScene(need, offsets[i] as number)));
+      const scenes = needs.map((need, i) => tileScene(need, offsets[i] as number));
       const task = { column, row, window, scenes, bytes };
       this.#sharedOf.set(task, keys);
       return task;
@@ -166,30 +169,38 @@ export class TileInputs {
   }
 
   #need(of: InputScene, file: OpenFile | undefined, reach: Window, keys: string[]): SceneNeed {
-    const { scene, input, inputBands, fileBands: bands } = of;
+    const { scene, input, inputBands } = of;
+    const same = this.#ofFile.get(scene.href) as readonly InputScene[];
+    // A block that is decoded for several inputs has the bands of all of them.
+    const bands = same.length === 1 ? of.fileBands : [...new Set(same.flatMap(({ fileBands: own }) => own))].toSorted((a, b) => a - b);
     const part = intersect(scene.window, reach);
     if (file === undefined || scene.reading.by !== 'blocks') {
       return { of, main: undefined, mask: undefined, window: sceneWindow(this.#plan.inputs[input] as PlanInput, scene, inputBands, part) };
     }
     const { column, row } = scene.reading;
-    const image = (wanted: TileImage, wantedBands: readonly number[]): ImageNeed => ({
+    const image = (wanted: TileImage, ownBands: readonly number[], decodedBands: readonly number[], users: (band: number | undefined) => number): ImageNeed => ({
       file,
       image: wanted,
-      bands: wantedBands,
-      blocks: blocksUnder(wanted.layout, wantedBands, { ...part, column: part.column - column, row: part.row - row }).map((index) =>
-        this.#needBlock(wanted, index, intersect(blockOnGrid(wanted.layout, index, { column, row }), scene.window), keys),
+      bands: decodedBands,
+      blocks: blocksUnder(wanted.layout, ownBands, { ...part, column: part.column - column, row: part.row - row }).map((index) =>
+        this.#needBlock(wanted, index, intersect(blockOnGrid(wanted.layout, index, { column, row }), scene.window), users(bandOfBlock(wanted.layout, index)), keys),
       ),
     });
-    return { of, main: image(file.main, bands), mask: file.mask === null || !scene.masked ? undefined : image(file.mask, [0]), window: undefined };
+    const main = image(file.main, of.fileBands, bands, (band) => (band === undefined ? same.length : same.filter(({ fileBands: own }) => own.includes(band)).length));
+    const mask = file.mask === null || !scene.masked ? undefined : image(file.mask, [0], [0], () => same.filter((other) => other.scene.masked).length);
+    return { of, main, mask, window: undefined };
   }
 
-  /** @param within pixels of the grid that the block has */
-  #needBlock(image: TileImage, index: number, within: Window, keys: string[]): BlockNeed {
+  /**
+   * @param within pixels of the grid that the block has
+   * @param users scenes of the plan that read it
+   */
+  #needBlock(image: TileImage, index: number, within: Window, users: number, keys: string[]): BlockNeed {
     const need = { index, offset: 0, length: 0, decoded: undefined };
     const key = `${String(image.id)}/${String(index)}`;
     const arriving = this.#shared.get(key);
     if (arriving === undefined) {
-      const uses = this.#uses(within);
+      const uses = this.#uses(within) * users;
       if (uses < 2) return { ...need, arriving: undefined, arrival: undefined };
       keys.push(key);
       return { ...need, arriving: undefined, arrival: this.#shared.announce(key, uses) };

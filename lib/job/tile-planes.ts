@@ -152,17 +152,20 @@ export class SourcePlanes {
     return scenes.every((scene) => {
       if (scene.by === 'planes') return false;
       if (scene.main.blocks.some(({ length, decoded }) => length > 0 || decoded !== undefined)) return false;
-      const { fill, fillIsData, nodata } = this.#inputs[scene.input] as TileInput;
+      const { fill, fillIsData, nodata, rule } = this.#inputs[scene.input] as TileInput;
       const masked = scene.mask !== null || scene.alphaBand !== null;
       if (masked) return !fillIsData;
       if (scene.nodata !== undefined) return !fillIsData && Object.is(nodata, scene.nodata);
-      return fillIsData && fill === 0;
+      // Blocks that were never written are zeros, and zeros are counted.
+      return fillIsData && fill === 0 && rule !== 'count';
     });
   }
 
   /** Drawn straight into the planes: a single scene, or one of a mosaic that is alone here and needs no rule. */
-  #isPlain({ rule, nodata, masked }: TileInput, scene: TileScene): boolean {
+  #isPlain({ rule, nodata, masked, fillIsData }: TileInput, scene: TileScene): boolean {
     if (rule === null) return true;
+    // What has no data in any scene of a mosaic is filled, and then it isn't nodata any more.
+    if (scene.nodata !== undefined && fillIsData) return false;
     if (rule !== 'first' && rule !== 'last' && rule !== 'min' && rule !== 'max') return false;
     const own = scene.by === 'blocks' ? scene.mask !== null || scene.alphaBand !== null : scene.validityOffset !== null;
     return !masked && !own && Object.is(scene.nodata, nodata) && this.#sameDtype(scene);
