@@ -1,6 +1,7 @@
 /**
  * Many scenes become one plane. Scenes come one after another, in the order of the job; a rule says what becomes of pixels that several of
- * them have. Only pixels with data count: nodata and masked ones are as if the scene weren't there.
+ * them have. Only pixels with data count: nodata and masked ones are as if the scene weren't there. NaN that isn't nodata is a number like
+ * another: smallest, largest, mean and median are NaN where one is, as numpy's.
  */
 import { allocateSamples, type Dtype, type SampleArray } from './dtype.ts';
 import type { Window } from './window.ts';
@@ -19,11 +20,14 @@ export interface ScenePlane {
   /** (rows, columns) of the whole region, row by row; only `window` of it is the scene's. */
   readonly samples: SampleArray;
   readonly nodata: number | undefined;
-  /** 0 where the scene's mask says that there is no data. */
+  /** 0 where the scene's mask says that there is no data; of the whole region, too. */
   readonly validity: Uint8Array | undefined;
   /** From the region's upper left corner. */
   readonly window: Window;
 }
+
+/** Counts are uint16. */
+const mostScenes = 65_535;
 
 /** Gathers the scenes of one band over one region. */
 export class MosaicBand {
@@ -31,12 +35,14 @@ export class MosaicBand {
   readonly #stride: number;
   readonly #target: SampleArray;
   readonly #validity: Uint8Array;
+  /** Whether any pixel has data yet. */
+  #begun = false;
   /** Sums, of means only. */
   readonly #sums: Float64Array | undefined;
   /** How many scenes have a pixel: means and counts only. */
   readonly #counts: Uint32Array | undefined;
   /** Copies of the scenes: medians only. */
-  readonly #layers: ScenePlane[] = [];
+  readonly #layers: Layer[] = [];
 
   /**
    * @param target what is made, (rows, columns) of the region
@@ -56,52 +62,41 @@ export class MosaicBand {
 
   /** Takes the next scene. */
   add(scene: ScenePlane): void {
-    if (this.#rule === 'median') {
-      this.#layers.push({ ...scene, samples: scene.samples.slice(), validity: scene.validity?.slice() });
-      return;
-    }
-    const take = this.#taker();
-    forEachValid(scene, this.#stride, take);
-  }
-
-  #taker(): (at: number, value: number) => void {
+    const { window } = scene;
+    if (window.columns === 0 || window.rows === 0) return;
+    const stride = this.#stride;
     const target = this.#target;
     const validity = this.#validity;
-    const sums = this.#sums;
-    const counts = this.#counts;
+    const whole = scene.nodata === undefined && scene.validity === undefined;
     switch (this.#rule) {
-      case 'first':
-        return (at, value) => {
-          if (validity[at] !== 0) return;
-          target[at] = value;
-          validity[at] = 1;
-        };
-      case 'min':
-        return (at, value) => {
-          if (validity[at] === 0 || value < (target[at] as number)) target[at] = value;
-          validity[at] = 1;
-        };
-      case 'max':
-        return (at, value) => {
-          if (validity[at] === 0 || value > (target[at] as number)) target[at] = value;
-          validity[at] = 1;
-        };
-      case 'mean':
-        return (at, value) => {
-          (sums as Float64Array)[at] = (sums?.[at] ?? 0) + value;
-          (counts as Uint32Array)[at] = (counts?.[at] ?? 0) + 1;
-        };
-      case 'count':
-        return (at) => {
-          (counts as Uint32Array)[at] = (counts?.[at] ?? 0) + 1;
-        };
+      // What nobody had before can be taken by rows; and so can what hides everything before it.
       case 'last':
+        if (whole) takeRows(scene, stride, target, validity);
+        else takeLast(scene, stride, target, validity);
+        break;
+      case 'first':
+        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeFirst(scene, stride, target, validity);
+        break;
+      case 'min':
+        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeSmallest(scene, stride, target, validity);
+        break;
+      case 'max':
+        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeLargest(scene, stride, target, validity);
+        break;
+      case 'mean':
+        addUp(scene, stride, this.#counts as Uint32Array, this.#sums as Float64Array);
+        break;
+      case 'count':
+        addUp(scene, stride, this.#counts as Uint32Array, undefined);
+        break;
       case 'median':
-        return (at, value) => {
-          target[at] = value;
-          validity[at] = 1;
-        };
+        this.#layers.push(layerOf(scene, stride));
+        break;
     }
+    this.#begun = true;
   }
 
   /** Finishes the target where a rule needs all scenes first. Pixels without data are left as they are, and their validity is 0. */
@@ -109,14 +104,17 @@ export class MosaicBand {
     if (this.#rule === 'median') this.#finishMedian();
     const counts = this.#counts;
     if (counts === undefined) return;
+    const target = this.#target;
+    const validity = this.#validity;
+    const sums = this.#sums;
     for (let at = 0; at < counts.length; at++) {
       const count = counts[at] as number;
-      if (this.#rule === 'count') {
-        this.#target[at] = count;
-        this.#validity[at] = 1;
+      if (sums === undefined) {
+        target[at] = count > mostScenes ? mostScenes : count;
+        validity[at] = 1;
       } else if (count > 0) {
-        this.#target[at] = (this.#sums?.[at] as number) / count;
-        this.#validity[at] = 1;
+        target[at] = (sums[at] as number) / count;
+        validity[at] = 1;
       }
     }
   }
@@ -124,41 +122,147 @@ export class MosaicBand {
   /** The middle value; of an even number of values the mean of the two in the middle, as numpy's. */
   #finishMedian(): void {
     const layers = this.#layers;
+    const target = this.#target;
     const values = new Float64Array(layers.length);
-    const pixels = this.#validity.length;
-    const rows = Math.floor(pixels / this.#stride);
+    const stride = this.#stride;
+    const rows = Math.floor(this.#validity.length / stride);
     for (let row = 0; row < rows; row++) {
       const across = layers.filter(({ window }) => row >= window.row && row < window.row + window.rows);
       if (across.length === 0) continue;
-      for (let column = 0; column < this.#stride; column++) {
-        const at = row * this.#stride + column;
+      for (let column = 0; column < stride; column++) {
         let count = 0;
-        for (const { samples, nodata, validity, window } of across) {
-          if (column < window.column || column >= window.column + window.columns || validity?.[at] === 0) continue;
-          const value = samples[at] as number;
-          if (nodata !== undefined && (value === nodata || (value !== value && nodata !== nodata))) continue;
-          values[count++] = value;
+        for (const { samples, valid, window } of across) {
+          const x = column - window.column;
+          if (x < 0 || x >= window.columns) continue;
+          const from = (row - window.row) * window.columns + x;
+          if (valid === undefined || valid[from] !== 0) values[count++] = samples[from] as number;
         }
         if (count === 0) continue;
-        const sorted = values.subarray(0, count).sort();
-        const half = count >> 1;
-        const upper = sorted[half] as number;
-        this.#target[at] = count % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2;
+        const at = row * stride + column;
+        target[at] = middleOf(values, count);
         this.#validity[at] = 1;
       }
     }
   }
 }
 
-function forEachValid({ samples, nodata, validity, window }: ScenePlane, stride: number, take: (at: number, value: number) => void): void {
+/** What a median keeps of a scene: its window only. */
+interface Layer {
+  readonly window: Window;
+  readonly samples: SampleArray;
+  /** 0 where there is no data; undefined when there is data everywhere. */
+  readonly valid: Uint8Array | undefined;
+}
+
+function layerOf({ samples, nodata, validity, window }: ScenePlane, stride: number): Layer {
+  const { columns, rows } = window;
+  const kept = samples.slice(0, columns * rows);
+  const valid = nodata === undefined && validity === undefined ? undefined : new Uint8Array(columns * rows);
+  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  for (let row = 0; row < rows; row++) {
+    const start = (window.row + row) * stride + window.column;
+    kept.set(samples.subarray(start, start + columns), row * columns);
+    if (valid === undefined) continue;
+    for (let column = 0; column < columns; column++) {
+      const value = samples[start + column] as number;
+      const missing = value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[start + column] === 0);
+      valid[row * columns + column] = missing ? 0 : 1;
+    }
+  }
+  return { window, samples: kept, valid };
+}
+
+/** Sorts the first values, few as they are, by insertion. */
+function middleOf(values: Float64Array, count: number): number {
+  for (let i = 0; i < count; i++) {
+    const value = values[i] as number;
+    if (value !== value) return Number.NaN;
+    let place = i;
+    while (place > 0 && (values[place - 1] as number) > value) {
+      values[place] = values[place - 1] as number;
+      place--;
+    }
+    values[place] = value;
+  }
+  const half = count >> 1;
+  const upper = values[half] as number;
+  return count % 2 === 1 ? upper : ((values[half - 1] as number) + upper) / 2;
+}
+
+// Each rule has a loop of its own: a call for every pixel would cost several times as much.
+
+function takeRows({ samples, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
+  for (let row = window.row; row < window.row + window.rows; row++) {
+    const start = row * stride + window.column;
+    const end = start + window.columns;
+    target.set(samples.subarray(start, end), start);
+    taken.fill(1, start, end);
+  }
+}
+
+function takeLast({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
   const nanIsNodata = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value)) continue;
-      if (validity !== undefined && validity[at] === 0) continue;
-      take(at, value);
+      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      target[at] = value;
+      taken[at] = 1;
+    }
+  }
+}
+
+function takeFirst({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
+  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  for (let row = window.row; row < window.row + window.rows; row++) {
+    const start = row * stride + window.column;
+    for (let at = start; at < start + window.columns; at++) {
+      if (taken[at] !== 0) continue;
+      const value = samples[at] as number;
+      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      target[at] = value;
+      taken[at] = 1;
+    }
+  }
+}
+
+function takeSmallest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
+  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  for (let row = window.row; row < window.row + window.rows; row++) {
+    const start = row * stride + window.column;
+    for (let at = start; at < start + window.columns; at++) {
+      const value = samples[at] as number;
+      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (taken[at] === 0 || value < (target[at] as number) || value !== value) target[at] = value;
+      taken[at] = 1;
+    }
+  }
+}
+
+function takeLargest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
+  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  for (let row = window.row; row < window.row + window.rows; row++) {
+    const start = row * stride + window.column;
+    for (let at = start; at < start + window.columns; at++) {
+      const value = samples[at] as number;
+      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (taken[at] === 0 || value > (target[at] as number) || value !== value) target[at] = value;
+      taken[at] = 1;
+    }
+  }
+}
+
+/** Counts scenes that have data, and adds up their values if there are sums. */
+function addUp({ samples, nodata, validity, window }: ScenePlane, stride: number, counts: Uint32Array, sums: Float64Array | undefined): void {
+  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  for (let row = window.row; row < window.row + window.rows; row++) {
+    const start = row * stride + window.column;
+    for (let at = start; at < start + window.columns; at++) {
+      const value = samples[at] as number;
+      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      counts[at] = (counts[at] as number) + 1;
+      if (sums !== undefined) sums[at] = (sums[at] as number) + value;
     }
   }
 }
