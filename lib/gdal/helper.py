@@ -577,15 +577,52 @@ def warp(request):
     aligned = plan.threshold > 0
     left, right = max(column, 0), min(column + columns, target.columns)
     top, bottom = max(row, 0), min(row + rows, target.rows)
-    for x0, x1 in pieces(left, right - left, chunk_columns, aligned):
+    for x0, x1 in pieces(left, right - left, CHUNK if not aligned else chunk_columns, aligned):
         # A chunk of an approximate warp is whole where the grid is.
         x1 = min(x1, target.columns)
-        for y0, y1 in pieces(top, bottom - top, chunk_rows, False):
-            warp_chunk(plan, out, planes, (column, row, columns, rows), x0, y0, x1, y1)
+        for y0, y1 in pieces(top, bottom - top, CHUNK, False):
+            for part in touched_parts(plan, x0, y0, x1, y1, chunk_columns, chunk_rows):
+                warp_chunk(plan, out, planes, (column, row, columns, rows), *part)
     view = out.view()
     if plan.excess:
         view[:planes] = bytes(view[:planes]).translate(FLIP_SIGN)
     return {'ok': True}, view
+
+
+def touched_parts(plan, x0, y0, x1, y1, most_columns, most_rows):
+    """Cuts a rectangle until its parts are small enough, and leaves out those that lie far from the source: where a pixel of the grid is a thousand of the source, chunks are tiny."""
+    if not may_touch(plan.source, x0, y0, x1, y1):
+        return
+    wide, high = x1 - x0, y1 - y0
+    if wide <= most_columns and high <= most_rows:
+        yield x0, y0, x1, y1
+        return
+    middle_x = x0 + (wide + 1) // 2 if wide > most_columns else x1
+    middle_y = y0 + (high + 1) // 2 if high > most_rows else y1
+    for left, right in ((x0, middle_x), (middle_x, x1)):
+        for top, bottom in ((y0, middle_y), (middle_y, y1)):
+            if right > left and bottom > top:
+                yield from touched_parts(plan, left, top, right, bottom, most_columns, most_rows)
+
+
+# Places across and down a rectangle at which its place in the source is looked at.
+SAMPLES = 9
+
+
+def may_touch(source, x0, y0, x1, y1):
+    """False only where all places can be transformed, or none, and the source is farther away than half of what they span."""
+    places = source.transformer(0).points(True, [(x0 + (x1 - x0) * i / (SAMPLES - 1), y0 + (y1 - y0) * j / (SAMPLES - 1)) for j in range(SAMPLES) for i in range(SAMPLES)])
+    found = [place for place in places if place is not None]
+    if not found:
+        return False
+    if len(found) < len(places):
+        return True
+    for axis, length in ((0, source.dataset.RasterXSize), (1, source.dataset.RasterYSize)):
+        low, high = min(place[axis] for place in found), max(place[axis] for place in found)
+        margin = (high - low) / 2 + 16
+        if high + margin < 0 or low - margin > length:
+            return False
+    return True
 
 
 def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):

@@ -127,7 +127,7 @@ function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype:
 void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
   // Catches coordinates that depend on the window, kernels that depend on the chunk, masks and nodata that GDAL treats otherwise, edges that are cut.
   void it('gives what gdalwarp gives for the whole grid', { timeout: 600_000 }, async () => {
-    const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 20);
+    const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 10);
     const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 1_000_000);
     console.log(`seed ${String(seed)}`);
     await fc.assert(
