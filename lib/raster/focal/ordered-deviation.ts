@@ -8,7 +8,7 @@
  */
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
-import { sumAcross, sumValidRows } from './ordered-mean.ts';
+import { sumAcross, sumRows, sumValidRows } from './ordered-mean.ts';
 import type { SlidingRows } from './rows.ts';
 
 export class OrderedDeviation implements FocalKernel {
@@ -50,9 +50,18 @@ export class OrderedDeviation implements FocalKernel {
     const { columns: reach } = this.reach;
     const { sums, counts, means, rests, squares, sum, count } = this;
     const [width, start] = [right - left, operand.offset(from) + left];
-    sumValidRows(sums, counts, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
+    const full = operand.areFull(from, to);
+    if (full) {
+      sumRows(sums, reach, operand.values, start, operand.stride, to - from, width);
+      counts.fill(to - from, reach, reach + width);
+    } else sumValidRows(sums, counts, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
     for (let i = reach; i < reach + width; i++) means[i] = counts[i] === 0 ? 0 : (sums[i] as number) / (counts[i] as number);
-    squareDifferences(squares, rests, means, reach, operand.values, operand.validity, start, operand.stride, to - from, width);
+    squares.fill(0, reach, reach + width);
+    rests.fill(0, reach, reach + width);
+    for (let row = 0, first = start; row < to - from; row++, first += operand.stride) {
+      if (full) squareRow(squares, rests, means, reach, operand.values, first, width);
+      else squareValidRow(squares, rests, means, reach, operand.values, operand.validity, first, width);
+    }
     sumAcross(sums, sum, 0, width, 2 * reach + 1);
     sumAcross(counts, count, 0, width, 2 * reach + 1);
     joinColumns(squares, rests, means, counts, sum, count, out.values, out.offset(row) + left, width, 2 * reach + 1);
@@ -60,28 +69,29 @@ export class OrderedDeviation implements FocalKernel {
   }
 }
 
-function squareDifferences(
+function squareRow(squares: Float64Array, rests: Float64Array, means: Float64Array, first: number, values: Float64Array, at: number, width: number): void {
+  for (let i = 0; i < width; i++) {
+    const difference = (values[at + i] as number) - (means[first + i] as number);
+    squares[first + i] = (squares[first + i] as number) + difference * difference;
+    rests[first + i] = (rests[first + i] as number) + difference;
+  }
+}
+
+function squareValidRow(
   squares: Float64Array,
   rests: Float64Array,
   means: Float64Array,
   first: number,
   values: Float64Array,
   validity: Uint8Array,
-  start: number,
-  stride: number,
-  rows: number,
+  at: number,
   width: number,
 ): void {
-  squares.fill(0, first, first + width);
-  rests.fill(0, first, first + width);
-  for (let row = 0; row < rows; row++) {
-    const at = start + row * stride;
-    for (let i = 0; i < width; i++) {
-      if (validity[at + i] === 0) continue;
-      const difference = (values[at + i] as number) - (means[first + i] as number);
-      squares[first + i] = (squares[first + i] as number) + difference * difference;
-      rests[first + i] = (rests[first + i] as number) + difference;
-    }
+  for (let i = 0; i < width; i++) {
+    if (validity[at + i] === 0) continue;
+    const difference = (values[at + i] as number) - (means[first + i] as number);
+    squares[first + i] = (squares[first + i] as number) + difference * difference;
+    rests[first + i] = (rests[first + i] as number) + difference;
   }
 }
 
