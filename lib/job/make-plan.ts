@@ -14,7 +14,7 @@ import { outputGrid } from './output-grid.ts';
 import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
 import { bandCounts, planInputs } from './plan-inputs.ts';
 import { checkBlockCounts, checkNodata, largestOutputBytes, planOutput, type CopiedInput } from './plan-output.ts';
-import { problemOf, throwProblems, type Problem } from './problems.ts';
+import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
 import { measureFile } from './read-ahead.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
@@ -62,7 +62,8 @@ export async function makePlan(
 
   const { tileSize } = job.grid;
   const halo = Math.max(job.grid.halo, program.halo);
-  const memoryInputs = await measureInputs(inputs.filter(({ name }) => program.sources.some(({ input }) => input === name)), opened);
+  const memoryInputs = await measureInputs(inputs.filter(({ name }) => program.sources.some(({ input }) => input === name)), opened, problems);
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
   const order = tilesShareBlocks({ inputs: memoryInputs, halo }, tileSize) ? 'rows' : 'z';
   const segmentBytes = Math.max(smallestSegmentBytes, ...outputs.map((output) => largestOutputBytes(output, columns, rows) / (maxSegments / 2)));
   const base = { threads: settings.threads, segmentBytes, program, halo, inputs: memoryInputs, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
@@ -126,15 +127,21 @@ function compile(
 }
 
 /** Reads how long the blocks are of inputs that have one file; what the blocks of a mosaic come to is estimated. */
-async function measureInputs(inputs: readonly PlanInput[], opened: readonly OpenInput[]): Promise<MemoryInput[]> {
+async function measureInputs(inputs: readonly PlanInput[], opened: readonly OpenInput[], problems: Problem[]): Promise<MemoryInput[]> {
   return await Promise.all(
     inputs.map(async (input): Promise<MemoryInput> => {
       const open = opened.find(({ name }) => name === input.name);
       const tiff = open?.kind === 'raster' ? open.scenes[0]?.tiff : undefined;
       const [scene] = input.scenes;
       if (input.rule !== null || tiff === undefined || scene?.reading.by !== 'blocks') return { input, file: undefined };
-      // Looking up where every block lies shows a file that is cut off, too.
-      return { input, file: { measured: await measureFile(tiff), place: { ...scene.reading, window: scene.window } } };
+      try {
+        // Looking up where every block lies shows a file that is cut off, too.
+        return { input, file: { measured: await measureFile(tiff), place: { ...scene.reading, window: scene.window } } };
+      } catch (error) {
+        if (!(error instanceof TilefanError) || error.retryable) throw error;
+        problems.push(problemOf(jsonPath(open?.kind === 'raster' ? (open.scenes[0]?.source.path ?? []) : []), error));
+        return { input, file: undefined };
+      }
     }),
   );
 }

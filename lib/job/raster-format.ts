@@ -10,10 +10,14 @@ const tiffMagic: readonly (readonly number[])[] = [
   [0x4d, 0x4d, 0, 43],
 ];
 
+/** A name that promises a TIFF: what is wrong with such a file, our own reader says best. */
+const tiffName = /\.(?:tiff?|gtiff)$/i;
+
 /** Bytes that tell. */
 const headBytes = 1024;
 
 export async function rasterFormat(reader: Pick<ObjectReader, 'stat' | 'readInto'>, href: string): Promise<RasterFormat> {
+  if (tiffName.test(href)) return 'tiff';
   const { size, version } = await reader.stat(href);
   const head = new Uint8Array(Math.min(headBytes, size));
   if (head.length > 0) await reader.readInto(href, 0, head, version);

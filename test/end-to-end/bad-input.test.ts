@@ -45,7 +45,7 @@ async function fails(args: readonly string[], { exitCode, says }: Expected, opti
 
 void describe('bad input', { skip: withoutGdal, concurrency: 2 }, () => {
   const good = space.path('good.tif');
-  const files = ['header-cut', 'directory-cut', 'data-cut', 'empty', 'text', 'corrupt', 'small', 'shifted', 'other-crs'];
+  const files = ['header-cut', 'directory-cut', 'data-cut', 'empty', 'text', 'corrupt', 'shifted', 'other-crs'];
   before(() => {
     makeFiles(
       `
@@ -56,7 +56,7 @@ def make(name, w=600, h=500, x=5e5, epsg=32633):
     srs = osr.SpatialReference(); srs.ImportFromEPSG(epsg); ds.SetProjection(srs.ExportToWkt())
     rng = np.random.default_rng(1)
     ds.WriteArray(rng.integers(0, 5000, (2, h, w)).astype(np.uint16))
-make('good'); make('small', 300, 200); make('shifted', x=5e5 + 5); make('other-crs', epsg=32634)
+make('good'); make('shifted', x=5e5 + 5); make('other-crs', epsg=32634)
 data = open(folder + '/good.tif', 'rb').read()
 ds = gdal.Open(folder + '/good.tif')
 band = ds.GetRasterBand(1)
@@ -79,8 +79,7 @@ write('corrupt', data[:at + 20] + bytes(range(255, 155, -1)) + data[at + 120:])`
     'directory-cut.tif': /lies at bytes 10 to \d+, but the file has 100 bytes/,
     'missing.tif': /does not exist: wanted a file/,
     'folder.tif': /it is a folder; wanted a file/,
-    'small.tif': /is on another pixel grid than a .*good\.tif\): wanted 600 x 500 pixels, found 300 x 200/,
-    'shifted.tif': /is on another pixel grid than a .*wanted geotransform \[500000, 10, 0, 5000000, 0, -10\], found \[500005,/,
+    'shifted.tif': /is on another pixel grid than a .*wanted pixels of geotransform \[500000, 10, 0, 5000000, 0, -10\], found \[500005,/,
     'other-crs.tif': /is on another pixel grid than a .*wanted CRS EPSG:32633, found EPSG:32634/,
   };
   const exitCodes: Readonly<Record<string, number>> = { 'text.tif': 65, 'empty.tif': 65, 'header-cut.tif': 65, 'directory-cut.tif': 65, 'missing.tif': 69, 'folder.tif': 69 };
