@@ -119,7 +119,7 @@ export class LercEncoder {
       const plan = planHuffman(block);
       if (plan !== undefined && plan.bytes < size && plan.bytes < plain) {
         mode = plan.mode;
-        size = writeHuffman(this.#out, data, block, plan) - data;
+        size = writeHuffman(this.#out, data, plan) - data;
       }
     }
     if (plain <= size) {
