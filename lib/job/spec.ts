@@ -77,23 +77,23 @@ const outputObject = z.strictObject({
   nodata: nodataValue
     .optional()
     .describe(
-      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. An integer output that can have nodata pixels must have one.",
+      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. An integer output that can have nodata pixels must have one; jpeg, and webp with a quality, can have none.",
     ),
-  compression: z.enum(compressions).default('deflate'),
+  compression: z.enum(compressions).default('deflate').describe('jpeg takes 1 or 3 bands of uint8 (3 are stored as YCbCr 4:2:0), webp 3 or 4; the others take anything.'),
   level: z
     .int()
     .min(1)
     .max(22)
     .optional()
     .describe(
-      'deflate 1–9: zlib\'s level; without it the fastest strategy within 1.5 % of the size of level 6 is picked by sampling. zstd 1–22, default 3.',
+      'deflate 1–9: zlib\'s level; without it the fastest strategy within 1.5 % of the size of level 6 is picked by sampling. zstd 1–22, default 3. lerc: zstd of this level around the blocks; default: none, but 3 for floats without `maxError`, which LERC stores as they are.',
     ),
   quality: z.int().min(1).max(100).optional().describe('jpeg and webp: from 1, small, to 100; default 75. webp without it is lossless.'),
-  maxError: z.number().min(0).optional().describe('lerc: how far a value may be from the true one; default 0, lossless.'),
+  maxError: z.number().min(0).optional().describe("lerc: how far a value may be from the true one, in whole numbers for integers; default 0, lossless. The nodata value stays what it is."),
   predictor: z
     .union([z.literal('auto'), z.literal(1), z.literal(2), z.literal(3)])
     .default('auto')
-    .describe('TIFF predictor: 1 none, 2 horizontal differencing (integers), 3 floating point. `auto` is 2 for integers and 3 for floats.'),
+    .describe('TIFF predictor: 1 none, 2 horizontal differencing (integers), 3 floating point. `auto` is 2 for integers and 3 for floats with deflate, zstd and lzw; the others have none.'),
   blockSize: z
     .union([z.literal(128), z.literal(256), z.literal(512), z.literal(1024)])
     .default(512)
@@ -101,13 +101,13 @@ const outputObject = z.strictObject({
   overviews: z
     .enum(overviewMethods)
     .optional()
-    .describe('How each overview level is made from 2 x 2 pixels of the level below. Default: average for floats, nearest for integers.'),
-  statistics: z.boolean().default(true).describe('Write count, minimum, maximum, mean and standard deviation as GDAL metadata.'),
+    .describe('How each overview level is made from 2 x 2 pixels of the level below, as they are stored. Default: average for floats, nearest for integers.'),
+  statistics: z.boolean().default(true).describe('Write count, minimum, maximum, mean and standard deviation as GDAL metadata: of the pixels as they are stored, also where the codec changes them.'),
   bandNames: z.array(z.string().regex(/^[^\u0000-\u001F]+$/, 'wanted some text without control characters')).min(1).optional().describe('One description a band.'),
   colorTable: z
     .record(z.string().regex(/^\d{1,5}$/, 'wanted a pixel value'), z.union([z.string().regex(/^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$/, 'wanted #rrggbb or #rrggbbaa'), z.array(z.int().min(0).max(255)).min(3).max(4)]))
     .optional()
-    .describe('Colours by pixel value, for one band of uint8 or uint16: `"#rrggbb"`, `"#rrggbbaa"` or `[r, g, b]`, `[r, g, b, a]`.'),
+    .describe('Colours by pixel value, for one band of uint8 or uint16: `"#rrggbb"`, `"#rrggbbaa"` or `[r, g, b]`, `[r, g, b, a]`. Values without a colour are black; a TIFF keeps no alpha, but readers show the nodata value as transparent.'),
   scale: z.union([z.number(), z.array(z.number()).min(1)]).optional().describe('What a stored value is multiplied with to get its physical value; one number, or one a band. It is written down, not applied.'),
   offset: z.union([z.number(), z.array(z.number()).min(1)]).optional().describe('What is added after scaling; one number, or one a band.'),
 });
