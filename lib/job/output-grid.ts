@@ -3,7 +3,7 @@
  * the grid has comes from a footprint of the inputs, or from bounds. Extents of rasters are compared in pixels of the lattice.
  */
 import { TilefanError } from '../base/errors.ts';
-import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unionExtent, type Affine, type Extent } from '../raster/affine.ts';
+import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unionExtent, type Extent } from '../raster/affine.ts';
 import { displayHref } from '../store/href.ts';
 import { crsName, crsOfEpsg, geoTagsOf, hasCrs, sameCrs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
@@ -49,7 +49,7 @@ export async function outputGrid(grid: JobSpec['grid'], rasters: readonly Raster
   }
 }
 
-async function referenceLattice({ like, crs, resolution, bounds, alignedPixels }: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<Reference | undefined> {
+async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, footprint: kind }: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<Reference | undefined> {
   const first = like === undefined ? rasters[0] : rasters.find(({ name }) => name === like);
   if (crs === undefined && resolution === undefined) {
     if (first === undefined) {
@@ -68,12 +68,11 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels }
     return undefined;
   }
   const [x, y] = typeof resolution === 'number' ? [resolution, resolution] : (resolution ?? [1, 1]);
-  const aligned = alignedPixels ?? bounds === undefined;
   const tags = crs === undefined ? (first?.scenes[0]?.facts.tags ?? {}) : {};
   const lattice: Lattice = { crs: of, geotransform: [0, x, 0, 0, 0, -y] };
-  if (aligned) return { lattice, tags, input: undefined };
+  if (alignedPixels ?? bounds === undefined) return { lattice, tags, input: undefined };
   // Pixels count from the upper left corner of what is to be covered.
-  const corner = bounds === undefined ? await footprint('union', lattice, rasters, problems) : undefined;
+  const corner = bounds === undefined ? await inputsExtent({ kind, like: undefined }, { lattice, tags, input: undefined }, rasters, exactly, problems) : undefined;
   if (bounds === undefined && corner === undefined) return undefined;
   const origin: Geotransform = bounds === undefined ? [(corner as Extent).xmin * x, x, 0, -(corner as Extent).ymin * y, 0, -y] : [bounds[0], x, 0, bounds[3], 0, -y];
   return { lattice: { crs: of, geotransform: origin }, tags, input: undefined };
@@ -109,36 +108,78 @@ function latticeDifferences({ crs, geotransform }: Lattice, { facts }: OpenScene
   return differences;
 }
 
-/** Which pixels of the lattice the grid has, as a rectangle that needn't be whole pixels yet. */
-async function gridExtent(
-  { footprint: kind, bounds, like }: JobSpec['grid'],
+/** From any rectangle to one of whole pixels. */
+type Snap = (extent: Extent) => Extent;
+
+const exactly: Snap = (extent) => extent;
+
+/** Every pixel that the rectangle touches, as gdalwarp's -tap. */
+const outwards: Snap = ({ xmin, ymin, xmax, ymax }) => {
+  const side = (low: number, high: number): [number, number] => {
+    const first = Math.floor(low + slackPixels);
+    // One thinner than the slack still lies in some pixel.
+    return [first, Math.max(first + 1, Math.ceil(high - slackPixels))];
+  };
+  const [west, east] = side(xmin, xmax);
+  const [north, south] = side(ymin, ymax);
+  return { xmin: west, ymin: north, xmax: east, ymax: south };
+};
+
+/** The pixels whose centres lie within: those for which nearest resampling finds something. A raster smaller than a pixel has the one that it lies in. */
+const byCentres: Snap = ({ xmin, ymin, xmax, ymax }) => {
+  const side = (low: number, high: number): [number, number] => {
+    const [first, end] = [Math.floor(low + 0.5), Math.floor(high + 0.5)];
+    return first < end ? [first, end] : [Math.floor(low), Math.floor(low) + 1];
+  };
+  const [west, east] = side(xmin, xmax);
+  const [north, south] = side(ymin, ymax);
+  return { xmin: west, ymin: north, xmax: east, ymax: south };
+};
+
+/** From the corner of the lattice on, as gdalwarp's -te and -tr: the upper left corner stays, and the sides are rounded. */
+const fromCorner: Snap = ({ xmax, ymax }) => ({ xmin: 0, ymin: 0, xmax: Math.max(1, Math.floor(xmax + 0.5)), ymax: Math.max(1, Math.floor(ymax + 0.5)) });
+
+/** Which pixels of the lattice the grid has. */
+async function gridExtent({ footprint: kind, bounds, alignedPixels, like }: JobSpec['grid'], reference: Reference, rasters: readonly RasterInput[], problems: Problem[]): Promise<Extent | undefined> {
+  const { lattice, input } = reference;
+  const ownCorner = input === undefined && !(alignedPixels ?? bounds === undefined);
+  if (bounds === undefined) {
+    if (!ownCorner) return await inputsExtent({ kind, like }, reference, rasters, input === undefined ? outwards : byCentres, problems);
+    const extent = await inputsExtent({ kind, like }, reference, rasters, exactly, problems);
+    return extent && fromCorner(extent);
+  }
+  if (lattice.geotransform === null) {
+    problems.push({ path: '$.grid.bounds', message: `input ${input?.name ?? ''} has no georeference, so bounds have no meaning` });
+    return undefined;
+  }
+  const [xmin, ymin, xmax, ymax] = bounds;
+  const inverse = invertAffine(lattice.geotransform);
+  const extent = extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(inverse, [x, y])));
+  return ownCorner ? fromCorner(extent) : outwards(extent);
+}
+
+/** The footprint of the inputs that the job asks for, in pixels of the lattice; each input's own extent is snapped, and then they are put together. */
+async function inputsExtent(
+  { kind, like }: { readonly kind: JobSpec['grid']['footprint']; readonly like: string | undefined },
   { lattice, input }: Reference,
   rasters: readonly RasterInput[],
+  snap: Snap,
   problems: Problem[],
 ): Promise<Extent | undefined> {
-  if (bounds !== undefined) {
-    if (lattice.geotransform === null) {
-      problems.push({ path: '$.grid.bounds', message: `input ${input?.name ?? ''} has no georeference, so bounds have no meaning` });
-      return undefined;
-    }
-    const [xmin, ymin, xmax, ymax] = bounds;
-    const inverse = invertAffine(lattice.geotransform as Affine);
-    return extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(inverse, [x, y])));
-  }
   if (kind === 'reference') {
     if (input === undefined) {
       problems.push({ path: '$.grid.footprint', message: 'reference is the extent of the input that the grid is like, and this grid is like none; wanted like, bounds, or another footprint' });
       return undefined;
     }
-    return await footprint('union', lattice, [input], problems);
+    return await footprint('union', lattice, [input], snap, problems);
   }
   if (rasters.length === 0) {
     problems.push({ path: '$.grid.bounds', message: 'missing: no input is a raster whose extent could be taken' });
     return undefined;
   }
-  const extent = await footprint(kind, lattice, rasters, problems);
-  if (extent === undefined || (extent.xmin < extent.xmax - slackPixels && extent.ymin < extent.ymax - slackPixels)) return extent;
-  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${show(lattice, await footprint('union', lattice, [raster], []))}`));
+  const extent = await footprint(kind, lattice, rasters, snap, problems);
+  if (extent === undefined || (extent.xmin < extent.xmax && extent.ymin < extent.ymax)) return extent;
+  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${show(lattice, await footprint('union', lattice, [raster], exactly, []))}`));
   problems.push({
     path: '$.inputs',
     message: `the inputs don't overlap: in ${crsName(lattice.crs)} ${places.join('; ')}; wanted a common part, or "footprint": "union"${like === undefined ? '' : ' or "reference"'}`,
@@ -152,12 +193,12 @@ function show({ geotransform }: Lattice, extent: Extent | undefined): string {
   if (extent === undefined) return 'nothing that can be said';
   const { xmin, ymin, xmax, ymax } = extent;
   if (geotransform === null) return `columns ${String(xmin)} to ${String(xmax)}, rows ${String(ymin)} to ${String(ymax)}`;
-  const corners = extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(geotransform as Affine, [x, y])));
+  const corners = extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(geotransform, [x, y])));
   return `[${[corners.xmin, corners.ymin, corners.xmax, corners.ymax].map((value) => String(Number(value.toPrecision(10)))).join(', ')}]`;
 }
 
 /** The union or the intersection of the extents of inputs, in pixels of the lattice. */
-async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], problems: Problem[]): Promise<Extent | undefined> {
+async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], snap: Snap, problems: Problem[]): Promise<Extent | undefined> {
   const extents = await Promise.all(
     rasters.map(async ({ name, scenes }): Promise<Extent | undefined> => {
       const found = await Promise.all(scenes.map((scene) => extentOnLattice(lattice, scene.facts)));
@@ -167,7 +208,7 @@ async function footprint(kind: 'union' | 'intersection', lattice: Lattice, raste
         problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`, code: 'GRID_EXTENT' });
         return undefined;
       }
-      return found.filter((extent) => extent !== undefined).reduce(unionExtent);
+      return snap(found.filter((extent) => extent !== undefined).reduce(unionExtent));
     }),
   );
   if (extents.some((extent) => extent === undefined)) return undefined;
@@ -175,22 +216,18 @@ async function footprint(kind: 'union' | 'intersection', lattice: Lattice, raste
   return there.reduce(kind === 'union' ? unionExtent : intersectExtent);
 }
 
-/** Whole pixels, and as many as may be. */
-function cut({ maxPixels, footprint: kind, bounds, alignedPixels }: JobSpec['grid'], { lattice, tags, input }: Reference, extent: Extent, problems: Problem[]): OutputGrid | undefined {
-  const inwards = bounds === undefined && kind === 'intersection';
-  // Bounds that needn't be multiples of the resolution are rounded as gdalwarp's -te and -tr are: the upper left corner stays.
-  const fromCorner = input === undefined && !(alignedPixels ?? bounds === undefined);
-  const low = (value: number): number => Math.floor(value + (inwards ? 1 - slackPixels : slackPixels));
-  const high = (value: number): number => (fromCorner ? Math.floor(value + 0.5) : Math.ceil(value - (inwards ? 1 - slackPixels : slackPixels)));
-  const column = fromCorner ? 0 : low(extent.xmin);
-  const row = fromCorner ? 0 : low(extent.ymin);
-  const columns = Math.max(1, high(extent.xmax) - column);
-  const rows = Math.max(1, high(extent.ymax) - row);
+/** GDAL counts columns and rows in 32 bits. */
+const longestSide = 2 ** 31 - 1;
+
+/** The grid of an extent of whole pixels, unless it is too large. */
+function cut({ maxPixels }: JobSpec['grid'], { lattice, tags, input }: Reference, { xmin: column, ymin: row, xmax, ymax }: Extent, problems: Problem[]): OutputGrid | undefined {
+  const columns = xmax - column;
+  const rows = ymax - row;
   const pixels = columns * rows;
-  if (!(pixels <= maxPixels)) {
+  if (!(pixels <= maxPixels && columns <= longestSide && rows <= longestSide)) {
     problems.push({
       path: '$.grid',
-      message: `makes ${columns.toLocaleString('en')} x ${rows.toLocaleString('en')} = ${pixels.toExponential(2)} pixels; wanted ${maxPixels.toExponential(2)} at most (grid.maxPixels). Is the resolution in units of ${crsName(lattice.crs)}?`,
+      message: `makes ${columns.toLocaleString('en')} x ${rows.toLocaleString('en')} = ${pixels.toExponential(2)} pixels; wanted ${maxPixels.toExponential(2)} at most (grid.maxPixels)${pixels <= maxPixels ? ', and 2^31 - 1 on a side' : ''}. Is the resolution in units of ${crsName(lattice.crs)}?`,
       code: 'GRID_TOO_LARGE',
     });
     return undefined;
@@ -198,6 +235,6 @@ function cut({ maxPixels, footprint: kind, bounds, alignedPixels }: JobSpec['gri
   const own = input?.scenes[0];
   const whole = own !== undefined && column === 0 && row === 0 && columns === own.facts.width && rows === own.facts.height;
   if (lattice.geotransform === null) return { ...lattice, columns, rows, tags };
-  const geotransform = shiftAffine(lattice.geotransform as Affine, column, row);
+  const geotransform = shiftAffine(lattice.geotransform, column, row);
   return { crs: lattice.crs, geotransform, columns, rows, tags: whole && own.tiff !== undefined ? tags : geoTagsOf(lattice.crs, tags, geotransform) };
 }

@@ -20,7 +20,7 @@ type VectorInput = Extract<OpenInput, { readonly kind: 'vector' }>;
  * @returns those that can be planned; what is wrong with the others is in `problems`
  */
 export async function planInputs(inputs: readonly OpenInput[], grid: OutputGrid, job: JobSpec, problems: Problem[]): Promise<PlanInput[]> {
-  const planned = await Promise.all(inputs.map((input) => (input.kind === 'vector' ? planVector(input, grid, problems) : planRaster(input, grid, job, problems))));
+  const planned = await Promise.all(inputs.map(async (input) => (input.kind === 'vector' ? planVector(input, grid, problems) : await planRaster(input, grid, job, problems))));
   return planned.filter((input) => input !== undefined);
 }
 
@@ -64,7 +64,12 @@ async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: Out
     problems.push({ path: jsonPath(['inputs', name]), message: `${scenes.length === 1 ? displayHref(scene.href) : `none of the ${String(scenes.length)} scenes`} (${crsName(scene.facts.crs)}) lies on the grid of the outputs`, code: 'GRID_DISJOINT' });
     return undefined;
   }
-  return { name, ...joined(spec, there, rule), rule, scenes: there };
+  const input = { name, ...joined(spec, there, rule), rule, scenes: there };
+  const fill = fromJsonNumber(input.fill);
+  if (!fitsDtype(fill, input.dtype) && input.dtype !== 'float32') {
+    problems.push({ path: jsonPath(['inputs', name, 'fill']), message: `${input.dtype}, the type of the input, can't hold ${String(fill)}; wanted a value that it can hold` });
+  }
+  return input;
 }
 
 function withoutAlphaMask(scene: OpenScene, spec: JobInput): OpenScene {
@@ -109,11 +114,18 @@ const holders: Readonly<Record<Dtype, readonly Dtype[]>> = {
   float64: [],
 };
 
+/** The nodata value as samples of a type have it; null for one that no sample can have, such as -9999 of uint8. */
+function sampleValue(value: number | null, dtype: Dtype): PlanScene['nodata'] {
+  if (value === null) return null;
+  if (dtype === 'float32' && Number.isFinite(value)) return Math.fround(value);
+  return fitsDtype(value, dtype) ? toJsonNumber(value) : null;
+}
+
 /** @returns undefined for a scene that lies elsewhere, and for one that has a problem */
 async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, problems: Problem[]): Promise<PlanScene | undefined> {
   const { href, subdataset, facts, source } = scene;
   const path = jsonPath(source.path);
-  const nodata = spec.nodata === undefined ? (facts.nodata === null ? null : toJsonNumber(facts.nodata)) : spec.nodata;
+  const nodata = sampleValue(spec.nodata === undefined ? facts.nodata : spec.nodata === null ? null : fromJsonNumber(spec.nodata), facts.dtype);
   const base = { href, version: facts.version, bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
   const whole: Window = { column: 0, row: 0, columns: grid.columns, rows: grid.rows };
   const offset = latticeOffset(grid, facts);

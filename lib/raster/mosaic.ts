@@ -87,7 +87,7 @@ export class MosaicBand {
         else takeLargest(scene, stride, target, validity);
         break;
       case 'mean':
-        addUp(scene, stride, this.#counts as Uint32Array, this.#sums as Float64Array);
+        addUp(scene, stride, this.#counts as Uint32Array, this.#sums);
         break;
       case 'count':
         addUp(scene, stride, this.#counts as Uint32Array, undefined);
@@ -189,7 +189,8 @@ function middleOf(values: Float64Array, count: number): number {
   return count % 2 === 1 ? upper : ((values[half - 1] as number) + upper) / 2;
 }
 
-// Each rule has a loop of its own: a call for every pixel would cost several times as much.
+// Each rule has a loop of its own: a call for every pixel would cost several times as much. NaN, which nothing equals, stands for no nodata
+// value: comparing numbers with undefined would, too.
 
 function takeRows({ samples, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
@@ -201,12 +202,13 @@ function takeRows({ samples, window }: ScenePlane, stride: number, target: Sampl
 }
 
 function takeLast({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const skipped = nodata ?? Number.NaN;
+  const skipsNan = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       target[at] = value;
       taken[at] = 1;
     }
@@ -214,13 +216,14 @@ function takeLast({ samples, nodata, validity, window }: ScenePlane, stride: num
 }
 
 function takeFirst({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const skipped = nodata ?? Number.NaN;
+  const skipsNan = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       if (taken[at] !== 0) continue;
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       target[at] = value;
       taken[at] = 1;
     }
@@ -228,12 +231,13 @@ function takeFirst({ samples, nodata, validity, window }: ScenePlane, stride: nu
 }
 
 function takeSmallest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const skipped = nodata ?? Number.NaN;
+  const skipsNan = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       if (taken[at] === 0 || value < (target[at] as number) || value !== value) target[at] = value;
       taken[at] = 1;
     }
@@ -241,12 +245,13 @@ function takeSmallest({ samples, nodata, validity, window }: ScenePlane, stride:
 }
 
 function takeLargest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const skipped = nodata ?? Number.NaN;
+  const skipsNan = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       if (taken[at] === 0 || value > (target[at] as number) || value !== value) target[at] = value;
       taken[at] = 1;
     }
@@ -255,12 +260,13 @@ function takeLargest({ samples, nodata, validity, window }: ScenePlane, stride: 
 
 /** Counts scenes that have data, and adds up their values if there are sums. */
 function addUp({ samples, nodata, validity, window }: ScenePlane, stride: number, counts: Uint32Array, sums: Float64Array | undefined): void {
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const skipped = nodata ?? Number.NaN;
+  const skipsNan = nodata !== undefined && nodata !== nodata;
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       const value = samples[at] as number;
-      if (value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
+      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       counts[at] = (counts[at] as number) + 1;
       if (sums !== undefined) sums[at] = (sums[at] as number) + value;
     }

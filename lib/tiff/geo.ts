@@ -37,7 +37,7 @@ export interface GeoReference {
   readonly pixelIsPoint: boolean;
   /** Values of the GeoKeys by their number. */
   readonly keys: Readonly<Record<number, number | string | readonly number[]>>;
-  /** EPSG code of the projected CRS (key 3072), else of the geographic one (key 2048); null where user-defined or absent. */
+  /** EPSG code of the projected CRS (key 3072), or of the geographic one (key 2048) where there is no projected one; null where user-defined or absent. */
   readonly epsg: number | null;
 }
 
@@ -71,7 +71,8 @@ export async function readGeo(directory: Directory): Promise<GeoReference> {
     groundControlPoints: geotransform === null ? Math.floor((modelTiepoint?.length ?? 0) / 6) : 0,
     pixelIsPoint,
     keys,
-    epsg: epsgOf(keys[key.projectedCrs]) ?? epsgOf(keys[key.geographicCrs]),
+    // Under a projection of one's own lies a geographic CRS that has a code, and that isn't the raster's.
+    epsg: keys[key.projectedCrs] === undefined ? epsgOf(keys[key.geographicCrs]) : epsgOf(keys[key.projectedCrs]),
   };
 }
 
