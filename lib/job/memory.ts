@@ -63,7 +63,7 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   const overviews = outputs.reduce((sum, { blockSize, bands, dtype }) => sum + 16 * blockSize ** 2 * bands * bytesPerSample(dtype), 0);
   const parts = {
     process: processBytes,
-    threads: threads * (threadBytes + sources + mosaics + targets + decoding + Evaluator.bytes(program)),
+    threads: threads * (threadBytes + sources + mosaics + targets + decoding + Evaluator.bytes(program, { columns: tileSize, margin: halo })),
     readAhead: (threads + tilesAhead) * readAhead,
     shared: inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(program, input.input), tileSize, facts), 0),
     gdal: gdalBytes(facts, tileSize),

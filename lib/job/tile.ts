@@ -74,6 +74,8 @@ export class TileProcessor {
   readonly #planes: SourcePlanes;
   readonly #targets: readonly SampleArray[];
   readonly #evaluator: Evaluator;
+  /** The program looks at one pixel at a time, and planes have no margin. */
+  readonly #pixelwise: boolean;
   readonly #writers: readonly TileOutputWriter[];
 
   /** @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers */
@@ -84,6 +86,7 @@ export class TileProcessor {
     this.#planes = new SourcePlanes(inputs, program, (tileSize + 2 * halo) * (setup.stripRows + 2 * halo));
     this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, tileSize ** 2));
     this.#evaluator = new Evaluator(program);
+    this.#pixelwise = halo === 0 && program.stages.length === 0;
     let first = 0;
     this.#writers = outputs.map((output) => {
       const targets = this.#targets.slice(first, first + output.encoding.bands);
@@ -128,7 +131,7 @@ export class TileProcessor {
     const first = top * window.columns;
     const pixels = strip.rows * window.columns;
     const targets = this.#targets.map((target) => target.subarray(first, first + pixels));
-    if (halo === 0) {
+    if (this.#pixelwise) {
       this.#evaluator.run(this.#planes.sources, targets, pixels);
       return;
     }
@@ -152,7 +155,7 @@ export class TileProcessor {
     const region = { column: 0, row: 0, columns: side, rows: side };
     this.#planes.fillEmpty(region);
     const pixel = program.targets.map(({ dtype }) => allocateSamples(dtype, 1));
-    if (halo === 0) this.#evaluator.run(this.#planes.sources, pixel, 1);
+    if (this.#pixelwise) this.#evaluator.run(this.#planes.sources, pixel, 1);
     else this.#evaluator.runWindow({ columns: 1, rows: 1, margin: halo, inside: region }, this.#planes.sources, pixel);
     const empty = this.#writers.every((writer, i) => writer.isNodata(pixelsOf(outputs, i, pixel)));
     if (!empty) return undefined;
