@@ -2,6 +2,7 @@
  * Makes levels of the pyramid from blocks that are committed: what reduce does for the uppermost levels, and a task of a pass for those above its square. Blocks are
  * fetched in Z order, so memory holds a few, whatever the size of the grid.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { ObjectReader } from '../store/store.ts';
 import { encodingOf, levelsOf, type Plan, type PlanOutput } from './plan.ts';
 import type { StartingBlock } from './pyramid-sources.ts';
@@ -42,7 +43,10 @@ export async function makeLevels({ store, plan, output, starting, last, exists, 
       if (block.bytes !== undefined && !exists(block.level, block.column, block.row)) writer.addBlock(block.level, block.column, block.row, block.bytes);
       if (writer.bytes >= plan.segmentBytes) onSegment(await writer.commit(false));
     }
-    if (cellsDone !== undefined && upper.unfinished > 0 && !goesOn(cellsDone)) return cellsDone;
+    if (cellsDone === undefined) continue;
+    // Decoding and encoding leave the event loop no turn of its own, and a signal would come too late.
+    await setImmediate();
+    if (upper.unfinished > 0 && !goesOn(cellsDone)) return cellsDone;
   }
   return undefined;
 }

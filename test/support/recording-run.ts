@@ -66,7 +66,7 @@ export async function recordRun({ buckets, env, definitions }: RecordedRunOption
         const Records = bodies.map((body, index) => ({ messageId: String(index), body: JSON.stringify(body) }));
         return await during('start', () => createStart(env.start)({ Records }, contextWith(60_000)));
       },
-      split: async (input, execution) => await during('split', () => createSplit(env.split)({ input, execution }, contextWith(900_000))),
+      split: async (input, execution, more = {}) => await during('split', () => createSplit({ ...env.split, ...more })({ input, execution }, contextWith(900_000))),
       reduce: async (state, milliseconds = 900_000) => await during('reduce', () => createReduce(env.reduce)(state, contextWith(milliseconds))),
       tidy: async () => await during('tidy', () => createTidy(env.tidy)({}, contextWith(900_000))),
       work: async (state, line) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { makeScene } from '../../examples/make-scene.ts';
+import { makeFiles } from './raster-oracle.ts';
 import type { BatchResponse } from '../../functions/start/handler.ts';
 import type { ReduceResult, RunState } from '../../lib/job/events.ts';
 
@@ -21,7 +22,8 @@ export interface Stage {
   readonly at: (bucket: string, path: string) => string;
   /** Bodies of messages. */
   readonly start: (bodies: readonly object[]) => Promise<BatchResponse>;
-  readonly split: (input: Record<string, unknown>, execution: string) => Promise<RunState>;
+  /** `more` is added to the function's environment. */
+  readonly split: (input: Record<string, unknown>, execution: string, more?: Readonly<Record<string, string>>) => Promise<RunState>;
   /** Gives the exit code. */
   readonly work: (state: RunState, line: string) => Promise<number>;
   readonly reduce: (state: RunState, milliseconds?: number) => Promise<ReduceResult>;
@@ -59,6 +61,8 @@ export async function playScenario(stage: Stage): Promise<void> {
   await readElsewhere(stage, job, scene);
   await mergeLateTiles(stage, job, output, 'late');
   await mergeLateTiles(stage, job, stage.buckets.write, 'elsewhere');
+  await makePasses(stage, job);
+  await convertInputs(stage, job, scene);
   await stage.tidy();
 }
 
@@ -144,4 +148,44 @@ async function mergeLateTiles(stage: Stage, job: MakeJob, bucket: string, name: 
     if (goneBefore) rmSync(at(bucket, 'late/o.tif'));
     assert.equal((await reduce(state)).status, 'DONE');
   }
+}
+
+/** Overviews by a pass of workers: each task twice, and what is made anew when later tiles have come. */
+async function makePasses(stage: Stage, job: MakeJob): Promise<void> {
+  const { split, reduce, buckets: { output } } = stage;
+  const state = await split(job('passes', { tolerateFailures: { percentage: 100 }, outputs: { o: { href: `s3://${output}/nd/passes.tif`, dtype: 'float64', compression: 'none', blockSize: 128 } } }), 'passes', { TILEFAN_REDUCE_BLOCKS: '1' });
+  const lines = linesOf(stage, state);
+  await workAll(stage, state, lines.slice(1));
+  for (const late of [[], lines.slice(0, 1)]) {
+    await workAll(stage, state, late);
+    let next: RunState = state;
+    for (let status = ''; status !== 'DONE'; ) {
+      const { status: answer, ...rest } = await reduce(next);
+      status = answer;
+      next = rest;
+      if (answer === 'MORE') for (const again of [0, 1]) await workAll(stage, next, linesOf(stage, next).slice(0, again === 0 ? undefined : 1));
+    }
+  }
+}
+
+/** An input that only GDAL reads, with a file beside it: found, converted, found again, planned, worked on, and looked at when the run is continued. */
+async function convertInputs(stage: Stage, job: MakeJob, scene: string): Promise<void> {
+  const { at, split, buckets: { input, read } } = stage;
+  for (const bucket of [input, read]) {
+    mkdirSync(at(bucket, 'other'), { recursive: true });
+    makeEnvi(at(input, scene), at(bucket, 'other/image.img'));
+    const name = `convert-${bucket}`;
+    const converting = job(name, { inputs: { a: `s3://${bucket}/other/image.img` } });
+    const first = await split(converting, name);
+    await workAll(stage, first, linesOf(stage, first));
+    for (const _ of ['planned', 'continued']) {
+      const state = await split(converting, name);
+      await workAll(stage, state, linesOf(stage, state).slice(0, 1));
+    }
+  }
+}
+
+/** A raster and its header, which is a file of its own. */
+function makeEnvi(from: string, to: string): void {
+  makeFiles("gdal.GetDriverByName('ENVI').CreateCopy(sys.argv[2], gdal.Open(sys.argv[1]))", [from, to]);
 }
