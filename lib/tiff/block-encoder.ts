@@ -185,21 +185,27 @@ export function defaultPredictor(dtype: Dtype, compression: Codec['compression']
   return isFloat(dtype) ? 3 : 2;
 }
 
+/** What sharp takes before its first block, and LERC's decoder (WebAssembly) for reading back; measured. */
+const imageLibraryBytes = 16 * 2 ** 20;
+const lercDecoderBytes = 16 * 2 ** 20;
+
+/** libwebp's bytes for each pixel, without loss; measured on blocks of 512 and 1024 px. With loss it takes less. */
+const webpPixelBytes = 128;
+
 /** Bytes of buffers that an encoder holds, for the memory projection. */
 export function encoderBytes({ dtype, bands, blockSize, codec, predictor }: Omit<BlockEncoding, 'nodata'>): number {
-  const block = blockSize ** 2 * bands * bytesPerSample(dtype);
-  // What is read back: the decoded block.
-  const settling = isLossy(codec, dtype) ? block : 0;
+  const pixels = blockSize ** 2;
+  const block = pixels * bands * bytesPerSample(dtype);
+  const settles = isLossy(codec, dtype);
   switch (codec.compression) {
     case 'lerc':
-      // Samples, two sizes of micro-blocks, the compressed blob, and for reading back the decoder's own memory.
-      return 4 * block + 3 * settling;
+      // Samples, two sizes of micro-blocks and the compressed blob; two orders of symbols for Huffman's codes; and what is read back.
+      return (bytesPerSample(dtype) === 1 ? 6 : 4) * block + (settles ? 3 * block + lercDecoderBytes : 0);
     case 'jpeg':
-      // Samples, a copy for sharp, its lines and the stream.
-      return 4 * block + 2 * settling;
+      // Samples, a copy for sharp, its lines and the stream; and the same once more for reading back.
+      return 10 * block + imageLibraryBytes;
     case 'webp':
-      // libwebp's lossless coder holds the pixels as 32 bits, and chains of matches of twice that.
-      return 4 * block + 24 * blockSize ** 2 + 2 * settling;
+      return 4 * block + pixels * webpPixelBytes + imageLibraryBytes;
     default:
       return block * (predictor === 3 ? 4 : 3);
   }
