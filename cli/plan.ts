@@ -1,11 +1,20 @@
 /** `tilefan plan`: what a run would do, and whether it could. Nothing remains of it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runConversion } from '../lib/job/convert-task.ts';
+import { findConversions, readConversions } from '../lib/job/find-conversions.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
+import type { ConvertLine } from '../lib/job/manifest.ts';
 import { largestOutputBytes } from '../lib/job/plan-output.ts';
 import { levelsOf, tilingOf, type Plan, type PlanInput, type SceneReading } from '../lib/job/plan.ts';
+import { throwProblems, type Problem } from '../lib/job/problems.ts';
 import { readSettings } from '../lib/job/settings.ts';
+import { requireGdal } from '../lib/job/split.ts';
 import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';
-import { displayHref } from '../lib/store/href.ts';
+import { displayHref, fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
+import type { Store } from '../lib/store/store.ts';
 import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { bytesText, countText } from './text.ts';
@@ -14,17 +23,34 @@ export type PlanOptions = JobOverrides & LocalOptions & { readonly work: string;
 
 export async function plan(file: string, options: PlanOptions): Promise<void> {
   const store = createStore();
+  const scratch = await mkdtemp(join(tmpdir(), 'tilefan-plan-'));
   try {
     const { job, problems } = await readJob(store, file, options, () => 'RUN');
     const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
-    const made = await makePlan(store, job, 'RUN', readSettings(env, job.compute, problems), problems);
-    process.stdout.write(options.json === true ? `${JSON.stringify(made, undefined, 2)}\n` : describe(made));
+    const settings = readSettings(env, job.compute, problems);
+    const lines = await findConversions(store, job, problems);
+    const run = fileHref(`${scratch}/`);
+    if (lines.length > 0) await convertAll(store, lines, run, problems);
+    const { conversions } = await readConversions(store, run, lines);
+    const made = await makePlan(store, job, 'RUN', settings, problems, conversions);
+    // What has been converted to look at it lies under the run prefix in a run.
+    const text = options.json === true ? `${JSON.stringify(made, undefined, 2)}\n` : describe(made, lines);
+    process.stdout.write(text.replaceAll(run, made.state.run.href).replaceAll(`${scratch}/`, displayHref(made.state.run.href)));
   } finally {
     await store.close();
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 
-function describe(made: Plan): string {
+/** A plan needs the converted files' headers, so it takes the conversions to make one. */
+async function convertAll(store: Store, lines: readonly ConvertLine[], run: string, problems: Problem[]): Promise<void> {
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
+  await requireGdal(lines);
+  const { signal } = new AbortController();
+  for (const line of lines) await runConversion(line, { run, store, signal });
+}
+
+function describe(made: Plan, conversions: readonly ConvertLine[]): string {
   const { grid, tileSize, batchColumns, batchRows, memory, threads, inputs, outputs } = made;
   const tiling = tilingOf(made);
   const { across, down } = tileGrid(tiling);
@@ -32,6 +58,10 @@ function describe(made: Plan): string {
   const lines: [string, string][] = [
     ['grid', `${String(grid.columns)} x ${String(grid.rows)} px, ${grid.epsg === null ? 'no EPSG code' : `EPSG:${String(grid.epsg)}`}`],
     ['geotransform', transform === null ? 'none' : transform.join(', ')],
+    ...conversions.map(({ convert: { input, href, subdataset } }): [string, string] => [
+      `convert ${input}`,
+      `${displayHref(href)}${subdataset === null ? '' : ` (${subdataset})`} to a GeoTIFF, by a worker, before the run is planned`,
+    ]),
     ...inputs.map((input): [string, string] => [
       `input ${input.name}`,
       `${scenesText(input)}, ${String(input.bands)} x ${input.dtype}, nodata ${String(input.nodata ?? 'none')}${input.masked ? ', mask' : ''}, ${bytesText(input.scenes.reduce((sum, { bytes }) => sum + bytes, 0))}`,

@@ -122,6 +122,18 @@ answer(out)`,
     assert.match(changed.stderr, /broken2\.nc has changed since it was converted for this run/);
   });
 
+  // Catches: a plan that can't be seen before the run, names files that are gone, or leaves something behind.
+  void it('are told by a plan, which leaves nothing behind', async () => {
+    const job = jobOf('told', { e: space.path('envi.img'), p: space.path('plain.tif') });
+    const temporary = space.newFolder('tmp');
+    const { exitCode, stdout, stderr } = await runCli(['plan', job, '--work', space.path('work-told')], { env: { TMPDIR: temporary } });
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /convert e +.*envi\.img to a GeoTIFF, by a worker/);
+    assert.match(stdout, /input e +.*work-told\/runs\/RUN\/converted\/e-0\.tif/);
+    assert.ok(!stdout.includes(temporary));
+    assert.deepEqual([readdirSync(temporary).filter((name) => name.startsWith('tilefan-')), existsSync(space.path('work-told'))], [[], false]);
+  });
+
   // Catches: a run that starts workers only to find that there is no GDAL, or that says nothing of what to install.
   void it('are refused at once, with what to install, where there is no GDAL', async () => {
     const job = jobOf('none', { plain: space.path('plain.tif'), e: space.path('envi.img') });
