@@ -92,7 +92,7 @@ export class GdalPool {
    * @throws DataError GDAL_FAILED, GDAL_REFUSED; OperationError GDAL_DIED, GDAL_CLOSED; TryAgainError GDAL_TIMEOUT
    */
   async warp(request: WarpRequest): Promise<void> {
-    const { source, window, bands, dtype, resampling, nodata, init, validity = false, errorThreshold = 0, scale, into } = request;
+    const { source, window, bands, dtype, resampling, nodata, init, validity = false, outsideIsData = false, errorThreshold = 0, scale, into } = request;
     checkRoom(into, window, bands.length, dtype, validity);
     if (into.length === 0) return;
     await this.#ask({
@@ -106,6 +106,7 @@ export class GdalPool {
         nodata: sendNumber(nodata),
         init: sendNumber(init),
         validity,
+        outsideIsData,
         errorThreshold,
         scale,
       },
@@ -128,11 +129,11 @@ export class GdalPool {
 
   /** Reads pixels of a source as they are. @throws as `warp` */
   async read(request: ReadRequest): Promise<void> {
-    const { source, window, bands, dtype, init, validity = false, into } = request;
+    const { source, window, bands, dtype, init, validity = false, outsideIsData = false, into } = request;
     checkRoom(into, window, bands.length, dtype, validity);
     if (into.length === 0) return;
     await this.#ask({
-      body: { do: 'read', source: sourceBody(source), window: windowBody(window), bands, dtype, init: sendNumber(init), validity },
+      body: { do: 'read', source: sourceBody(source), window: windowBody(window), bands, dtype, init: sendNumber(init), validity, outsideIsData },
       into,
       ...said('read', source, window, request),
     });

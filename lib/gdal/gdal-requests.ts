@@ -32,6 +32,8 @@ export interface WarpRequest extends SampleTarget, RequestLimits {
   readonly init?: number;
   /** Whether a plane is wanted that says which pixels have data: for sources with a mask or an alpha band. A pixel counts where gdalwarp's alpha band would not be 0. */
   readonly validity?: boolean;
+  /** Whether pixels that the source doesn't reach count as data in that plane; default false. */
+  readonly outsideIsData?: boolean;
   /** Largest error of the coordinates, in pixels of the source; 0 (the default) is exact. */
   readonly errorThreshold?: number;
   /** Pixels of the grid to a pixel of the source, along x and y: the warp options XSCALE and YSCALE. Default: `GdalPool.warpScale`, which is the same for every window. */
@@ -48,6 +50,8 @@ export interface ReadRequest extends SampleTarget, RequestLimits {
   readonly init?: number;
   /** Whether a plane of GDAL's mask of the first band is wanted. */
   readonly validity?: boolean;
+  /** Whether pixels that the source doesn't reach count as data in that plane; default false. */
+  readonly outsideIsData?: boolean;
 }
 
 export interface RasterizeRequest extends SampleTarget, RequestLimits {

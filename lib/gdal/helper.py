@@ -489,6 +489,7 @@ class Plan:
         self.resampling = request['resampling']
         self.threshold = request.get('errorThreshold') or 0
         self.validity = bool(request.get('validity'))
+        self.outside_is_data = self.validity and bool(request.get('outsideIsData'))
         for band in self.bands:
             dtype = dtype_of(source.band(band))
             if dtype not in LIMITS and dtype not in ('float32', 'float64'):
@@ -512,7 +513,7 @@ class Plan:
     @property
     def replaced(self):
         """Whether pixels beyond the source hold something else than those without data within it."""
-        return self.nodata is not None and not (self.init == self.nodata or (math.isnan(self.init) and math.isnan(self.nodata)))
+        return self.outside_is_data or self.nodata is not None and not (self.init == self.nodata or (math.isnan(self.init) and math.isnan(self.nodata)))
 
     def operation(self):
         key = (tuple(self.bands), self.working, self.resampling, repr(self.nodata), self.threshold, tuple(self.scale), self.excess)
@@ -573,6 +574,8 @@ def warp(request):
     planes = count * plane * plan.size
     out = Samples(planes + (plane if plan.validity else 0))
     fill(out.address, plan.init, plan.code, plan.size, count * plane)
+    if plan.outside_is_data:
+        out.bytes[planes:planes + plane] = b'\x01' * plane
     chunk_columns, chunk_rows = plan.sides()
     aligned = plan.threshold > 0
     left, right = max(column, 0), min(column + columns, target.columns)
@@ -654,7 +657,7 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
     else:
         plan.operation().run(x0, y0, wide, high, chunk.address, plan.working)
     if plan.replaced:
-        replace_unreached(plan, chunk, x0, y0, wide, high)
+        replace_unreached(plan, chunk, alpha, x0, y0, wide, high)
     # The part of the chunk that was asked for.
     first, last = max(x0, column), min(x1, column + columns)
     for y in range(y0, y1):
@@ -673,13 +676,15 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
             out.bytes[planes + at:planes + at + last - first] = merged.to_bytes(last - first, 'little')
 
 
-def replace_unreached(plan, chunk, x0, y0, wide, high):
+def replace_unreached(plan, chunk, alpha, x0, y0, wide, high):
     reached = Samples(wide * high)
     fill(reached.address, 255, gdal.GDT_Byte, 1, wide * high)
     plan.reach_operation().run(x0, y0, wide, high, reached.address, gdal.GDT_Byte)
     for run in re.finditer(b'\xff+', reached.bytes[:wide * high]):
         for band in range(len(plan.bands)):
             fill(chunk.address + (band * wide * high + run.start()) * plan.working_size, plan.init, plan.working, plan.working_size, run.end() - run.start())
+        if plan.outside_is_data:
+            alpha.bytes[run.start() * plan.size:run.end() * plan.size] = b'\xff' * ((run.end() - run.start()) * plan.size)
 
 
 def scale_request(request):
@@ -708,6 +713,8 @@ def read(request):
     inside = right > left and bottom > top
     if not inside or right - left < columns or bottom - top < rows:
         fill(out.address, init + (EXCESS if excess else 0), code, size, len(bands) * plane)
+    if validity and request.get('outsideIsData'):
+        out.bytes[planes:planes + plane] = b'\x01' * plane
     if inside:
         at = (top - row) * columns + left - column
         try:

@@ -44,17 +44,17 @@ export class GdalWindows implements WindowSource {
     return new GdalWindows(reader, pool);
   }
 
-  async read({ scene, window, bands, init, validity }: SceneWindow, into: Uint8Array): Promise<void> {
+  async read({ scene, window, bands, init, validity, outsideIsData }: SceneWindow, into: Uint8Array): Promise<void> {
     await this.#check(scene);
     const { reading, href, subdataset, dtype } = scene;
     const source = { href, ...(subdataset === null ? {} : { subdataset }) };
     const pool = this.#pool;
     switch (reading.by) {
       case 'warp':
-        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, errorThreshold: reading.errorThreshold, into });
+        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, outsideIsData, errorThreshold: reading.errorThreshold, into });
         return;
       case 'window':
-        await pool.read({ source, window: { ...window, column: window.column - reading.column, row: window.row - reading.row }, bands, dtype, init, validity, into });
+        await pool.read({ source, window: { ...window, column: window.column - reading.column, row: window.row - reading.row }, bands, dtype, init, validity, outsideIsData, into });
         return;
       case 'burn': {
         const { layer, where, attribute, value, allTouched } = reading;

@@ -15,6 +15,8 @@ export interface SceneWindow {
   readonly init: number;
   /** Whether a plane of validity, a byte a pixel, is to follow the bands. */
   readonly validity: boolean;
+  /** Whether that plane counts pixels as data that the scene doesn't reach. */
+  readonly outsideIsData: boolean;
 }
 
 /** Brings scenes onto the grid. */
@@ -32,7 +34,7 @@ export function sceneWindow(input: PlanInput, scene: PlanScene, bands: readonly 
   // In a mosaic a scene without a nodata value has to say itself where it is.
   const validity = scene.reading.by !== 'burn' && (scene.masked || (input.rule !== null && own === undefined));
   const outside = input.rule === null ? fillOf(input) : (own ?? 0);
-  return { scene, window, bands: bands.map((band) => (scene.bands[band] as number) + 1), init: outside, validity };
+  return { scene, window, bands: bands.map((band) => (scene.bands[band] as number) + 1), init: outside, validity, outsideIsData: input.rule === null && input.fillIsData };
 }
 
 /** Bytes of the answer. */
