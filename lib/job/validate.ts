@@ -133,7 +133,7 @@ function crossFieldProblems(job: JobSpec): Problem[] {
   const inputs = Object.keys(job.inputs);
   for (const name of outputs) {
     if (!results.includes(name)) {
-      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; there ${results.length === 1 ? 'is' : 'are'} ${results.join(', ')}` });
+      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; ${kind === 'copy' ? 'copies' : 'expressions'} are ${results.join(', ')}` });
     }
   }
   for (const name of results) {
