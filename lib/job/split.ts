@@ -77,7 +77,9 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
       const manifest = await writeConversions(store, runHref, job, missing);
       return { ...convertState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
     }
-    plan = await writePlan(store, { ...(await makePlan(store, job, run, settings, problems, conversions)), ...reduceBlocksOf(env) });
+    const made = await makePlan(store, job, run, settings, problems, conversions);
+    if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
+    plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {
     plan = checkSameJob(earlier, job);
     await checkConvertedSources(store, runHref);
@@ -113,10 +115,20 @@ const namedInputs = 5;
 
 /** Workers on this machine have what is on it. @throws InputUnavailableError GDAL_MISSING that names the inputs */
 export async function requireGdal(lines: readonly ConvertLine[]): Promise<void> {
+  await requireGdalTo('Converting', lines.map(({ convert }) => convert));
+}
+
+/** The same for inputs that aren't on the grid, and for features. */
+async function requireGdalFor({ inputs }: Plan): Promise<void> {
+  const windows = inputs.flatMap(({ name, scenes }) => scenes.filter(({ reading }) => reading.by !== 'blocks').map(({ href }) => ({ input: name, href })));
+  if (windows.length > 0) await requireGdalTo('Bringing onto the grid', windows);
+}
+
+async function requireGdalTo(what: string, scenes: readonly { readonly input: string; readonly href: string }[]): Promise<void> {
   if ((await findGdal()) !== undefined) return;
-  const shown = lines.slice(0, namedInputs).map(({ convert: { input, href } }) => `input ${input} (${displayHref(href)})`);
-  const more = lines.length > namedInputs ? ` and ${String(lines.length - namedInputs)} more` : '';
-  throw gdalMissing(`Converting ${shown.join(', ')}${more}`);
+  const shown = scenes.slice(0, namedInputs).map(({ input, href }) => `input ${input} (${displayHref(href)})`);
+  const more = scenes.length > namedInputs ? ` and ${String(scenes.length - namedInputs)} more` : '';
+  throw gdalMissing(`${what} ${shown.join(', ')}${more}`);
 }
 
 /** How much reduce may read for overviews before workers make them, where the deployment says so. */
