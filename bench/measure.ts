@@ -1,6 +1,7 @@
-/** Runs whole programs in turn and measures each: wall time, processor time, and the peak memory of all its processes together. */
+/** Runs whole programs and measures each: wall time, processor time, and the peak memory of all its processes together. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 
 export interface Contestant {
   readonly name: string;
@@ -8,6 +9,10 @@ export interface Contestant {
   readonly env?: Readonly<Record<string, string>>;
   /** Its result, whose size is reported, and which is removed before each run. */
   readonly output?: string;
+  /** Told each line that the program prints, and when. */
+  readonly onLine?: (line: string, seconds: number) => void;
+  /** Called with each sample of memory, to look at what the program has done so far. */
+  readonly onSample?: (seconds: number) => void;
 }
 
 export interface Measurement {
@@ -15,18 +20,26 @@ export interface Measurement {
   readonly cpuSeconds: number;
   /** Sum of the resident sizes of all processes at the worst moment; pages that they share count for each. */
   readonly peakMegabytes: number;
+  /** The same of the largest worker with what it has started; 0 where there was none. */
+  readonly workerMegabytes: number;
 }
 
 const samplingMs = 50;
 const ticksPerSecond = 100;
 const pageBytes = 4096;
+/** No program here takes half as long; one that does hangs, and would take the whole round with it. */
+const patienceMs = 2 * 3_600_000;
+const keptChars = 4000;
 
 /** The process and all below it. */
 function processTree(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(processTree)];
+}
+
+function childrenOf(pid: number): number[] {
   try {
     const threads = readdirSync(`/proc/${String(pid)}/task`);
-    const children = threads.flatMap((thread) => readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number));
-    return [pid, ...children.flatMap(processTree)];
+    return threads.flatMap((thread) => readFileSync(`/proc/${String(pid)}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number));
   } catch {
     return [];
   }
@@ -40,28 +53,68 @@ function residentBytes(pid: number): number {
   }
 }
 
+function isWorker(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').includes('containers/worker/main.ts');
+  } catch {
+    return false;
+  }
+}
+
+function treeBytes(pid: number): number {
+  return processTree(pid).reduce((sum, each) => sum + residentBytes(each), 0);
+}
+
 /** @throws Error with what the program printed, when it fails */
-export async function measure({ name, command, env }: Contestant): Promise<Measurement> {
+export async function measure({ name, command, env, onLine, onSample }: Contestant): Promise<Measurement> {
   const [program = '', ...args] = command;
   const started = performance.now();
+  const elapsed = (): number => (performance.now() - started) / 1000;
   const before = childrenSeconds();
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
-  child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (printed += data.toString()));
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      printed = `${printed}${line}\n`.slice(-keptChars);
+      onLine?.(line, elapsed());
+    });
+  }
   let peak = 0;
-  const sampling = setInterval(() => {
-    if (child.pid !== undefined) peak = Math.max(peak, processTree(child.pid).reduce((sum, pid) => sum + residentBytes(pid), 0));
-  }, samplingMs);
+  let workerPeak = 0;
+  const workers = new Map<number, boolean>();
+  const sample = (): void => {
+    onSample?.(elapsed());
+    if (child.pid === undefined) return;
+    const tree = processTree(child.pid);
+    peak = Math.max(peak, tree.reduce((sum, pid) => sum + residentBytes(pid), 0));
+    for (const pid of tree) {
+      // A process that has just begun may still look like its parent.
+      if (workers.get(pid) !== true) workers.set(pid, isWorker(pid));
+      if (workers.get(pid) === true) workerPeak = Math.max(workerPeak, treeBytes(pid));
+    }
+  };
+  const sampling = setInterval(sample, samplingMs);
+  const patience = setTimeout(() => {
+    if (child.pid === undefined) return;
+    for (const pid of processTree(child.pid)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }, patienceMs);
   const exitCode = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
   }).finally(() => {
     clearInterval(sampling);
+    clearTimeout(patience);
   });
-  const wallSeconds = (performance.now() - started) / 1000;
-  if (exitCode !== 0) throw new Error(`${name} has ended with ${String(exitCode)}:\n${printed.slice(-2000)}`);
-  return { wallSeconds, cpuSeconds: childrenSeconds() - before, peakMegabytes: peak / 1e6 };
+  const wallSeconds = elapsed();
+  onSample?.(wallSeconds);
+  if (exitCode !== 0) throw new Error(`${name} has ended with ${String(exitCode)}:\n${printed}`);
+  return { wallSeconds, cpuSeconds: childrenSeconds() - before, peakMegabytes: peak / 1e6, workerMegabytes: workerPeak / 1e6 };
 }
 
 /** Processor time of all children of this process that have ended. */
