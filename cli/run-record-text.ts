@@ -10,6 +10,10 @@ export function runRecordText(record: RunRecord, seconds: number): string {
   const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
   const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${batches.retried.length === 0 ? '' : 'over all attempts '}${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
+  for (const { pass, tasks, retried: again } of record.passes) {
+    const what = pass === 'conversion' ? 'inputs converted by' : 'overviews made by';
+    lines.push(`  ${what} ${countText(tasks, 'task')}${again.length === 0 ? '' : `, of which ${String(again.length)} needed more than one attempt`}`);
+  }
   for (const output of outputs) {
     lines.push(`${output.name}: ${displayHref(output.href)} (${bytesText(output.bytes)}, ${countText(output.overviews, 'overview')}${output.bigTiff ? ', BigTIFF' : ''})`);
     for (const [i, { name, statistics }] of output.bands.entries()) {

@@ -3,7 +3,7 @@
 export type RunEvent =
   /** The run's machine entered a state: Split, ProcessBatches, Reduce. */
   | { readonly type: 'StateEntered'; readonly state: string }
-  /** A Map begins: so many batches. `pass` is 0 for the tiles, 1 for the overview pass. */
+  /** A Map begins: so many batches. `pass` is 0 for tiles and for conversions before them, from 1 on for overview passes. */
   | { readonly type: 'BatchesStarted'; readonly pass: number; readonly batches: number }
   | { readonly type: 'BatchStarted'; readonly batch: number; readonly attempt: number }
   /** A further attempt begins. `reason`: capacity lost, out of memory, timed out, try again. */

@@ -127,7 +127,9 @@ function sayChild({ batch, error, cause, execution }: FailedBatch, { json }: Log
   else streams.stdout.write(`${batch === undefined ? 'a batch' : `batch ${String(batch)}`} failed without a record of its tasks [${error}]\n  ${cause.replaceAll('\n', '\n  ')}\n`);
 }
 
-function titleOf({ batch, state, tiles }: BatchRecord, plan: Plan | undefined): string {
+function titleOf({ batch, state, tiles, task }: BatchRecord, plan: Plan | undefined): string {
+  // Tasks beside the batches of tiles have numbers above theirs.
+  if (task !== undefined) return `task ${String(batch)}: ${state}, ${task}`;
   if (plan === undefined || batch >= batchCount(tilingOf(plan))) return `batch ${String(batch)}: ${state}, ${countText(tiles, 'tile')}`;
   const { column, row, columns, rows } = batchWindow(tilingOf(plan), batch);
   return `batch ${String(batch)}: ${state}, ${countText(tiles, 'tile')} from ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;

@@ -1,4 +1,4 @@
-/** Reduce: merges what the workers wrote. Called again until it answers DONE; the machine knows MORE, one more pass of workers, which it does not ask for yet. */
+/** Reduce: merges what the workers wrote. Called again until it answers DONE, or MORE, one more pass of workers first. */
 import middy from '@middy/core';
 import { createMetrics } from '../../lib/base/metrics.ts';
 import { reduceEvent } from '../../lib/job/events.ts';
