@@ -89,7 +89,7 @@ function joined(spec: JobInput, scenes: readonly PlanScene[], rule: MosaicRule |
   const nodata = own !== undefined && (fitsDtype(own, dtype) || Number.isNaN(own)) ? toJsonNumber(own) : null;
   // Holes of a mosaic are marked by its nodata value; without one, by planes of validity, if anything marks them in the scenes.
   const masked = rule === 'count' ? false : scenes.some((scene) => scene.masked) || (nodata === null && scenes.some((scene) => scene.nodata !== null));
-  const fill = spec.fill ?? nodata ?? 0;
+  const fill = rule === 'count' ? 0 : (spec.fill ?? nodata ?? 0);
   const isNodata = nodata !== null && Object.is(fromJsonNumber(fill), fromJsonNumber(nodata));
   return { dtype, bands: first.bands.length, nodata, masked, fill, fillIsData: rule === 'count' || (!isNodata && (spec.fill !== undefined || !masked)) };
 }

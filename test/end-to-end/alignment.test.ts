@@ -3,14 +3,13 @@
  * on the grid's own pixels is taken as it is, without GDAL. The outputs are float64, with not-a-number where an input has no data, so that they show both.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
-import { GdalPool } from '../../lib/gdal/gdal-pool.ts';
 import type { Plan } from '../../lib/job/plan.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { runInProcess } from '../support/in-process-run.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
+import { warpScales } from '../support/warp-scales.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
 const space = createWorkspace('alignment');
@@ -21,18 +20,6 @@ after(async () => {
 });
 
 type Input = Readonly<Record<string, unknown>> & { readonly href: string; readonly resampling?: string; readonly fill?: number; readonly nodata?: number | string | null };
-
-/** How pixels of the inputs compare in size with those of the grid, as GDAL is told in both cases. */
-async function scalesOf(plan: Plan, output: string): Promise<Record<string, readonly [number, number]>> {
-  const warped = plan.inputs.filter(({ scenes: [scene] }) => scene?.reading.by === 'warp');
-  if (warped.length === 0) return {};
-  const pool = await GdalPool.start({ processes: 1, grid: readFileSync(output) });
-  try {
-    return Object.fromEntries(await Promise.all(warped.map(async ({ name, scenes: [scene] }) => [name, await pool.warpScale({ href: scene?.href ?? '' })] as const)));
-  } finally {
-    await pool.close();
-  }
-}
 
 /** Runs a job with an output for each input, and compares each with gdalwarp's answer. */
 async function check(inputs: Readonly<Record<string, Input>>, grid: object, how: { readonly warped: readonly string[]; readonly tilesPerTask?: number }): Promise<Plan> {
@@ -52,8 +39,8 @@ async function check(inputs: Readonly<Record<string, Input>>, grid: object, how:
   });
   const reading = Object.fromEntries(plan.inputs.map(({ name, scenes: [scene] }) => [name, scene?.reading.by]));
   assert.deepEqual(reading, Object.fromEntries(names.map((name) => [name, how.warped.includes(name) ? 'warp' : 'blocks'])));
-  const scales = await scalesOf(plan, `${folder}/${names[0] ?? ''}.tif`);
-  const facts = plan.inputs.map(({ name, fill, fillIsData }) => ({ name, fill, fillIsData, nodata: inputs[name]?.nodata === undefined ? 'file' : inputs[name].nodata, href: inputs[name]?.href, resampling: how.warped.includes(name) ? (inputs[name]?.resampling ?? 'nearest') : 'nearest', scale: scales[name] ?? [1, 1] }));
+  const scales = await warpScales(plan, `${folder}/${names[0] ?? ''}.tif`);
+  const facts = plan.inputs.map(({ name, fill, fillIsData, scenes: [scene] }) => ({ name, fill, fillIsData, nodata: inputs[name]?.nodata === undefined ? 'file' : inputs[name].nodata, href: inputs[name]?.href, resampling: how.warped.includes(name) ? (inputs[name]?.resampling ?? 'nearest') : 'nearest', scale: scales[scene?.href ?? ''] ?? [1, 1] }));
   assertNoDifferences(
     `
 from grid_oracle import *
