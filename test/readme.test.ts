@@ -1,5 +1,6 @@
 /** The examples of README.md and of the example's page do what they say: they are taken out of the text and run. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { makeScene } from '../examples/make-scene.ts';
 import { runRecord } from '../lib/job/records.ts';
 import { runCli } from './support/cli.ts';
+import { withoutGdal } from './support/gdal.ts';
 
 const root = new URL('../', import.meta.url);
 const call = 'npm run --silent tilefan -- ';
@@ -51,6 +53,27 @@ describe('the examples of the README', () => {
       const { exitCode, stdout, stderr } = await runCli(here, { cwd: folder });
       assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
       if (args.includes('--json')) assert.equal(runRecord.parse(JSON.parse(stdout)).state, 'SUCCEEDED');
+    }
+  });
+
+  void it('with more than one raster too', { skip: withoutGdal }, async () => {
+    makeScene(join(folder, 'west.tif'), 600);
+    makeScene(join(folder, 'east.tif'), 600);
+    // The neighbour to the east, and heights on a coarser grid of another CRS.
+    for (const [program, ...args] of [
+      ['gdal_edit.py', '-a_ullr', '604000', '5000040', '610000', '4994040', 'east.tif'],
+      ['gdalwarp', '-q', '-t_srs', 'EPSG:4326', '-tr', '0.0005', '0.0005', 'west.tif', 'dem.tif'],
+    ] as const) {
+      const { status, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+    }
+    const [, ...jobs] = [...readFileSync(new URL('README.md', root), 'utf8').matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => text);
+    assert.equal(jobs.length, 2);
+    for (const [i, text] of jobs.entries()) {
+      writeFileSync(join(folder, `more-${String(i)}.json`), text);
+      const { exitCode, stdout, stderr } = await runCli(['run', `more-${String(i)}.json`, '--json'], { cwd: folder });
+      assert.equal(exitCode, 0, stderr);
+      assert.equal(runRecord.parse(JSON.parse(stdout)).state, 'SUCCEEDED');
     }
   });
 
