@@ -175,7 +175,7 @@ function copiedInput(job: JobSpec, output: string, expressions: readonly Checked
     bandNames: pick(bandDescriptions),
     scales: pick(scales),
     offsets: pick(offsets),
-    colorTable: planned.bands.length === 1 && planned.bands[0] === 0 ? (colorTable as CopiedInput['colorTable']) : null,
+    colorTable: planned.bands.length === 1 && planned.bands[0] === 0 ? colorTable : null,
     photometric: colors[0] === 'Red' && colors[1] === 'Green' && colors[2] === 'Blue' ? 'rgb' : 'gray',
     alpha: alphaBand !== null && planned.bands.at(-1) === alphaBand,
   };
