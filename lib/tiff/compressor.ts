@@ -105,7 +105,7 @@ function zlibCandidate(settings: { readonly level: number; readonly memLevel?: n
 class SamplingDeflater implements Compressor {
   readonly #thorough = zlibCandidate({ level: 6 });
   /** From fast to thorough. */
-  readonly #candidates: readonly Candidate[] = [runsCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), this.#thorough];
+  readonly #candidates: readonly Candidate[] = [runsCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 }), this.#thorough];
   #picked = this.#thorough;
   #seen = 0;
   #nextSample = 0;
