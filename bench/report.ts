@@ -30,7 +30,9 @@ function scenarioLines(scenario: Scenario, results: Results, lines: readonly Lin
   const table = rows.length === 0 ? [] : [`| ${['', ...columns.map(({ title }) => title), 'runs'].join(' | ')} |`, `|${'---|'.repeat(columns.length + 2)}`, ...rows];
   const checks = lines.flatMap((line) => (line.kind === 'check' ? [`- ${line.check}: ${differencesText(line)}`] : []));
   const absent = [...new Set(lines.flatMap((line) => (line.kind === 'absent' ? [`- Without ${line.reason}.`] : [])))];
-  const failures = lines.flatMap((line) => (line.kind === 'failure' ? [`- ${line.step} failed: ${line.message.split('\n', 1)[0] ?? ''}`] : []));
+  // What has gone well since is told no more.
+  const stands = (step: string, at: string): boolean => !lines.some((line) => line.at > at && ((line.kind === 'step' && (line.step === step || step === 'preparation')) || (line.kind === 'check' && line.check === step)));
+  const failures = lines.flatMap((line) => (line.kind === 'failure' && stands(line.step, line.at) ? [`- ${line.step} failed: ${line.message.split('\n', 1)[0] ?? ''}`] : []));
   const comment = results.steps.length === 0 ? '' : (scenario.comment?.(results) ?? '');
   return [...table, ...(comment === '' ? [] : ['', comment]), ...(checks.length + absent.length + failures.length === 0 ? [] : ['', ...checks, ...absent, ...failures])];
 }
