@@ -70,7 +70,9 @@ export async function findConversions(reader: ObjectReader, job: JobSpec, proble
       return scenes.filter((scene) => scene !== undefined);
     }),
   );
-  const lines = found.flat().map((convert, i) => ({ batch: firstConversion + i, convert }));
+  // Two inputs may be the same scene.
+  const scenes = new Map(found.flat().map((convert) => [conversionKey(convert.href, convert.subdataset), convert]));
+  const lines = [...scenes.values()].map((convert, i) => ({ batch: firstConversion + i, convert }));
   if (lines.length > 0) problems.push(...unreadable);
   return lines;
 }
