@@ -44,9 +44,10 @@ export class ThreadPool implements TileRunner {
    * @param early threads that were started before; those that are too many are ended
    */
   constructor(setup: TileSetup, threads: number, signal: AbortSignal, early: EarlyThreads = new EarlyThreads(0)) {
-    // One tile that is read and waits is enough for all threads: whichever is ready first takes it.
+    // While each thread computes a tile, the next one for it is read.
     this.threads = threads;
-    this.inFlight = threads + 1;
+    // While each thread computes a tile, the next one for it is read.
+    this.inFlight = 2 * threads;
     this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup));
     for (const worker of early.workers.slice(threads)) void worker.terminate();
     if (early.failure !== undefined) this.#died(early.failure);

@@ -12,8 +12,6 @@ import { stripRows } from './tile.ts';
 const processBytes = 120 * 2 ** 20;
 /** A worker thread before its buffers: an estimate. */
 const threadBytes = 30 * 2 ** 20;
-/** Tiles whose bytes are held beside those of the threads: the one that is read ahead. */
-const tilesAhead = 1;
 /** A process with GDAL: itself, its block cache (lib/gdal), and what it opens. */
 const gdalProcessBytes = (90 + 64) * 2 ** 20;
 /** Copies of a window while it is warped: source, target, and both on their way. */
@@ -64,7 +62,8 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   const parts = {
     process: processBytes,
     threads: threads * (threadBytes + sources + mosaics + targets + decoding + Evaluator.bytes(program, { columns: tileSize, margin: halo })),
-    readAhead: (threads + tilesAhead) * readAhead,
+    // While each thread computes a tile, the next one for it is read.
+    readAhead: 2 * threads * readAhead,
     shared: inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(program, input.input), tileSize, facts), 0),
     gdal: gdalBytes(facts, tileSize),
     // One segment is gathered while another is written.

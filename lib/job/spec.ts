@@ -159,7 +159,7 @@ const grid = z.strictObject({
     .int()
     .min(128)
     .max(16_384)
-    .default(2048)
+    .default(1024)
     .describe("Side of a tile in pixels: every output's block size times a power of two."),
   halo: z
     .int()

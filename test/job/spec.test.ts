@@ -148,7 +148,7 @@ void describe('job spec', () => {
     assert.deepEqual(parseJobSpec(least), {
       name: 'job',
       inputs: { a: 'a.tif' },
-      grid: { footprint: 'intersection', tileSize: 2048, halo: 0, maxPixels: 1e11 },
+      grid: { footprint: 'intersection', tileSize: 1024, halo: 0, maxPixels: 1e11 },
       operation: { expression: { out: 'a[1]' }, parameters: {}, kernels: {}, nodata: 'mask' },
       outputs: { out: { href: 'out.tif', compression: 'deflate', predictor: 'auto', blockSize: 512, statistics: true } },
       compute: { tilesPerTask: 'auto' },
