@@ -97,6 +97,14 @@ export function wideRaster(setting: Setting, side: number): string {
   });
 }
 
+/** The scene's band 4 with pixels of 97 m, off its grid. */
+export function coarseRaster(setting: Setting, side: number): string {
+  const source = subset(setting, side);
+  return made(`${derived(setting, `coarse-${String(side)}`)}.tif`, (part) => {
+    execute('gdal_translate', ['-q', '-b', '4', '-tr', '97', '97', '-r', 'average', '-co', 'TILED=YES', '-co', 'COMPRESS=DEFLATE', source, part]);
+  });
+}
+
 export function sizeOf(file: string): { readonly columns: number; readonly rows: number } {
   const { size } = JSON.parse(execute('gdalinfo', ['-json', '-nomd', file])) as { readonly size: readonly [number, number] };
   return { columns: size[0], rows: size[1] };

@@ -2,7 +2,7 @@
 
 export interface ScalingPoint {
   readonly tiles: number;
-  /** For each tile more than in the point before; NaN for the first. */
+  /** For each tile more than in the first point; NaN for that. */
   readonly microseconds: number;
   readonly peakMegabytes: number;
 }
@@ -26,7 +26,7 @@ export function plotScaling(series: readonly ScalingSeries[]): string {
     { title: 'microseconds for a tile more', value: ({ microseconds }) => microseconds },
     { title: 'peak memory, MB', value: ({ peakMegabytes }) => peakMegabytes },
   ];
-  const width = panel.left + 2 * panel.width + panel.gap + 20;
+  const width = panel.left + 2 * panel.width + panel.gap + 40;
   const height = panel.top + panel.height + 70;
   const panels = axes.map((axis, i) => panelSvg(series, axis, panel.left + i * (panel.width + panel.gap)));
   const legend = series.map(({ name }, i) => {
@@ -75,6 +75,7 @@ function panelSvg(series: readonly ScalingSeries[], { title, value }: Axis, left
 
 /** The powers of ten around all values, one decade at least. */
 function decades(values: readonly number[]): readonly [number, number] {
+  if (values.length === 0) return [0, 1];
   const low = Math.floor(Math.log10(Math.min(...values)));
   return [low, Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))))];
 }

@@ -1,5 +1,5 @@
 /** What a worker needs, with the GDAL processes that it has started, against what its plan has projected. */
-import { made, pieces, subset, wideRaster } from '../inputs.ts';
+import { coarseRaster, made, pieces, subset, wideRaster } from '../inputs.ts';
 import { quotient, type Results, type Scenario, type Step } from '../scenario.ts';
 import { execute, noGdal, type Setting } from '../setting.ts';
 import { tilefanStep, type TilefanRun } from '../steps.ts';
@@ -15,6 +15,7 @@ function jobs(setting: Setting): Readonly<Record<string, Job>> {
   const wide = wideRaster(setting, side);
   const hrefs = pieces(setting, scene, 'memory-piece');
   const vrt = made(`memory-${String(setting.size)}.vrt`, (part) => { execute('gdalbuildvrt', ['-q', part, ...hrefs]); });
+  const coarse = coarseRaster(setting, side);
   const mercator = { crs: 'EPSG:3857', resolution: 14 };
   const ndvi = { inputs: { scene }, operation: ndviOperation };
   const average = { overviews: 'average' };
@@ -29,7 +30,7 @@ function jobs(setting: Setting): Readonly<Record<string, Job>> {
     'focal median 15': { inputs: { scene }, operation: { expression: { out: 'focal_median(scene[4], 15)' } }, output: { dtype: 'uint16', nodata: 0, ...average } },
     'copy, 4 bands uint16': { inputs: { scene }, operation: { copy: { out: 'scene' } }, output: average },
     'copy, 10 bands float64, zstd 1': { inputs: { wide }, operation: { copy: { out: 'wide' } }, output: { ...zstd1, ...average } },
-    'three bands uint8, JPEG': { inputs: { scene }, operation: { expression: { out: bytes } }, output: { dtype: 'uint8', compression: 'jpeg', nodata: 0, ...average } },
+    'three bands uint8, JPEG': { inputs: { scene }, operation: { expression: { out: bytes }, nodata: 'handle' }, output: { dtype: 'uint8', compression: 'jpeg', ...average } },
     '4 bands, LERC': { inputs: { scene }, operation: { copy: { out: 'scene' } }, output: { compression: 'lerc', ...average } },
     'mosaic of 16, last': { inputs: { scene: { hrefs } }, operation: ndviOperation, output: ndviOutput },
     'mosaic of 16, median': { inputs: { scene: { hrefs, rule: 'median' } }, operation: ndviOperation, output: ndviOutput },
@@ -38,8 +39,8 @@ function jobs(setting: Setting): Readonly<Record<string, Job>> {
     'warp, bilinear': { inputs: { scene: { href: scene, resampling: 'bilinear' } }, grid: mercator, operation: ndviOperation, output: ndviOutput },
     'warp of 16, 4 bands': { inputs: { scene: { hrefs, resampling: 'bilinear' } }, grid: mercator, operation: { copy: { out: 'scene' } }, output: { nodata: 0, ...average } },
     'NDVI beside a coarse, warped one': {
-      inputs: { scene, coarse: { href: wide, resampling: 'cubic', bands: [1] } },
-      grid: { like: 'scene' },
+      inputs: { scene, coarse: { href: coarse, resampling: 'cubic' } },
+      grid: { like: 'scene', footprint: 'reference' },
       operation: { expression: { out: '(scene[4] - scene[3]) / (scene[4] + scene[3]) + coarse[1]' } },
       output: ndviOutput,
     },

@@ -13,8 +13,9 @@ import { outFolder, path } from '../setting.ts';
 
 const tilePx = 128;
 /** Sides of the grids in tiles. */
-const grids: readonly (readonly [number, number])[] = [[10, 10], [40, 25], [100, 100], [400, 250], [1000, 1000]];
-const parts = ['split', 'engine', 'reduce'] as const;
+const grids: readonly (readonly [number, number])[] = [10, 32, 100, 316, 1000].map((side) => [side, side] as const);
+const parts = ['split', 'engine', 'reduce', 'reduceEmpty'] as const;
+const titles = { split: 'split', engine: 'engine', reduce: 'reduce', reduceEmpty: 'reduce, empty' };
 
 const folder = `${outFolder}scaling`;
 
@@ -47,22 +48,34 @@ async function work(pass: number): Promise<{ wall: number; peak: number; tasks: 
   return { wall, peak, tasks: lines.length };
 }
 
-/** Split with as many batches as there may be; then with as few, worked on and reduced. */
+async function fullReduce(tiles: number): Promise<Measurement> {
+  const full = `${outFolder}reduce`;
+  const command = (...args: readonly string[]): readonly string[] => [process.execPath, path('reduce.ts'), ...args];
+  rmSync(full, { recursive: true, force: true });
+  mkdirSync(full, { recursive: true });
+  await measure({ name: 'make segments', command: command('make', String(tiles)) });
+  const measured = await measure({ name: 'reduce', command: command('reduce') });
+  rmSync(full, { recursive: true, force: true });
+  return measured;
+}
+
+/** Split with as many batches as there may be; then with as few, worked on and reduced; then reduce of as many batches, with blocks in all of them (reduce.ts). */
 async function once(across: number, down: number): Promise<Figures> {
   makeSparse(across, down);
   const split = await part('split', folder, '1');
   makeSparse(across, down);
   await part('split', folder, '1000000');
   const engine = await work(0);
-  let [reduceSeconds, reducePeak, passSeconds] = [0, 0, 0];
+  let [emptySeconds, emptyPeak, passSeconds] = [0, 0, 0];
   for (let pass = 1; ; pass++) {
-    const reduce = await part('reduce', folder);
-    reduceSeconds += reduce.wallSeconds;
-    reducePeak = Math.max(reducePeak, reduce.peakMegabytes);
+    const empty = await part('reduce', folder);
+    emptySeconds += empty.wallSeconds;
+    emptyPeak = Math.max(emptyPeak, empty.peakMegabytes);
     if ((JSON.parse(readFileSync(`${folder}/state.json`, 'utf8')) as ReduceResult).status === 'DONE') break;
     passSeconds += (await work(pass)).wall;
   }
   rmSync(folder, { recursive: true, force: true });
+  const reduce = await fullReduce(across * down);
   return {
     tiles: across * down,
     split: split.wallSeconds,
@@ -70,29 +83,36 @@ async function once(across: number, down: number): Promise<Figures> {
     engine: engine.wall,
     enginePeak: engine.peak,
     engineTasks: engine.tasks,
-    reduce: reduceSeconds,
-    reducePeak,
+    reduce: reduce.wallSeconds,
+    reducePeak: reduce.peakMegabytes,
+    reduceEmpty: emptySeconds,
+    reduceEmptyPeak: emptyPeak,
     ...(passSeconds === 0 ? {} : { passes: passSeconds }),
   };
 }
 
-/** Microseconds for each tile that a grid has more than the one before. */
+/** Microseconds for each tile that a grid has more than the smallest, whose time is start-up; undefined where noise was larger. */
 function pointsOf(results: Results, what: (typeof parts)[number]): ScalingPoint[] {
   const measured = results.steps
     .map((step) => ({ tiles: results.median(step, 'tiles') ?? NaN, seconds: results.median(step, what) ?? NaN, peak: results.largest(step, `${what}Peak`) ?? NaN }))
     .toSorted((a, b) => a.tiles - b.tiles);
-  return measured.map(({ tiles, seconds, peak }, i) => {
-    const before = measured[i - 1];
-    return { tiles, peakMegabytes: peak, microseconds: before === undefined ? NaN : ((seconds - before.seconds) / (tiles - before.tiles)) * 1e6 };
+  const [first] = measured;
+  return measured.map(({ tiles, seconds, peak }) => {
+    const cost = first === undefined || tiles <= first.tiles ? NaN : ((seconds - first.seconds) / (tiles - first.tiles)) * 1e6;
+    return { tiles, peakMegabytes: peak, microseconds: cost > 0 ? cost : NaN };
   });
+}
+
+function costText(microseconds = NaN): string {
+  return Number.isNaN(microseconds) ? '' : microseconds.toFixed(1);
 }
 
 export const scaling: Scenario = {
   name: 'scaling',
   title: 'What a tile more costs',
   columns: parts.flatMap((name) => [
-    { title: `${name}, s`, figure: name, digits: 2 },
-    { title: `${name}, peak MB`, figure: `${name}Peak`, digits: 0, largest: true },
+    { title: `${titles[name]}, s`, figure: name, digits: 2 },
+    { title: `${titles[name]}, peak MB`, figure: `${name}Peak`, digits: 0, largest: true },
   ]),
   prepare({ tiles }) {
     const steps = grids
@@ -105,19 +125,19 @@ export const scaling: Scenario = {
   },
   judge(results: Results) {
     return parts.map((name): Verdict => {
-      // The first steps are mostly start-up; what is asked is whether the last ones cost more than those before.
       const costs = pointsOf(results, name).map(({ microseconds }) => microseconds);
       const [before, last] = costs.slice(-2);
       const value = costs.length < 4 || before === undefined || last === undefined ? undefined : last / before;
-      return { what: `${name}: a tile of the last tenfold against one of the tenfold before`, value, bound: '<=', target: 1.25 };
+      const { steps } = results;
+      return { what: `${titles[name]}: cost of a tile, ${steps.at(-1) ?? ''} against ${steps.at(-2) ?? ''}`, value, bound: '<=', target: 1.25 };
     });
   },
   comment(results: Results) {
-    const series = parts.map((name) => ({ name, points: pointsOf(results, name) }));
+    const series = parts.map((name) => ({ name: titles[name], points: pointsOf(results, name) }));
     if (results.steps.length === grids.length) writeFileSync(path('../docs/scaling.svg'), plotScaling(series));
     const rows = (series[0]?.points ?? []).flatMap(({ tiles }, i) =>
-      i === 0 ? [] : [`| ${tiles.toLocaleString('en')} | ${series.map(({ points }) => (points[i]?.microseconds ?? NaN).toFixed(1)).join(' | ')} |`],
+      i === 0 ? [] : [`| ${tiles.toLocaleString('en')} | ${series.map(({ points }) => costText(points[i]?.microseconds)).join(' | ')} |`],
     );
-    return ['| microseconds a tile, up to | split | engine | reduce |', '|---|---|---|---|', ...rows].join('\n');
+    return [`| microseconds for a tile more than the first hundred | ${series.map(({ name }) => name).join(' | ')} |`, `|${'---|'.repeat(series.length + 1)}`, ...rows].join('\n');
   },
 };
