@@ -1,9 +1,9 @@
 /** The work of a task on a batch of tiles: inputs opened, compute threads started, and each tile told on standard output as it is done. */
 import { TryAgainError } from '../../lib/base/errors.ts';
 import { runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
-import { GdalWindows, needsGdal } from '../../lib/job/gdal-windows.ts';
+import type { GdalWindows } from '../../lib/job/gdal-windows.ts';
 import { programOf } from '../../lib/job/operation.ts';
-import type { Plan } from '../../lib/job/plan.ts';
+import { needsGdal, type Plan } from '../../lib/job/plan.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
 import type { Store } from '../../lib/store/store.ts';
@@ -25,7 +25,7 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
   let summary: BatchSummary = { computed: 0, reused: 0 };
   const program = programOf(plan);
   const [column, row, columns, rows] = line.tiles;
-  const windows = needsGdal(plan) ? await GdalWindows.start(store, plan, plan.threads) : undefined;
+  const windows = needsGdal(plan) ? await startWindows(plan, store) : undefined;
   const inputs = new TileInputs(store, plan, program, { column, row, columns, rows }, windows);
   const runner = new ThreadPool(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()), plan.threads, signal, early);
   if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
@@ -48,4 +48,10 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
     await windows?.close();
   }
   onProgress(summary);
+}
+
+/** Most jobs don't need GDAL, nor the client of S3 that it takes its credentials from: they are loaded for those that do. */
+async function startWindows(plan: Plan, store: Store): Promise<GdalWindows> {
+  const { GdalWindows } = await import('../../lib/job/gdal-windows.ts');
+  return await GdalWindows.start(store, plan, plan.threads);
 }

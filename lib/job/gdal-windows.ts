@@ -19,11 +19,6 @@ export function gridHeader({ grid }: Pick<Plan, 'grid'>): Uint8Array {
   return writeCogHeader(image, format, [createBlockTable({ columns, rows }, headerBlockSize)]);
 }
 
-/** Whether a plan has scenes that our own reader doesn't read. */
-export function needsGdal({ inputs }: Plan): boolean {
-  return inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
-}
-
 export class GdalWindows implements WindowSource {
   readonly #reader: Pick<ObjectReader, 'stat'>;
   readonly #pool: GdalPool;

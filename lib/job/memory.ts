@@ -6,7 +6,7 @@ import { encoderBytes } from '../tiff/block-encoder.ts';
 import { blockBytes } from '../tiff/layout.ts';
 import { encodingOf, type MemoryProjection, type PlanInput, type PlanOutput } from './plan.ts';
 import { deepestOverlap, largestTileBytes, sharedBytes, sharesBlocks, type FilePlace, type MeasuredFile } from './read-ahead.ts';
-import { stripRows } from './tile.ts';
+import { stripRows } from './strips.ts';
 
 /** Node with our modules loaded, its own heap and the store's buffers; measured (docs/performance.md). */
 const processBytes = 120 * 2 ** 20;

@@ -210,6 +210,11 @@ export function nodataOf({ nodata }: Pick<PlanOutput, 'nodata'>): number | undef
   return nodata === null ? undefined : fromJsonNumber(nodata);
 }
 
+/** Whether a plan has scenes that our own reader doesn't read. */
+export function needsGdal({ inputs }: Plan): boolean {
+  return inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
+}
+
 /** What an input is where no scene lies. */
 export function fillOf({ fill }: Pick<PlanInput, 'fill'>): number {
   return fromJsonNumber(fill);

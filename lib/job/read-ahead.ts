@@ -3,7 +3,7 @@ import { bytesPerSample } from '../raster/dtype.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { blockBytes, blockCount, type BlockLayout } from '../tiff/layout.ts';
 import type { Tiff } from '../tiff/open.ts';
-import { blockOnGrid } from './tile-planes.ts';
+import { blockOnGrid } from './block-grid.ts';
 
 /** Blocks whose lengths are read for an exact answer; beyond, blocks count as large as they are decoded. */
 const maxMeasuredBlocks = 262_144;

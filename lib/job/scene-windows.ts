@@ -1,7 +1,6 @@
 /** Windows of scenes that our own reader doesn't read: off the grid, in a VRT, or features. What fetches them is GDAL (lib/gdal). */
 import { bytesPerSample } from '../raster/dtype.ts';
-import type { Window } from '../raster/window.ts';
-import { area } from './tile-planes.ts';
+import { area, type Window } from '../raster/window.ts';
 import { fillOf, nodataOf, type PlanInput, type PlanScene } from './plan.ts';
 
 /** One window of one scene. */

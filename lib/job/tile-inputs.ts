@@ -4,16 +4,18 @@
  */
 import { bytesPerSample } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
-import { intersect, type Window } from '../raster/window.ts';
+import { area, intersect, type Window } from '../raster/window.ts';
 import { planRanges } from '../store/range-plan.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { blockIndex, blockWindow, type BlockLayout } from '../tiff/layout.ts';
+import { bandOfBlock, blockOnGrid, sampleBytes } from './block-grid.ts';
 import { fillOf, nodataOf, tilingOf, type Plan, type PlanInput, type PlanScene } from './plan.ts';
 import { SceneFiles, type OpenFile } from './scene-files.ts';
 import { sceneWindow, sceneWindowBytes, type SceneWindow, type WindowSource } from './scene-windows.ts';
 import { SharedBlocks, type Arrival } from './shared-blocks.ts';
-import { stripRows, type DecodeTask, type TileTask } from './tile.ts';
-import { area, bandOfBlock, blockOnGrid, sampleBytes, type ImageBlocks, type TileBlock, type TileImage, type TileInput, type TileScene } from './tile-planes.ts';
+import { stripRows } from './strips.ts';
+import type { DecodeTask, TileTask } from './tile.ts';
+import type { ImageBlocks, TileBlock, TileImage, TileInput, TileScene } from './tile-planes.ts';
 import { tileWindow } from './tiling.ts';
 
 /** What reading needs of the compute threads: blocks that several tiles share are decoded before any of them is computed. */

@@ -5,10 +5,11 @@
 import { allocateSamples, type Dtype, type SampleArray, viewSamples, bytesPerSample } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { MosaicBand, ScratchPlanes, type MosaicRule } from '../raster/mosaic.ts';
-import { intersect, type Window } from '../raster/window.ts';
+import { area, intersect, type Window } from '../raster/window.ts';
 import { BlockReader } from '../tiff/block-reader.ts';
 import { DecodeMemory } from '../tiff/decode-memory.ts';
 import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
+import { bandOfBlock, blockOnGrid, sampleBytes } from './block-grid.ts';
 
 /** An input as the threads know it. Plain data. */
 export interface TileInput {
@@ -346,26 +347,6 @@ interface Place {
   readonly row: number;
   /** What blocks hold that were never written. */
   readonly empty: number;
-}
-
-/** Bytes of a sample of a decoded block. */
-export function sampleBytes({ mask, dtype }: BlockLayout): number {
-  return mask ? 1 : bytesPerSample(dtype);
-}
-
-/** The pixels of the grid that a block has. */
-export function blockOnGrid(layout: BlockLayout, index: number, { column, row }: { readonly column: number; readonly row: number }): Window {
-  const block = blockWindow(layout, index);
-  return { ...block, column: block.column + column, row: block.row + row };
-}
-
-/** The band whose blocks `index` belongs to, where each band has blocks of its own. */
-export function bandOfBlock(layout: BlockLayout, index: number): number | undefined {
-  return layout.interleave === 'band' ? Math.floor(index / (layout.blocksAcross * layout.blocksDown)) : undefined;
-}
-
-export function area({ columns, rows }: Window): number {
-  return columns * rows;
 }
 
 /** Fills the part of a region's plane. */

@@ -2,12 +2,12 @@
  * One tile, from the bytes of its input blocks to the encoded blocks of its outputs. This is what a compute thread does; no input or
  * output happens here.
  */
-import { DataError, InputUnavailableError, OperationError, TilefanError } from '../base/errors.ts';
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { noStatistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
+import { inTile } from './tile-error.ts';
 import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
 import { SourcePlanes, type ImageBlocks, type TileInput, type TileScene } from './tile-planes.ts';
 
@@ -45,26 +45,6 @@ export interface TileResult {
   readonly column: number;
   readonly row: number;
   readonly outputs: readonly TileOutputResult[];
-}
-
-/** Rows that are computed together, at least: fewer would make the steps of a program too short to be worth their calls. */
-const leastStripRows = 256;
-
-/**
- * Rows of a tile that are read and computed together. The planes of the inputs then hold a strip instead of a tile. No block may lie in two strips, or
- * it would be decoded twice; where the blocks of the inputs don't allow that, the strip is the whole tile.
- * @param blocks heights of the inputs' blocks, and a row of the grid at which one begins; undefined when nothing is known of them
- */
-export function stripRows(tileSize: number, blocks: readonly { readonly height: number; readonly begin: number }[] | undefined): number {
-  if (blocks === undefined) return tileSize;
-  const together = blocks.reduce((a, { height }) => (a / greatestCommonDivisor(a, height)) * height, 1);
-  const strip = together * Math.ceil(leastStripRows / together);
-  const aligned = blocks.every(({ height, begin }) => begin % height === 0);
-  return aligned && strip < tileSize && tileSize % strip === 0 ? strip : tileSize;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** Computes tiles one after another; buffers are allocated once, for the largest tile. */
@@ -172,16 +152,4 @@ export class TileProcessor {
 function pixelsOf(outputs: readonly TileOutput[], index: number, all: readonly SampleArray[]): number[] {
   const first = outputs.slice(0, index).reduce((sum, { encoding }) => sum + encoding.bands, 0);
   return all.slice(first, first + (outputs[index]?.encoding.bands ?? 0)).map((samples) => samples[0] as number);
-}
-
-/** The same error with the tile named in message and data. */
-export function inTile(error: unknown, { column, row, window }: Pick<TileTask, 'column' | 'row' | 'window'>): Error {
-  const place = `tile ${String(column)},${String(row)} (columns ${String(window.column)} to ${String(window.column + window.columns - 1)}, rows ${String(window.row)} to ${String(window.row + window.rows - 1)})`;
-  const where = { tile: [column, row], window };
-  for (const Class of [DataError, InputUnavailableError]) {
-    if (error instanceof Class) return new Class(error.code, `${place}: ${error.message}`, { cause: error, where: { ...error.where, ...where } });
-  }
-  if (error instanceof TilefanError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new OperationError('OPERATION_FAILED', `${place}: ${message}`, { cause: error, where });
 }

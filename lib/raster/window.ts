@@ -18,3 +18,8 @@ export function intersect(a: Window, b: Window): Window {
     rows: Math.max(0, Math.min(a.row + a.rows, b.row + b.rows) - row),
   };
 }
+
+/** Pixels of a window. */
+export function area({ columns, rows }: Window): number {
+  return columns * rows;
+}
