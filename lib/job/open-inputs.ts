@@ -1,40 +1,17 @@
 /** The inputs of a job, opened: what their headers say, scene by scene. Nothing but headers is read. */
 import pLimit from 'p-limit';
 import { DataError, TilefanError } from '../base/errors.ts';
-import type { Dtype } from '../raster/dtype.ts';
 import { displayHref, parentHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { determinant } from '../raster/affine.ts';
-import type { Crs } from '../tiff/crs.ts';
-import type { GeoTags, Geotransform } from '../tiff/geo.ts';
 import { openTiff, type Tiff } from '../tiff/open.ts';
 import { convertedHref, type Conversions } from './conversions.ts';
 import { rasterFormat } from './raster-format.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
 import { inputHrefs, type NamedHref } from './resolve.ts';
+import type { SceneFacts } from './scene-facts.ts';
 import type { JobInput, JobSpec } from './spec.ts';
 import { stacScenes } from './stac.ts';
-import { openVrt } from './vrt.ts';
-
-/** What a header says of a scene. */
-export interface SceneFacts {
-  readonly version: string;
-  readonly bytes: number;
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-  readonly bands: number;
-  readonly dtype: Dtype;
-  readonly nodata: number | null;
-  readonly masked: boolean;
-  /** 0-based. */
-  readonly alphaBand: number | null;
-  readonly geotransform: Geotransform | null;
-  readonly groundControlPoints: number;
-  readonly crs: Crs;
-  /** The tags to write back for a grid like this; empty for a VRT. */
-  readonly tags: GeoTags;
-}
 
 export interface OpenScene {
   /** What is read: the scene itself, or what it was converted to. */
@@ -103,7 +80,9 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
   const href = convertedHref(conversions, source.href, subdataset) ?? source.href;
   const base = { href, source, subdataset: href === source.href ? subdataset : null };
   if (href === source.href && subdataset === null && (await rasterFormat(reader, href)) === 'vrt') {
-    const facts = await openVrt(reader, href, spec.sources ?? [parentHref(href)]);
+    // Few inputs are VRTs, and the parser of XML is loaded for these only.
+    const { openVrt } = await import('./vrt.ts');
+    const facts = await openVrt(reader, href, spec.sources ?? [parentHref(href)], spec.nodata === undefined);
     return { ...base, facts: checked(href, facts), tiff: undefined };
   }
   const tiff = await openTiff(reader, href);

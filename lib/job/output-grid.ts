@@ -5,7 +5,7 @@
 import { TilefanError } from '../base/errors.ts';
 import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unionExtent, type Extent } from '../raster/affine.ts';
 import { displayHref } from '../store/href.ts';
-import { crsName, crsOfEpsg, geoTagsOf, hasCrs, sameCrs } from '../tiff/crs.ts';
+import { crsName, crsOfEpsg, geoTagsOf, hasCrs, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
 import { extentOnLattice, latticeOffset, type Lattice } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
@@ -57,11 +57,13 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
       return undefined;
     }
     const scene = first.scenes[0] as OpenScene;
-    const reference = { lattice: latticeOf(scene), tags: scene.facts.tags, input: first };
-    if (like === undefined && !sharesLattice(reference, rasters, problems)) return undefined;
-    return reference;
+    if (like === undefined && !sharesLattice(scene.facts, first, rasters, problems)) return undefined;
+    const known = await writableCrs(scene, problems);
+    return known && { lattice: { crs: known, geotransform: scene.facts.geotransform }, tags: scene.facts.tags, input: first };
   }
-  const sceneCrs = first?.scenes[0]?.facts.crs;
+  const scene = first?.scenes[0];
+  const sceneCrs = scene === undefined ? undefined : await writableCrs(scene, crs === undefined ? problems : []);
+  if (crs === undefined && scene !== undefined && sceneCrs === undefined) return undefined;
   const of = crs === undefined ? sceneCrs : (await crsOfEpsg(Number(crs.slice('EPSG:'.length)))).crs;
   if (of === undefined || !hasCrs(of)) {
     problems.push({ path: '$.grid.crs', message: 'missing: no input has a CRS' });
@@ -78,19 +80,23 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
   return { lattice: { crs: of, geotransform: origin }, tags, input: undefined };
 }
 
-function latticeOf({ facts: { crs, geotransform } }: OpenScene): Lattice {
-  return { crs, geotransform };
+/** The CRS of a scene as a GeoTIFF can say it: a VRT has it as text, of which only an EPSG code can be taken over. */
+async function writableCrs({ href, tiff, facts: { crs } }: OpenScene, problems: Problem[]): Promise<Crs | undefined> {
+  if (tiff !== undefined || !hasCrs(crs)) return crs;
+  if (crs.epsg !== null) return (await crsOfEpsg(crs.epsg)).crs;
+  problems.push({ path: '$.grid.crs', message: `missing: ${displayHref(href)} is a VRT whose CRS, ${crsName(crs)}, has no EPSG code, and outputs can't take it over; wanted crs and resolution in grid, or a GeoTIFF that the grid is like`, code: 'CRS_UNKNOWN' });
+  return undefined;
 }
 
 /** Whether all rasters are on the lattice of the first; those that aren't are problems, because nobody has said which grid is wanted. */
-function sharesLattice({ lattice, input }: Reference, rasters: readonly RasterInput[], problems: Problem[]): boolean {
+function sharesLattice(lattice: Lattice, input: RasterInput, rasters: readonly RasterInput[], problems: Problem[]): boolean {
   let shared = true;
   for (const { name, scenes } of rasters) {
     const other = scenes.find(({ facts }) => latticeOffset(lattice, facts) === undefined);
     if (other === undefined) continue;
     shared = false;
     const differences = latticeDifferences(lattice, other).join(', ');
-    const than = input?.name === name ? `its own first scene` : `${input?.name ?? ''} (${displayHref(input?.scenes[0]?.href ?? '')})`;
+    const than = input.name === name ? `its own first scene` : `${input.name} (${displayHref(input.scenes[0]?.href ?? '')})`;
     problems.push({
       path: jsonPath(['inputs', name]),
       message: `${displayHref(other.href)} is on another pixel grid than ${than}: ${differences}; say in grid which one the outputs take: like (an input), or crs, resolution and bounds`,

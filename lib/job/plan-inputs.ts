@@ -1,6 +1,7 @@
 /** From opened inputs to those of the plan: how each scene comes onto the grid, and what the operation gets of it. */
 import { fromJsonNumber, toJsonNumber } from '../base/json-number.ts';
 import { TilefanError } from '../base/errors.ts';
+import { commonDtype } from '../raster/common-dtype.ts';
 import { fitsDtype, type Dtype } from '../raster/dtype.ts';
 import { mosaicDtype, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
@@ -93,26 +94,6 @@ function joined(spec: JobInput, scenes: readonly PlanScene[], rule: MosaicRule |
   const isNodata = nodata !== null && Object.is(fromJsonNumber(fill), fromJsonNumber(nodata));
   return { dtype, bands: first.bands.length, nodata, masked, fill, fillIsData: rule === 'count' || (!isNodata && (spec.fill !== undefined || !masked)) };
 }
-
-/** The smallest type that holds the values of both. */
-function commonDtype(a: Dtype, b: Dtype): Dtype {
-  if (a === b) return a;
-  const order: readonly Dtype[] = ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'float64'];
-  const holds = (wide: Dtype, narrow: Dtype): boolean => holders[narrow].includes(wide) || wide === narrow;
-  return order.find((dtype) => holds(dtype, a) && holds(dtype, b)) ?? 'float64';
-}
-
-/** For each type the others that hold all of its values. */
-const holders: Readonly<Record<Dtype, readonly Dtype[]>> = {
-  uint8: ['uint16', 'int16', 'uint32', 'int32', 'float32', 'float64'],
-  int8: ['int16', 'int32', 'float32', 'float64'],
-  uint16: ['uint32', 'int32', 'float32', 'float64'],
-  int16: ['int32', 'float32', 'float64'],
-  uint32: ['float64'],
-  int32: ['float64'],
-  float32: ['float64'],
-  float64: [],
-};
 
 /** The nodata value as samples of a type have it; null for one that no sample can have, such as -9999 of uint8. */
 function sampleValue(value: number | null, dtype: Dtype): PlanScene['nodata'] {

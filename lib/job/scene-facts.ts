@@ -1,0 +1,23 @@
+import type { Dtype } from '../raster/dtype.ts';
+import type { Crs } from '../tiff/crs.ts';
+import type { GeoTags, Geotransform } from '../tiff/geo.ts';
+
+/** What a header says of a scene. */
+export interface SceneFacts {
+  readonly version: string;
+  readonly bytes: number;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly bands: number;
+  readonly dtype: Dtype;
+  readonly nodata: number | null;
+  readonly masked: boolean;
+  /** 0-based. */
+  readonly alphaBand: number | null;
+  readonly geotransform: Geotransform | null;
+  readonly groundControlPoints: number;
+  readonly crs: Crs;
+  /** The tags to write back for a grid like this; empty for a VRT. */
+  readonly tags: GeoTags;
+}
