@@ -7,7 +7,7 @@ import { chooseBatch, maxSegments } from './batch-size.ts';
 import { checkCopies, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
 import type { Conversions } from './conversions.ts';
 import { addressOf, type RunState } from './events.ts';
-import { fittingTileSize, outputBytes, projectMemory, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
+import { fittingTileSize, outputBytes, projectMemory, projectShared, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
 import { openInputs, type OpenInput } from './open-inputs.ts';
 import { compileOperation, type Expressions, type OperationInput } from './operation.ts';
 import { outputGrid } from './output-grid.ts';
@@ -149,8 +149,8 @@ async function measureInputs(inputs: readonly PlanInput[], opened: readonly Open
 /** Tiles side by side, at most, so that the blocks they share leave room for everything else; 1 when even that is too much. */
 function widestBatch(facts: Omit<MemoryFacts, 'batchColumns'>, tileSize: number): number {
   for (let batchColumns = 1; batchColumns < 2 ** 20; batchColumns *= 2) {
-    const { shared, limit } = projectMemory({ ...facts, batchColumns: 2 * batchColumns }, tileSize);
-    if (shared > limit * sharedShare) return batchColumns;
+    const shared = projectShared({ ...facts, batchColumns: 2 * batchColumns }, tileSize);
+    if (shared > facts.limit * sharedShare) return batchColumns;
     if (shared === 0) return Infinity;
   }
   return Infinity;

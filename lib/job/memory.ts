@@ -64,7 +64,7 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
     threads: threads * (threadBytes + sources + mosaics + targets + decoding + Evaluator.bytes(program, { columns: tileSize, margin: halo })),
     // While each thread computes a tile, the next one for it is read.
     readAhead: 2 * threads * readAhead,
-    shared: inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(program, input.input), tileSize, facts), 0),
+    shared: projectShared(facts, tileSize),
     gdal: gdalBytes(facts, tileSize),
     // One segment is gathered while another is written.
     segments: 2 * segmentBytes * outputs.length,
@@ -72,6 +72,11 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
   };
   const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   return { ...parts, total, limit };
+}
+
+/** What decoded blocks take that tiles share. */
+export function projectShared(facts: Pick<MemoryFacts, 'inputs' | 'program' | 'halo' | 'batchColumns'>, tileSize: number): number {
+  return facts.inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(facts.program, input.input), tileSize, facts), 0);
 }
 
 function stripRowsOf({ halo, inputs }: MemoryFacts, tileSize: number): number {
@@ -113,7 +118,7 @@ function tileBytes({ input, file }: MemoryInput, sources: number, tileSize: numb
   );
 }
 
-function sharedOf({ input, file }: MemoryInput, sources: number, tileSize: number, { halo, batchColumns }: MemoryFacts): number {
+function sharedOf({ input, file }: MemoryInput, sources: number, tileSize: number, { halo, batchColumns }: Pick<MemoryFacts, 'halo' | 'batchColumns'>): number {
   if (file !== undefined) {
     const { layout } = file.measured.tiff.main;
     return sharesBlocks(layout, file.place, tileSize, halo) ? sharedBytes(layout, sources, tileSize, halo, batchColumns) : 0;

@@ -33,14 +33,19 @@ export async function measureFile(tiff: Tiff): Promise<MeasuredFile> {
 export function largestTileBytes({ tiff, lengths }: MeasuredFile, place: FilePlace, tileSize: number, halo: number): number {
   const { layout } = tiff.main;
   if (lengths === undefined) return Math.min(tiff.size, blocksUnder(layout, tileSize + 2 * halo, tileSize + 2 * halo) * blockBytes(layout));
-  const tiles = new Map<string, number>();
+  const { window } = place;
+  const firstColumn = Math.floor((window.column - halo) / tileSize);
+  const firstRow = Math.floor((window.row - halo) / tileSize);
+  const across = Math.floor((window.column + window.columns - 1 + halo) / tileSize) - firstColumn + 1;
+  const tiles = new Map<number, number>();
   let most = 0;
   for (const [block, length] of lengths.entries()) {
-    const { column, row, columns, rows } = intersect(blockOnGrid(layout, block, place), place.window);
+    if (length === 0) continue;
+    const { column, row, columns, rows } = intersect(blockOnGrid(layout, block, place), window);
     if (columns === 0 || rows === 0) continue;
     for (let y = Math.floor((row - halo) / tileSize); y * tileSize < row + rows + halo; y++) {
       for (let x = Math.floor((column - halo) / tileSize); x * tileSize < column + columns + halo; x++) {
-        const key = `${String(x)}/${String(y)}`;
+        const key = (y - firstRow) * across + x - firstColumn;
         const bytes = (tiles.get(key) ?? 0) + length;
         tiles.set(key, bytes);
         most = Math.max(most, bytes);
