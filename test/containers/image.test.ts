@@ -50,7 +50,7 @@ void describe('the image of the worker', { skip }, () => {
   void it('has the code of this tree', () => {
     for (const folder of ['lib', 'containers/worker']) {
       for (const file of readdirSync(join(projectFolder, folder), { recursive: true, encoding: 'utf8' })) {
-        if (!file.endsWith('.ts')) continue;
+        if (!/\.(?:ts|py|mjs)$/.test(file)) continue;
         const built = join(image.root, image.config.WorkingDir, folder, file);
         const same = existsSync(built) && readFileSync(built, 'utf8') === readFileSync(join(projectFolder, folder, file), 'utf8');
         assert.ok(same, `${folder}/${file} is another in ${image.root}: build the image anew`);
@@ -119,6 +119,15 @@ for (const format of ['jpeg', 'webp']) console.log((await sharp(await image.toFo
     assert.deepEqual([state, attempts.length, attempts[0]?.tilesComputed], ['SUCCEEDED', 1, tiles]);
     assert.equal(attempts[0]?.log?.stream, 'ecs/curl/cd189a933e5849daa93386466019ab50');
     assert.ok(segments('whole').length > 0);
+  });
+
+  // Catches: an image whose GDAL the worker doesn't find, or that can't reach S3.
+  void it('warps an input that is off the grid', async () => {
+    const small = await splitSmallJob(base, 'warped', { grid: { crs: 'EPSG:3857', resolution: 20, tileSize: 128 } });
+    const { exitCode, stderr } = await run({ env: { ...server.env, ...small.env } });
+    assert.equal(exitCode, 0, stderr);
+    const { outputs } = await finish(store, small);
+    assert.ok((outputs[0]?.bands[0]?.statistics?.count ?? 0) > 100_000, JSON.stringify(outputs[0]));
   });
 
   void it('commits what is finished on SIGTERM, exits 75, and the next one goes on to the same result', async () => {

@@ -106,6 +106,50 @@ answer(check_header(path, source, 1, 'float64', np.nan, 128) + check_levels(path
     assertResult(join(bucket, 'out/killed.tif'));
   });
 
+  // Catches: GDAL's own ways to S3 (endpoint, credentials, sidecar files), and conversions that take a bucket for a folder.
+  void it('brings inputs of every kind onto the grid from S3 as from files', async () => {
+    const folder = space.newFolder();
+    makeFiles(
+      `
+import json, os
+source, folder = sys.argv[1:]
+at = lambda name: os.path.join(folder, name)
+gdal.Warp(at('mercator.tif'), source, dstSRS='EPSG:3857', xRes=14, yRes=14)
+gdal.Translate(at('left.tif'), source, srcWin=[0, 0, 800, 1300]); gdal.Translate(at('right.tif'), source, srcWin=[700, 0, 800, 1300])
+gdal.BuildVRT(at('both.vrt'), [at('left.tif'), at('right.tif')]).FlushCache()
+gdal.SetConfigOption('GDAL_PAM_ENABLED', 'YES')
+gdal.Translate(at('plain.png'), source, format='PNG', bandList=[1], creationOptions=['WORLDFILE=YES'])
+json.dump({'type': 'FeatureCollection', 'features': [{'type': 'Feature', 'id': n, 'stac_version': '1.0.0', 'properties': {}, 'geometry': None, 'links': [], 'assets': {'data': {'href': './%s.tif' % n}}} for n in ('left', 'right')]}, open(at('items.json'), 'w'))
+x, y = 5e5 + 3000, 5e6 - 3000
+json.dump({'type': 'FeatureCollection', 'crs': {'type': 'name', 'properties': {'name': 'urn:ogc:def:crs:EPSG::32633'}}, 'features': [{'type': 'Feature', 'properties': {}, 'geometry': {'type': 'Polygon', 'coordinates': [[[x, y], [x + 5000, y], [x + 2000, y - 6000], [x, y]]]}}]}, open(at('areas.geojson'), 'w'))`,
+      [scene, folder],
+    );
+    for (const name of readdirSync(folder)) copyFileSync(join(folder, name), join(bucket, 'in', name));
+    const kinds = (base: string): object => ({
+      inputs: {
+        a: base === '' ? scene : 'in/scene with space.tif',
+        far: { href: `${base}mercator.tif`, resampling: 'bilinear' },
+        vrt: `${base}both.vrt`,
+        items: { stac: { href: `${base}items.json`, asset: 'data' } },
+        png: `${base}plain.png`,
+        areas: { href: `${base}areas.geojson`, vector: { burn: 7 } },
+      },
+      grid: { like: 'a', tileSize: 256 },
+      operation: { expression: { o: ['a[1]', 'far[1]', 'vrt[2]', 'items[2]', 'png[1]', 'areas[1]'] } },
+    });
+    const output = { dtype: 'uint16', nodata: 0 };
+    await runJob([job('kinds', kinds('in/'), output), '--work', `s3://${server.bucket}/work`, '--workers', '2'], { env: server.env });
+    const files = join(folder, 'job.json');
+    writeFileSync(files, JSON.stringify({ name: 'kinds', ...kinds(''), outputs: { o: { href: 'files.tif', blockSize: 128, compression: 'none', ...output } } }));
+    await runJob([files, '--work', `${folder}/work`]);
+    assertNoDifferences(
+      `
+s3, files, source = (gdal.Open(path).ReadAsArray() for path in sys.argv[1:])
+answer([] if (s3 == files).all() and (files[0] == source[0]).all() and (files[2] == source[1]).all() and (files[3] == source[1]).all() and (files[4] == source[0]).all() and (files[1] != 0).mean() > 0.9 and set(np.unique(files[5])) == {0, 7} else ['differ'])`,
+      [join(bucket, 'out/kinds.tif'), join(folder, 'files.tif'), scene],
+    );
+  });
+
   void it('says what is wrong with a bucket, a key or credentials', async () => {
     const bad = async (args: readonly string[], exitCode: number, says: readonly (string | RegExp)[], env: Readonly<Record<string, string>> = {}): Promise<void> => {
       const result = await runCli(['run', job('bad'), '--run', 'bad', ...args], { env: { ...server.env, ...env } });

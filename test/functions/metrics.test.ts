@@ -39,7 +39,7 @@ function printed(t: TestContext): Record<string, unknown>[] {
 
 test('a run from split to reduce', async (t) => {
   const lines = printed(t);
-  const run = await splitSmallJob(base, 'whole', metricsOn);
+  const run = await splitSmallJob(base, 'whole', { env: metricsOn });
   assert.deepEqual(lines, [{ service: 'tilefan-dev', JobsPlanned: 1, TilesPlanned: tiles, BatchesPlanned: 1 }]);
   const worker = spawnSync(process.execPath, [fileURLToPath(new URL('../../containers/worker/main.ts', import.meta.url))], { env: { ...process.env, ...run.env }, encoding: 'utf8' });
   assert.equal(worker.status, 0, worker.stderr);
