@@ -1,6 +1,6 @@
 /** Where a raster lies among the pixels of a lattice: on it, or somewhere else on the Earth. */
-import { applyAffine, determinant, extentOf, invertAffine, type Affine, type Extent, type Point } from '../raster/affine.ts';
-import { datumSlack, fullTurn, hasCrs, pointTransform, sameCrs, type Crs } from '../tiff/crs.ts';
+import { applyAffine, determinant, extentOf, invertAffine, unionExtent, type Affine, type Extent, type Point } from '../raster/affine.ts';
+import { datumSlack, fullTurn, hasCrs, isPlaceable, pointTransform, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { Geotransform } from '../tiff/geo.ts';
 
 /** Pixels without end: a CRS, and the coordinates of pixel corners; null where there is no georeference. */
@@ -24,8 +24,8 @@ export function latticeOffset(lattice: Lattice, raster: Located): { readonly col
   if (!sameCrs(lattice.crs, raster.crs)) return undefined;
   const { geotransform } = lattice;
   if (geotransform === null || raster.geotransform === null) return geotransform === raster.geotransform ? { column: 0, row: 0 } : undefined;
-  if (determinant(geotransform as Affine) === 0) return undefined;
-  const inverse = invertAffine(geotransform as Affine);
+  if (determinant(geotransform) === 0) return undefined;
+  const inverse = invertAffine(geotransform);
   const place = (point: Point): Point => applyAffine(inverse, applyAffine(raster.geotransform as Affine, point));
   const [x, y] = place([0, 0]);
   const [column, row] = [Math.round(x), Math.round(y)];
@@ -54,7 +54,7 @@ function gridPoints({ width, height, geotransform }: Located): Point[] {
 
 /**
  * The rectangle of the lattice, in pixels, that a raster covers; exact for one of the same CRS.
- * @returns undefined where that can't be said: no georeference, a part without a place in the lattice's CRS, or one around a pole or across
+ * @returns undefined where that can't be said: no georeference, a CRS whose coordinates only GDAL knows, a part without a place in the lattice's CRS, or one around a pole or across
  * the seam of the map
  * @throws DataError CRS_UNKNOWN
  */
@@ -62,11 +62,13 @@ export async function extentOnLattice(lattice: Lattice, raster: Located): Promis
   const offset = latticeOffset(lattice, raster);
   if (offset !== undefined) return { xmin: offset.column, ymin: offset.row, xmax: offset.column + raster.width, ymax: offset.row + raster.height };
   if (lattice.geotransform === null || raster.geotransform === null || !hasCrs(lattice.crs) || !hasCrs(raster.crs)) return undefined;
-  const inverse = invertAffine(lattice.geotransform as Affine);
+  const inverse = invertAffine(lattice.geotransform);
+  const same = sameCrs(lattice.crs, raster.crs);
+  if (!same && !((await isPlaceable(raster.crs)) && (await isPlaceable(lattice.crs)))) return undefined;
   const transform = await pointTransform(raster.crs, lattice.crs);
   const points = transform(gridPoints(raster));
   if (points.some(([x, y]) => !Number.isFinite(x) || !Number.isFinite(y))) return undefined;
-  if (!sameCrs(lattice.crs, raster.crs) && (await isTorn(points, lattice.crs))) return undefined;
+  if (!same && (await isTorn(points, lattice.crs))) return undefined;
   return extentOf(points.map((point) => applyAffine(inverse, point)));
 }
 
@@ -95,15 +97,21 @@ export async function reachOnGrid(grid: Lattice & { readonly columns: number; re
   const extent = await extentOnLattice(grid, raster);
   if (extent === undefined || grid.geotransform === null) return whole;
   const [, xc, xr, , yc, yr] = grid.geotransform;
-  const slack = sameCrs(grid.crs, raster.crs) ? 0 : await datumSlack(grid.crs);
+  const slack = sameCrs(grid.crs, raster.crs) ? 0 : await datumSlack(raster.crs, grid.crs);
   // Between the points that were looked at an edge can bulge a little, and kernels reach over it.
   const across = slack / Math.hypot(xc, yc) + (extent.xmax - extent.xmin) * 0.02 + 4;
   const down = slack / Math.hypot(xr, yr) + (extent.ymax - extent.ymin) * 0.02 + 4;
-  const clipped = {
-    xmin: Math.max(0, Math.floor(extent.xmin - across)),
-    ymin: Math.max(0, Math.floor(extent.ymin - down)),
-    xmax: Math.min(grid.columns, Math.ceil(extent.xmax + across)),
-    ymax: Math.min(grid.rows, Math.ceil(extent.ymax + down)),
-  };
-  return clipped.xmin < clipped.xmax && clipped.ymin < clipped.ymax ? clipped : undefined;
+  // On a grid in degrees the same place comes again after a whole turn, and GDAL finds it there.
+  const turn = hasCrs(grid.crs) ? await fullTurn(grid.crs) : undefined;
+  if (turn !== undefined && (xr !== 0 || yc !== 0)) return whole;
+  const shifts = turn === undefined ? [0] : [-turn / xc, 0, turn / xc];
+  return shifts
+    .map((shift): Extent => ({
+      xmin: Math.max(0, Math.floor(extent.xmin + shift - across)),
+      ymin: Math.max(0, Math.floor(extent.ymin - down)),
+      xmax: Math.min(grid.columns, Math.ceil(extent.xmax + shift + across)),
+      ymax: Math.min(grid.rows, Math.ceil(extent.ymax + down)),
+    }))
+    .filter(({ xmin, ymin, xmax, ymax }) => xmin < xmax && ymin < ymax)
+    .reduce<Extent | undefined>((all, part) => (all === undefined ? part : unionExtent(all, part)), undefined);
 }

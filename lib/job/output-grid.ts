@@ -71,7 +71,11 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
   }
   const [x, y] = typeof resolution === 'number' ? [resolution, resolution] : (resolution ?? [1, 1]);
   const tags = crs === undefined ? (first?.scenes[0]?.facts.tags ?? {}) : {};
-  const lattice: Lattice = { crs: of, geotransform: [0, x, 0, 0, 0, -y] };
+  const lattice = { crs: of, geotransform: [0, x, 0, 0, 0, -y] as Geotransform };
+  if (!invertAffine(lattice.geotransform).every((value) => Number.isFinite(value))) {
+    problems.push({ path: '$.grid.resolution', message: `wanted pixels of some area in units of ${crsName(of)}, found ${String(x)} x ${String(y)}` });
+    return undefined;
+  }
   if (alignedPixels ?? bounds === undefined) return { lattice, tags, input: undefined };
   // Pixels count from the upper left corner of what is to be covered.
   const corner = bounds === undefined ? await inputsExtent({ kind, like: undefined }, { lattice, tags, input: undefined }, rasters, exactly, problems) : undefined;
@@ -185,7 +189,7 @@ async function inputsExtent(
   }
   const extent = await footprint(kind, lattice, rasters, snap, problems);
   if (extent === undefined || (extent.xmin < extent.xmax && extent.ymin < extent.ymax)) return extent;
-  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${show(lattice, await footprint('union', lattice, [raster], exactly, []))}`));
+  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${showExtent(lattice, await footprint('union', lattice, [raster], exactly, []))}`));
   problems.push({
     path: '$.inputs',
     message: `the inputs don't overlap: in ${crsName(lattice.crs)} ${places.join('; ')}; wanted a common part, or "footprint": "union"${like === undefined ? '' : ' or "reference"'}`,
@@ -194,8 +198,8 @@ async function inputsExtent(
   return undefined;
 }
 
-/** Coordinates of an extent in pixels. */
-function show({ geotransform }: Lattice, extent: Extent | undefined): string {
+/** Coordinates of an extent in pixels, for people. */
+export function showExtent({ geotransform }: Lattice, extent: Extent | undefined): string {
   if (extent === undefined) return 'nothing that can be said';
   const { xmin, ymin, xmax, ymax } = extent;
   if (geotransform === null) return `columns ${String(xmin)} to ${String(xmax)}, rows ${String(ymin)} to ${String(ymax)}`;

@@ -7,9 +7,9 @@ import { mosaicDtype, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { displayHref } from '../store/href.ts';
 import { crsName, hasCrs } from '../tiff/crs.ts';
-import { latticeOffset, reachOnGrid } from './lattice.ts';
+import { extentOnLattice, latticeOffset, reachOnGrid } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
-import type { OutputGrid, RasterInput } from './output-grid.ts';
+import { showExtent, type OutputGrid, type RasterInput } from './output-grid.ts';
 import { nodataOf, type PlanInput, type PlanScene, type SceneReading } from './plan.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
 import type { JobInput, JobSpec } from './spec.ts';
@@ -52,17 +52,23 @@ export function bandCounts(inputs: readonly OpenInput[], problems: Problem[]): R
 }
 
 async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: OutputGrid, { operation: { copy = {} } }: JobSpec, problems: Problem[]): Promise<PlanInput | undefined> {
-  const before = problems.length;
   // An alpha band that is copied itself must not mask the bands beside it.
   const scenes = Object.values(copy).includes(name) ? opened.map((scene) => withoutAlphaMask(scene, spec)) : opened;
   const single = spec.href !== undefined;
   const rule = single ? null : (spec.rule ?? 'last');
-  const placed = await Promise.all(scenes.map((scene) => placeScene(spec, scene, grid, problems)));
+  // Inputs are planned side by side, and each stops at problems of its own.
+  const own: Problem[] = [];
+  const placed = await Promise.all(scenes.map((scene) => placeScene(spec, scene, grid, own)));
   const there = placed.filter((scene) => scene !== undefined);
-  if (problems.length > before) return undefined;
+  problems.push(...own);
+  if (own.length > 0) return undefined;
   if (there.length === 0) {
     const [scene] = scenes as [OpenScene, ...OpenScene[]];
-    problems.push({ path: jsonPath(['inputs', name]), message: `${scenes.length === 1 ? displayHref(scene.href) : `none of the ${String(scenes.length)} scenes`} (${crsName(scene.facts.crs)}) lies on the grid of the outputs`, code: 'GRID_DISJOINT' });
+    const grids = `the grid of the outputs, which covers ${showExtent(grid, { xmin: 0, ymin: 0, xmax: grid.columns, ymax: grid.rows })} in ${crsName(grid.crs)}`;
+    const found = await extentOnLattice(grid, scene.facts);
+    const where = `${scenes.length === 1 ? 'it' : 'the first'} covers ${showExtent(grid, found)} there`;
+    const what = scenes.length === 1 ? `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has nothing on` : `none of the ${String(scenes.length)} scenes (${crsName(scene.facts.crs)}) has anything on`;
+    problems.push({ path: jsonPath(['inputs', name]), message: `${what} ${grids}; ${where}`, code: 'GRID_DISJOINT' });
     return undefined;
   }
   const input = { name, ...joined(spec, there, rule), rule, scenes: there };

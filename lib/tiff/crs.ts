@@ -126,12 +126,20 @@ async function definition(crs: Crs): Promise<Definition | undefined> {
   for (const keys of crs.wkt === null ? [named] : [{ GTModelTypeGeoKey: 1, ProjectedCSTypeGeoKey: crs.epsg }, { GTModelTypeGeoKey: 2, GeographicTypeGeoKey: crs.epsg }]) {
     try {
       const { proj4: text, errors, coordinatesConversionParameters, isGCS } = toProj4(keys as unknown as Parameters<typeof toProj4>[0]);
-      if (Object.keys(errors as object).length === 0) return { text, unit: coordinatesConversionParameters.x, geographic: isGCS };
+      if (Object.keys(errors).length === 0) return { text: mended(text), unit: coordinatesConversionParameters.x, geographic: isGCS };
     } catch {
       // Keys that contradict each other: not a CRS that is known.
     }
   }
   return undefined;
+}
+
+/** The converter leaves out at which pole a stereographic projection lies, and writes a scale of 1 that hides where a Mercator projection is true. */
+function mended(text: string): string {
+  const trueAt = Number(/\+lat_ts=(\S+)/.exec(text)?.[1] ?? 0);
+  if (trueAt === 0) return text;
+  if (text.includes('+proj=stere ') && !text.includes('+lat_0=')) return `${text} +lat_0=${trueAt < 0 ? '-90' : '90'}`;
+  return text.includes('+proj=merc ') ? text.replace(/\+k_0=\S+/, '') : text;
 }
 
 /** Takes points from one CRS to another; coordinates that have no place there become NaN. */
@@ -165,10 +173,25 @@ async function known(crs: Crs): Promise<Definition> {
   return found;
 }
 
-/** How far 500 m are in the units of a CRS: more than any datum shift that is left out. */
-export async function datumSlack(crs: Crs): Promise<number> {
-  const { unit, geographic } = await known(crs);
-  return geographic ? 500 / 111_320 : 500 / unit;
+/**
+ * Whether coordinates that are computed here are near the true ones. Of EPSG's codes all are within the datum shifts but those that count to the
+ * west or south, oblique Mercators other than the Swiss, Krovak, and some with units of their own (compared with PROJ's, code by code).
+ * @throws DataError CRS_UNKNOWN
+ */
+export async function isPlaceable(crs: Crs): Promise<boolean> {
+  const { text } = await known(crs);
+  const oblique = /\+proj=(?:omerc|krovak)\b/.test(text) && !(text.includes('+alpha=90 ') && text.includes('+gamma=90 '));
+  return !oblique && !/\+axis=\w?[ws]/.test(text) && !/\+to_meter=(?!0\.3048)/.test(text) && !text.includes('undefined');
+}
+
+/** Metres by which datums differ at most: those that go with satellites, and all others. */
+const datumShift = { modern: 400, any: 1500 } as const;
+
+/** How far datum shifts, which are left out here, can move a raster, in units of the CRS that it is brought to. */
+export async function datumSlack(from: Crs, to: Crs): Promise<number> {
+  const [source, target] = await Promise.all([known(from), known(to)]);
+  const metres = [source, target].every(({ text }) => /\+(?:ellps|datum)=(?:WGS84|GRS80)\b/.test(text) && !text.includes('+towgs84=')) ? datumShift.modern : datumShift.any;
+  return target.geographic ? metres / 111_320 / target.unit : metres / target.unit;
 }
 
 /** The whole turn that x makes around the Earth, in units of a geographic CRS; undefined for others. */

@@ -1,0 +1,159 @@
+/** Inputs and grids that can't be: each is refused at split, with what was wanted and what was found; and odd ones that can be equal gdalwarp. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { TilefanError } from '../../lib/base/errors.ts';
+import { split } from '../../lib/job/split.ts';
+import { FileStore } from '../../lib/store/file-store.ts';
+import { fileHref } from '../../lib/store/href.ts';
+import { withoutGdalPrograms } from '../gdal/oracle.ts';
+import { runInProcess } from '../support/in-process-run.ts';
+import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
+import { createWorkspace } from '../support/workspace.ts';
+
+const space = createWorkspace('bad-grids');
+const store = new FileStore();
+after(async () => {
+  await store.close();
+  space.remove();
+});
+
+function jobOf(inputs: Readonly<Record<string, string | object>>, grid: object, folder: string): Readonly<Record<string, unknown>> {
+  const names = Object.keys(inputs);
+  const hrefs = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, typeof input === 'string' ? space.path(input) : input]));
+  return {
+    inputs: hrefs,
+    grid: { tileSize: 128, ...grid },
+    operation: { expression: Object.fromEntries(names.map((name) => [name, `${name}[1]`])) },
+    outputs: Object.fromEntries(names.map((name) => [name, { href: `${folder}/${name}.tif`, dtype: 'float64', nodata: 'nan', overviews: 'none', statistics: false, blockSize: 128 }])),
+  };
+}
+
+/** Refused by split, with these words. */
+async function refused(inputs: Readonly<Record<string, string | object>>, grid: object, ...words: readonly RegExp[]): Promise<void> {
+  const work = space.newFolder();
+  const job = jobOf(inputs, grid, work);
+  await assert.rejects(split({ input: { job, run: 'r' }, execution: 'r' }, { store, env: { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1' } }), (error: unknown) => {
+    assert.ok(error instanceof TilefanError, String(error));
+    assert.match(error.code, /^(PLAN_REFUSED|JOB_INVALID)$/);
+    for (const word of words) assert.match(error.message, word);
+    return true;
+  });
+}
+
+/** A run whose every output equals gdalwarp's answer on its grid. */
+async function equalsGdalwarp(inputs: Readonly<Record<string, string>>, grid: object): Promise<{ columns: number; rows: number }> {
+  const folder = space.newFolder();
+  const { plan } = await runInProcess({ store, work: folder, inFlight: 2, job: jobOf(inputs, grid, folder) });
+  assertNoDifferences(
+    `
+from grid_oracle import *
+folder, out = sys.argv[1], []
+for name, href in json.loads(sys.argv[2]).items():
+    path = folder + '/' + name + '.tif'
+    values, valid, reached = on_grid(href, path)
+    if not reached.any():
+        out.append('nothing of %s lies on the grid' % name)
+    out += differences(path, as_input(values, valid, reached, 0, True)[:1], name)
+answer(out)`,
+    [folder, JSON.stringify(Object.fromEntries(Object.entries(inputs).map(([name, file]) => [name, space.path(file)])))],
+  );
+  return plan.grid;
+}
+
+void describe('grids', { skip: withoutGdalPrograms }, () => {
+  before(() => {
+    makeFiles(
+      `
+from grid_oracle import *
+folder = sys.argv[1]
+def make(name, columns, rows, gt, epsg, **more):
+    make_raster(folder + '/' + name + '.tif', columns, rows, gt, epsg, **more)
+make('here', 100, 90, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 32633)
+make('off', 100, 90, [500003.0, 10.0, 0, 5000000.0, 0, -10.0], 32633)
+make('far', 100, 90, [700000.0, 10.0, 0, 5000000.0, 0, -10.0], 32633)
+make('zone34', 100, 90, [200000.0, 10.0, 0, 5000000.0, 0, -10.0], 32634)
+make('plain', 100, 90, None, None)
+make('nocrs', 100, 90, [500003.0, 10.0, 0, 5000000.0, 0, -10.0], None)
+make('twobands', 100, 90, [500300.0, 10.0, 0, 5000000.0, 0, -10.0], 32633, bands=2)
+make('engineering', 100, 90, [500003.0, 10.0, 0, 5000000.0, 0, -10.0], 'LOCAL_CS["nowhere",UNIT["metre",1]]')
+make('degrees', 100, 90, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 4326)
+make('beyond', 200, 100, [170.05, 0.1, 0, 10.02, 0, -0.1], 4326)
+make('world', 360, 180, [-180.0, 1.0, 0, 90.0, 0, -1.0], 4326)
+make('utm60', 120, 100, [829000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32660)
+make('utm1', 120, 100, [100000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32601)
+make('south', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3031)
+make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
+ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
+ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
+ds = None`,
+      [space.folder],
+    );
+  });
+
+  // Catches: a grid made of inputs that nobody said how to put together; a message that names neither input nor difference.
+  void it('that inputs do not share are refused with both sides', async () => {
+    await refused({ a: 'here.tif', b: 'far.tif' }, {}, /don't overlap/, /a covers \[500000, 4999100, 501000, 5000000\]/, /b covers \[700000,/, /"footprint": "union"/);
+    await refused({ a: 'here.tif', b: 'off.tif' }, {}, /\$\.inputs\.b/, /off\.tif is on another pixel grid than a/, /wanted pixels of geotransform \[500000,.*found \[500003,/, /like/);
+    await refused({ a: 'here.tif', b: 'zone34.tif' }, {}, /\$\.inputs\.b/, /wanted CRS EPSG:32633, found EPSG:32634/);
+    await refused({ a: 'here.tif', b: 'plain.tif' }, {}, /\$\.inputs\.b/, /plain\.tif/, /found none/);
+    await refused({ a: 'plain.tif', b: 'here.tif' }, {}, /\$\.inputs\.b/, /wanted CRS none, found EPSG:32633/);
+    await refused({ a: 'here.tif', b: 'plain.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /plain\.tif has no georeference/);
+    await refused({ a: 'here.tif', b: 'nocrs.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /nocrs\.tif has no CRS/, /EPSG:32633/);
+    await refused({ a: 'nocrs.tif', b: 'here.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /here\.tif is in EPSG:32633, and the grid has no CRS/);
+    await refused({ a: 'here.tif', b: 'gcps.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /gcps\.tif has 4 ground control points and no geotransform/, /gdalwarp/);
+    await refused({ a: { hrefs: [space.path('here.tif'), space.path('twobands.tif')] } }, {}, /\$\.inputs\.a/, /twobands\.tif has 2 bands, and .*here\.tif has 1/);
+  });
+
+  // Catches: a CRS that isn't one, found out by a worker.
+  void it('of unknown CRSs are refused', async () => {
+    await refused({ a: 'here.tif' }, { crs: 'EPSG:99999', resolution: 10 }, /EPSG:99999 isn't known/);
+    await refused({ a: 'here.tif', b: 'engineering.tif' }, { like: 'a', footprint: 'union' }, /engineering\.tif|"nowhere"/);
+    await refused({ a: 'plain.tif' }, { resolution: 10 }, /\$\.grid\.crs/, /no input has a CRS/);
+  });
+
+  // Catches: a grid of a size that no machine has, planned; an input far from the grid read as if there were something.
+  void it('of absurd size, and of places where an input has nothing, are refused', async () => {
+    await refused({ a: 'here.tif' }, { crs: 'EPSG:32633', resolution: 0.001 }, /1,000,000 x 900,000 = 9\.00e\+11 pixels/, /wanted 1\.00e\+11 at most/, /EPSG:32633/);
+    await refused({ a: 'here.tif' }, { resolution: 1e-300 }, /\$\.grid\.resolution/, /found 1e-300 x 1e-300/);
+    await refused({ a: 'here.tif' }, { bounds: [0, 0, 1e9, 10], maxPixels: 1e300, resolution: [0.1, 10] }, /2\^31 - 1 on a side/);
+    await refused({ a: 'here.tif' }, { bounds: [10, 0, 10, 10] }, /\$\.grid\.bounds/, /xmin < xmax/);
+    await refused({ a: 'here.tif', b: 'far.tif' }, { like: 'a', bounds: [500000, 4999500, 500500, 5000000] }, /\$\.inputs\.b/, /far\.tif \(EPSG:32633\) has nothing on the grid of the outputs, which covers \[500000, 4999500, 500500, 5000000\]/, /it covers \[700000, 4999100, 701000, 5000000\] there/);
+    await refused({ a: 'here.tif', b: 'zone34.tif' }, { like: 'a', bounds: [100000, 4999500, 100500, 5000000] }, /\$\.inputs\.a/, /\$\.inputs\.b/, /zone34\.tif \(EPSG:32634\)/);
+    await refused({ a: 'here.tif', b: 'degrees.tif' }, { like: 'a', footprint: 'union' }, /degrees\.tif/);
+    await refused({ a: 'plain.tif' }, { bounds: [0, 0, 10, 10] }, /no georeference, so bounds have no meaning/);
+  });
+
+  // Catches: NaN that gets as far as the grid.
+  void it('of NaN and infinity are refused', async () => {
+    for (const value of ['nan', 'inf', '1e400']) {
+      writeFileSync(space.path('wild.vrt'), `<VRTDataset rasterXSize="10" rasterYSize="10"><SRS>EPSG:32633</SRS><GeoTransform>${value}, 10, 0, 0, 0, -10</GeoTransform><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>`);
+      // oxlint-disable-next-line no-await-in-loop
+      await refused({ a: 'here.tif', b: 'wild.vrt' }, { like: 'a', footprint: 'union' }, /wild\.vrt/);
+    }
+    writeFileSync(space.path('flat.vrt'), '<VRTDataset rasterXSize="10" rasterYSize="10"><SRS>EPSG:32633</SRS><GeoTransform>0, 10, 10, 0, 10, 10</GeoTransform><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>');
+    await refused({ b: 'flat.vrt' }, {}, /flat\.vrt/, /no area/);
+    await refused({ a: 'here.tif' }, { bounds: [0, 0, Infinity, 10] }, /\$\.grid\.bounds/);
+    await refused({ a: 'here.tif' }, { bounds: [0, Number.NaN, 10, 10] }, /\$\.grid\.bounds/);
+    await refused({ a: 'here.tif' }, { resolution: 0 }, /\$\.grid\.resolution/);
+    await refused({ a: 'here.tif' }, { resolution: -1 }, /\$\.grid\.resolution/);
+  });
+
+  // Catches: an input across the seam of the map that is cut, mirrored, or taken for one around the whole Earth.
+  void it('across the dateline equal gdalwarp', async () => {
+    const beyond = await equalsGdalwarp({ a: 'beyond.tif' }, {});
+    assert.deepEqual([beyond.columns, beyond.rows], [200, 100]);
+    await equalsGdalwarp({ a: 'beyond.tif', world: 'world.tif' }, { like: 'a', footprint: 'reference' });
+    await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif', c: 'beyond.tif', world: 'world.tif' }, { crs: 'EPSG:4326', resolution: 0.02, bounds: [178, -1, 182, 1] });
+    await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif' }, { like: 'a', footprint: 'reference' });
+  });
+
+  // Catches: a raster around a pole that is looked for where its corners are.
+  void it('around poles equal gdalwarp within bounds, and have no footprint of their own', async () => {
+    await equalsGdalwarp({ a: 'south.tif' }, { crs: 'EPSG:4326', resolution: 0.5, bounds: [-180, -90, 180, -75] });
+    await equalsGdalwarp({ a: 'north.tif' }, { crs: 'EPSG:4326', resolution: 0.5, bounds: [-180, 75, 180, 90] });
+    await equalsGdalwarp({ a: 'south.tif', world: 'world.tif' }, { like: 'a', footprint: 'reference' });
+    await refused({ a: 'south.tif' }, { crs: 'EPSG:4326', resolution: 0.5, footprint: 'union' }, /\$\.inputs\.a/, /south\.tif \(EPSG:3031\) has no bounded place in EPSG:4326/, /wanted bounds in grid/);
+    await refused({ a: 'utm60.tif' }, { crs: 'EPSG:4326', resolution: 0.5 }, /utm60\.tif \(EPSG:32660\) has no bounded place in EPSG:4326/);
+  });
+});
