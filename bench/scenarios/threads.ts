@@ -6,24 +6,20 @@ import { noGdal } from '../setting.ts';
 import { tilefanStep } from '../steps.ts';
 import { ndviOperation, ndviOutput } from './ndvi.ts';
 
-/** Tiles a task, so that several workers have about as much to do. */
-export const evenBatches = { tilesPerTask: 4 };
-
 export const threads: Scenario = {
   name: 'threads',
   title: 'NDVI, deflate: threads and workers',
   columns: [...processColumns, { title: 'first to last tile, s', figure: 'tilesSeconds', digits: 2 }],
   prepare(setting) {
     const scene = deflateScene(setting);
-    const run = (name: string, args: readonly string[], compute = {}): ReturnType<typeof tilefanStep> =>
-      tilefanStep({ name: `threads-${name.replaceAll(' ', '-')}`, inputs: { scene }, operation: ndviOperation, output: ndviOutput, args, compute }, name);
+    const run = (name: string, args: readonly string[]): ReturnType<typeof tilefanStep> =>
+      tilefanStep({ name: `threads-${name.replaceAll(' ', '-')}`, inputs: { scene }, operation: ndviOperation, output: ndviOutput, args }, name);
     const one = run('1 thread', ['--threads', '1']);
     const two = run('2 threads', ['--threads', '2']);
-    const workers = run('2 workers', ['--workers', '2', '--threads', '1'], evenBatches);
-    const choice = run('2 workers with batches of its choice', ['--workers', '2', '--threads', '1']);
+    const workers = run('2 workers', ['--workers', '2', '--threads', '1']);
     const { gdal } = setting.peers;
     return Promise.resolve({
-      steps: [one, two, workers, choice],
+      steps: [one, two, workers],
       checks: gdal ? [two, workers].map((step) => compareFiles(`1 thread, ${step.name}`, one.file, step.file, 0)) : [],
       absent: gdal ? [] : [noGdal],
     });
