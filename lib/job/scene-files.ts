@@ -5,7 +5,7 @@ import type { ObjectReader } from '../store/store.ts';
 import type { BlockRange } from '../tiff/layout.ts';
 import { openTiff, type Tiff, type TiffImage } from '../tiff/open.ts';
 import type { PlanScene } from './plan.ts';
-import type { TileImage } from './tile-planes.ts';
+import type { TileImage } from './tile-scene.ts';
 
 /** A file that is open, and its images as threads know them. */
 export interface OpenFile {

@@ -1,9 +1,16 @@
 /** Errors that say in which tile they came up. */
 import { DataError, InputUnavailableError, OperationError, TilefanError } from '../base/errors.ts';
-import type { TileTask } from './tile.ts';
+import type { Window } from '../raster/window.ts';
+
+/** A tile by its place in the grid of tiles, and its pixels. */
+interface PlacedTile {
+  readonly column: number;
+  readonly row: number;
+  readonly window: Window;
+}
 
 /** The same error with the tile named in message and data. */
-export function inTile(error: unknown, { column, row, window }: Pick<TileTask, 'column' | 'row' | 'window'>): Error {
+export function inTile(error: unknown, { column, row, window }: PlacedTile): Error {
   const place = `tile ${String(column)},${String(row)} (columns ${String(window.column)} to ${String(window.column + window.columns - 1)}, rows ${String(window.row)} to ${String(window.row + window.rows - 1)})`;
   const where = { tile: [column, row], window };
   for (const Class of [DataError, InputUnavailableError]) {

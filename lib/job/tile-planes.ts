@@ -5,85 +5,10 @@
 import { allocateSamples, type Dtype, type SampleArray, viewSamples, bytesPerSample } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { MosaicBand, ScratchPlanes, type MosaicRule } from '../raster/mosaic.ts';
+import { alphaToValidity, copyPart, fillPart } from '../raster/planes.ts';
 import { area, intersect, type Window } from '../raster/window.ts';
-import { BlockReader } from '../tiff/block-reader.ts';
-import { DecodeMemory } from '../tiff/decode-memory.ts';
-import { blockWindow, type BlockLayout } from '../tiff/layout.ts';
-import { bandOfBlock, blockOnGrid, sampleBytes } from './block-grid.ts';
-
-/** An input as the threads know it. Plain data. */
-export interface TileInput {
-  /** For each source of the program that is a band of this input: the source's index, and the input's band, 0-based. */
-  readonly sources: readonly { readonly source: number; readonly band: number }[];
-  readonly nodata: number | undefined;
-  readonly masked: boolean;
-  /** What it is where no scene lies, and whether that counts as data. */
-  readonly fill: number;
-  readonly fillIsData: boolean;
-  /** null for a single scene. */
-  readonly rule: MosaicRule | null;
-}
-
-/** An image of a file. The number tells images apart, so that a thread keeps one reader for each. */
-export interface TileImage {
-  readonly id: number;
-  readonly layout: BlockLayout;
-}
-
-/** A block that a tile needs. */
-export interface TileBlock {
-  readonly index: number;
-  /** Where its bytes lie in the task's; length 0 for a sparse block. */
-  readonly offset: number;
-  readonly length: number;
-  /** The block decoded already, because other tiles need it, too: the bands of the image that the task names, one after another. */
-  readonly decoded?: SharedArrayBuffer;
-}
-
-/** Blocks of one image, and which of its bands are wanted, 0-based and ascending. */
-export interface ImageBlocks {
-  readonly image: TileImage;
-  readonly bands: readonly number[];
-  readonly blocks: readonly TileBlock[];
-}
-
-interface SceneBase {
-  /** Index of the input. */
-  readonly input: number;
-  readonly dtype: Dtype;
-  readonly nodata: number | undefined;
-  /** Pixels of the grid that it may have. */
-  readonly window: Window;
-}
-
-/** A scene that is read block by block. */
-export interface BlockScene extends SceneBase {
-  readonly by: 'blocks';
-  /** Where its first pixel lies on the grid. */
-  readonly column: number;
-  readonly row: number;
-  readonly main: ImageBlocks;
-  /** The band of the file for each band of the input. */
-  readonly bands: readonly number[];
-  /** 0-based. */
-  readonly alphaBand: number | null;
-  readonly mask: ImageBlocks | null;
-}
-
-/** A scene that GDAL has brought onto the grid. */
-export interface PlaneScene extends SceneBase {
-  readonly by: 'planes';
-  /** The pixels of the grid that there are. */
-  readonly area: Window;
-  /** Bands of the input, in the order of the planes. */
-  readonly bands: readonly number[];
-  /** Where the first plane begins in the task's bytes. */
-  readonly offset: number;
-  /** Where the plane of validity begins, a byte a pixel; null without. */
-  readonly validityOffset: number | null;
-}
-
-export type TileScene = BlockScene | PlaneScene;
+import { BlockDrawing, type WantedBand } from './block-drawing.ts';
+import type { BlockScene, ImageBlocks, PlaneScene, TileInput, TileScene } from './tile-scene.ts';
 
 /** Where a scene is drawn: planes of a region, one a source, and one for its mask. */
 interface Canvas {
@@ -92,17 +17,12 @@ interface Canvas {
   readonly validity: Uint8Array | undefined;
 }
 
-/** Readers that are kept; a mosaic has more images than a thread needs at a time. */
-const maxReaders = 64;
-
 export class SourcePlanes {
   readonly #inputs: readonly TileInput[];
   readonly #program: ExpressionProgram;
   readonly #planes: readonly SampleArray[];
   readonly #validity: readonly (Uint8Array | undefined)[];
-  readonly #readers = new Map<number, BlockReader>();
-  /** Shared by the readers, which take turns. */
-  readonly #memory = new DecodeMemory();
+  readonly #blocks = new BlockDrawing();
   readonly #scratch = new ScratchPlanes();
 
   /** @param pixels of the largest region */
@@ -130,7 +50,7 @@ export class SourcePlanes {
    * @param scenes in the order of the job
    * @param bytes of the task
    */
-  async fill(region: Window, scenes: readonly TileScene[], bytes: Uint8Array): Promise<void> {
+  async load(region: Window, scenes: readonly TileScene[], bytes: Uint8Array): Promise<void> {
     for (const [index, input] of this.#inputs.entries()) {
       const own = scenes.filter((scene) => scene.input === index && area(intersect(scene.window, region)) > 0);
       const [only] = own;
@@ -188,9 +108,9 @@ export class SourcePlanes {
   /** Fills a part of the region with what the input is where no scene lies. */
   #fillAround({ sources, fill, fillIsData }: TileInput, region: Window, part: Window): void {
     for (const { source } of sources) {
-      fillWindow(this.#planes[source] as SampleArray, fill, region, part);
+      fillPart(this.#planes[source] as SampleArray, fill, region, part);
       const validity = this.#validity[source];
-      if (validity !== undefined) fillWindow(validity, fillIsData ? 1 : 0, region, part);
+      if (validity !== undefined) fillPart(validity, fillIsData ? 1 : 0, region, part);
     }
   }
 
@@ -234,7 +154,7 @@ export class SourcePlanes {
       copyPart(from, there, canvas.planeOf(source), canvas.region, part);
     }
     if (canvas.validity === undefined) return;
-    if (validityOffset === null) fillWindow(canvas.validity, 1, canvas.region, part);
+    if (validityOffset === null) fillPart(canvas.validity, 1, canvas.region, part);
     else copyPart(bytes.subarray(validityOffset, validityOffset + pixels), there, canvas.validity, canvas.region, part);
   }
 
@@ -244,14 +164,14 @@ export class SourcePlanes {
     const wanted: WantedBand[] = sources.map(({ source, band }) => ({ band: bands[band] as number, plane: canvas.planeOf(source) }));
     const { validity } = canvas;
     if (alphaBand !== null && validity !== undefined) wanted.push({ band: alphaBand, plane: this.#alphaPlane(main.image.layout.dtype, canvas) });
-    const drawing = this.#drawImage(main, wanted, { region: canvas.region, column, row, empty: nodata ?? 0 }, bytes);
+    const drawing = this.#blocks.draw(main, wanted, { region: canvas.region, column, row, empty: nodata ?? 0 }, bytes);
     const finish = (): Promise<void> | undefined => {
       if (validity === undefined) return undefined;
       const part = intersect(scene.window, canvas.region);
-      if (alphaBand !== null) toValidity((wanted.at(-1) as WantedBand).plane, validity, canvas.region, part);
-      else if (mask === null) fillWindow(validity, 1, canvas.region, part);
+      if (alphaBand !== null) alphaToValidity((wanted.at(-1) as WantedBand).plane, validity, canvas.region, part);
+      else if (mask === null) fillPart(validity, 1, canvas.region, part);
       // A mask block that was never written masks everything under it, as in GDAL.
-      else return this.#drawImage(mask, [{ band: 0, plane: validity }], { region: canvas.region, column, row, empty: 0 }, bytes);
+      else return this.#blocks.draw(mask, [{ band: 0, plane: validity }], { region: canvas.region, column, row, empty: 0 }, bytes);
       return undefined;
     };
     return drawing === undefined ? finish() : drawing.then(() => finish());
@@ -261,121 +181,9 @@ export class SourcePlanes {
     return dtype === 'uint8' && validity !== undefined ? validity : this.#scratch.plane('alpha', dtype, area(region));
   }
 
-  /** Draws the blocks of an image that lie under the region. A promise only while a codec is asynchronous. */
-  #drawImage({ image, bands, blocks }: ImageBlocks, wanted: readonly WantedBand[], place: Place, bytes: Uint8Array): Promise<void> | undefined {
-    const reader = this.#reader(image);
-    const { layout } = image;
-    let waiting: Promise<void> | undefined;
-    for (const block of blocks) {
-      const within = blockOnGrid(layout, block.index, place);
-      const part = intersect(within, place.region);
-      if (area(part) === 0) continue;
-      const planeBand = bandOfBlock(layout, block.index);
-      const own = wanted.filter(({ band }) => planeBand === undefined || planeBand === band);
-      if (block.decoded !== undefined) {
-        const { decoded } = block;
-        const pixels = area(within);
-        const sample = sampleBytes(layout);
-        for (const { band, plane } of own) {
-          const at = planeBand === undefined ? bands.indexOf(band) : 0;
-          copyPart(viewSamples(layout.mask ? 'uint8' : layout.dtype, decoded, at * pixels * sample, pixels), within, plane, place.region, part);
-        }
-      } else if (block.length === 0) {
-        for (const { plane } of own) fillWindow(plane, place.empty, place.region, part);
-      } else {
-        const extract = (raw: Uint8Array): void => {
-          const window = { ...part, column: part.column - within.column, row: part.row - within.row };
-          const targetOffset = (part.row - place.region.row) * place.region.columns + part.column - place.region.column;
-          for (const { band, plane } of own) reader.extract(raw, plane, { band, window, targetOffset, targetStride: place.region.columns });
-        };
-        const decode = (): Uint8Array | Promise<Uint8Array> => reader.decode(bytes.subarray(block.offset, block.offset + block.length), block.index);
-        // Most codecs are synchronous, and a turn of the event loop for each block would be a waste.
-        if (waiting !== undefined) waiting = waiting.then(async () => { extract(await decode()); });
-        else {
-          const raw = decode();
-          if (raw instanceof Uint8Array) extract(raw);
-          else waiting = raw.then(extract);
-        }
-      }
-    }
-    return waiting;
-  }
-
-  /** Decodes blocks for all tiles that need them: the wanted bands, one after another, clipped to the image. */
-  async decode({ image, bands, blocks }: ImageBlocks, bytes: Uint8Array): Promise<void> {
-    const reader = this.#reader(image);
-    const { layout } = image;
-    for (const { index, offset, length, decoded } of blocks) {
-      if (decoded === undefined) continue;
-      const answer = reader.decode(bytes.subarray(offset, offset + length), index);
-      const raw = answer instanceof Uint8Array ? answer : await answer;
-      const { columns, rows } = blockWindow(layout, index);
-      const window = { column: 0, row: 0, columns, rows };
-      const planeBand = bandOfBlock(layout, index);
-      for (const [i, band] of (planeBand === undefined ? bands : [planeBand]).entries()) {
-        const plane = viewSamples(layout.mask ? 'uint8' : layout.dtype, decoded, i * columns * rows * sampleBytes(layout), columns * rows);
-        reader.extract(raw, plane, { band, window, targetOffset: 0, targetStride: columns });
-      }
-    }
-  }
-
-  #reader({ id, layout }: TileImage): BlockReader {
-    const known = this.#readers.get(id);
-    const reader = known ?? new BlockReader(layout, this.#memory);
-    if (known === undefined && this.#readers.size >= maxReaders) {
-      const [oldest] = this.#readers.keys();
-      if (oldest !== undefined) this.#readers.delete(oldest);
-    }
-    // The one used last is the last to go.
-    this.#readers.delete(id);
-    this.#readers.set(id, reader);
-    return reader;
-  }
-}
-
-interface WantedBand {
-  /** Of the file, 0-based. */
-  readonly band: number;
-  readonly plane: SampleArray;
-}
-
-/** Where an image is drawn. */
-interface Place {
-  readonly region: Window;
-  /** Where its first pixel lies on the grid. */
-  readonly column: number;
-  readonly row: number;
-  /** What blocks hold that were never written. */
-  readonly empty: number;
-}
-
-/** Fills the part of a region's plane. */
-function fillWindow(plane: SampleArray, value: number, region: Window, part: Window): void {
-  if (part.columns === region.columns) {
-    const start = (part.row - region.row) * region.columns;
-    plane.fill(value, start, start + area(part));
-    return;
-  }
-  for (let row = 0; row < part.rows; row++) {
-    const start = (part.row - region.row + row) * region.columns + part.column - region.column;
-    plane.fill(value, start, start + part.columns);
-  }
-}
-
-/** Copies the part that both windows have from one plane to another. */
-function copyPart(from: SampleArray, fromWindow: Window, to: SampleArray, toWindow: Window, part: Window): void {
-  for (let row = 0; row < part.rows; row++) {
-    const start = (part.row - fromWindow.row + row) * fromWindow.columns + part.column - fromWindow.column;
-    const target = (part.row - toWindow.row + row) * toWindow.columns + part.column - toWindow.column;
-    to.set(from.subarray(start, start + part.columns), target);
-  }
-}
-
-/** Alpha becomes validity: 0 is transparent, all else is data, as in GDAL's masks. */
-function toValidity(alpha: SampleArray, validity: Uint8Array, region: Window, part: Window): void {
-  for (let row = 0; row < part.rows; row++) {
-    const start = (part.row - region.row + row) * region.columns + part.column - region.column;
-    for (let at = start; at < start + part.columns; at++) validity[at] = alpha[at] === 0 ? 0 : 1;
+  /** Decodes blocks for all tiles that need them. */
+  async decode(blocks: ImageBlocks, bytes: Uint8Array): Promise<void> {
+    await this.#blocks.decode(blocks, bytes);
   }
 }
 

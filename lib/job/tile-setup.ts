@@ -2,7 +2,7 @@
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { encodingOf, levelOwners, type Plan } from './plan.ts';
 import type { TileSetup } from './tile.ts';
-import type { TileInput } from './tile-planes.ts';
+import type { TileInput } from './tile-scene.ts';
 
 export function tileSetupOf(plan: Plan, program: ExpressionProgram, inputs: readonly TileInput[], stripRows: number): TileSetup {
   const outputs = plan.outputs.map((output) => {

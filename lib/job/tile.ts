@@ -9,7 +9,8 @@ import { noStatistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { inTile } from './tile-error.ts';
 import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
-import { SourcePlanes, type ImageBlocks, type TileInput, type TileScene } from './tile-planes.ts';
+import { SourcePlanes } from './tile-planes.ts';
+import type { ImageBlocks, TileInput, TileScene } from './tile-scene.ts';
 
 /** What stays the same for all tiles of a run. Plain data, given to each thread once. */
 export interface TileSetup {
@@ -107,7 +108,7 @@ export class TileProcessor {
     const { halo, grid, stripRows: rows } = this.#setup;
     const strip = { ...window, row: window.row + top, rows: Math.min(rows, window.rows - top) };
     const region = { column: strip.column - halo, row: strip.row - halo, columns: strip.columns + 2 * halo, rows: strip.rows + 2 * halo };
-    await this.#planes.fill(region, scenes, bytes);
+    await this.#planes.load(region, scenes, bytes);
     const first = top * window.columns;
     const pixels = strip.rows * window.columns;
     const targets = this.#targets.map((target) => target.subarray(first, first + pixels));
