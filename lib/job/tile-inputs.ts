@@ -6,7 +6,7 @@ import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { area, intersect, type Window } from '../raster/window.ts';
 import { planRanges } from '../store/range-plan.ts';
 import type { ObjectReader } from '../store/store.ts';
-import { blockOnGrid } from './block-grid.ts';
+import { bandOfBlock, blockOnGrid } from './block-grid.ts';
 import { tilingOf, type Plan, type PlanInput } from './plan.ts';
 import { SceneFiles, type OpenFile } from './scene-files.ts';
 import { sceneWindow, sceneWindowBytes, type WindowSource } from './scene-windows.ts';
