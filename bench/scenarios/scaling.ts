@@ -8,7 +8,7 @@ import { cogHeaderBytes, createBlockTable, writeCogHeader, type CogImage } from 
 import { workerCommand } from '../../local/standby.ts';
 import { measure, type Measurement } from '../measure.ts';
 import { plotScaling, type ScalingPoint } from '../plot.ts';
-import type { Figures, Results, Scenario, Step, Verdict } from '../scenario.ts';
+import { quotient, type Figures, type Results, type Scenario, type Step, type Verdict } from '../scenario.ts';
 import { outFolder, path } from '../setting.ts';
 
 const tilePx = 128;
@@ -125,9 +125,9 @@ export const scaling: Scenario = {
   },
   judge(results: Results) {
     return parts.map((name): Verdict => {
-      const costs = pointsOf(results, name).map(({ microseconds }) => microseconds);
-      const [before, last] = costs.slice(-2);
-      const value = costs.length < 4 || before === undefined || last === undefined ? undefined : last / before;
+      // What is below a microsecond, or below the noise of start-up, counts as one.
+      const costs = pointsOf(results, name).map(({ microseconds }) => (microseconds > 1 ? microseconds : 1));
+      const value = costs.length < 4 ? undefined : quotient(costs.at(-1), costs.at(-2));
       const { steps } = results;
       return { what: `${titles[name]}: cost of a tile, ${steps.at(-1) ?? ''} against ${steps.at(-2) ?? ''}`, value, bound: '<=', target: 1.25 };
     });
