@@ -215,7 +215,7 @@ async function footprint(kind: 'union' | 'intersection', lattice: Lattice, raste
       const lost = found.findIndex((extent) => extent === undefined);
       if (lost >= 0) {
         const scene = scenes[lost] as OpenScene;
-        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`, code: 'GRID_EXTENT' });
+        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}, or none that is known here; wanted bounds in grid`, code: 'GRID_EXTENT' });
         return undefined;
       }
       return snap(found.filter((extent) => extent !== undefined).reduce(unionExtent));

@@ -174,15 +174,23 @@ async function known(crs: Crs): Promise<Definition> {
 }
 
 /**
- * Whether coordinates that are computed here are near the true ones. Of EPSG's codes all are within the datum shifts but those that count to the
- * west or south, oblique Mercators other than the Swiss, Krovak, and some with units of their own (compared with PROJ's, code by code).
- * @throws DataError CRS_UNKNOWN
+ * Whether coordinates that are computed here are near the true ones; where they aren't, only GDAL knows where a raster lies. Of EPSG's codes all are
+ * within the datum shifts but those that count to the west or south, spheres, oblique Mercators other than the Swiss, Krovak, Colombia's towns, and
+ * some with units of their own (compared with PROJ's, code by code). Projections of users' own may be among those that aren't known here.
+ * @throws DataError CRS_UNKNOWN for what is neither projected nor geographic
  */
 export async function isPlaceable(crs: Crs): Promise<boolean> {
-  const { text } = await known(crs);
-  const oblique = /\+proj=(?:omerc|krovak)\b/.test(text) && !(text.includes('+alpha=90 ') && text.includes('+gamma=90 '));
+  const found = await definition(crs);
+  if (found === undefined && [1, 2].includes(Number(crs.keys[modelTypeKey])) && crs.epsg === null) return false;
+  const { text } = found ?? (await known(crs));
+  const [, a, b] = /\+a=(\S+) \+b=(\S+)/.exec(text) ?? [];
+  if (a !== undefined && a === b && crs.epsg !== webMercator) return false;
+  const oblique = /\+proj=(?:omerc|krovak|col_urban)\b/.test(text) && !(text.includes('+alpha=90 ') && text.includes('+gamma=90 '));
   return !oblique && !/\+axis=\w?[ws]/.test(text) && !/\+to_meter=(?!0\.3048)/.test(text) && !text.includes('undefined');
 }
+
+/** A sphere by its formulas only. */
+const webMercator = 3857;
 
 /** Metres by which datums differ at most: those that go with satellites, and all others. */
 const datumShift = { modern: 400, any: 1500 } as const;

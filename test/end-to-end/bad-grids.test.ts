@@ -83,6 +83,7 @@ make('world', 360, 180, [-180.0, 1.0, 0, 90.0, 0, -1.0], 4326)
 make('utm60', 120, 100, [829000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32660)
 make('utm1', 120, 100, [100000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32601)
 make('south', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3031)
+make('sinusoidal', 100, 100, [1160000.0, 463.3, 0, 5040000.0, 0, -463.3], '+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs')
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -146,6 +147,12 @@ ds = None`,
     await equalsGdalwarp({ a: 'beyond.tif', world: 'world.tif' }, { like: 'a', footprint: 'reference' });
     await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif', c: 'beyond.tif', world: 'world.tif' }, { crs: 'EPSG:4326', resolution: 0.02, bounds: [178, -1, 182, 1] });
     await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif' }, { like: 'a', footprint: 'reference' });
+  });
+
+  // Catches: a raster that is left out, or refused, because of a CRS that only GDAL can place.
+  void it('of projections that only GDAL knows equal gdalwarp within bounds', async () => {
+    await equalsGdalwarp({ a: 'sinusoidal.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [14, 45, 15, 46] });
+    await equalsGdalwarp({ a: 'here.tif', b: 'sinusoidal.tif' }, { like: 'a', footprint: 'reference' });
   });
 
   // Catches: a raster around a pole that is looked for where its corners are.
