@@ -1,4 +1,4 @@
-/** Rows of a source as focal operations want them: float64, with validity. */
+/** Rows of a source as focal operations want them: float64 or whole numbers, with validity. */
 import { allocateSamples, bytesPerSample, type Dtype, type SampleArray } from '../dtype.ts';
 import type { Inside } from '../focal/kernel.ts';
 import type { SlidingRows } from '../focal/rows.ts';
@@ -42,11 +42,13 @@ export class SourceRows {
   private readPiece(piece: SampleArray, mask: Uint8Array | undefined, rows: SlidingRows, at: number, n: number): boolean {
     const staged = n === stagedSamples ? this.staged : this.staged.subarray(0, n);
     staged.set(piece);
-    rows.values.set(staged, at);
+    if (rows.values.length > 0) rows.values.set(staged, at);
+    if (rows.whole.length > 0) rows.whole.set(staged, at);
     const { nodata } = this;
     // Array.includes finds NaN.
     let full = nodata === undefined || !staged.includes(nodata);
     if (full || nodata === undefined) rows.validity.fill(1, at, at + n);
+    else if (rows.whole.length > 0) markOtherWhole(rows.validity, rows.whole, at, n, nodata);
     else if (nodata === nodata) markOthers(rows.validity, rows.values, at, n, nodata);
     else markNumbers(rows.validity, rows.values, at, n);
     if (mask === undefined || this.stagedMask === undefined) return full;
@@ -61,6 +63,10 @@ export class SourceRows {
 
 function markOthers(validity: Uint8Array, values: Float64Array, at: number, n: number, nodata: number): void {
   for (let i = at; i < at + n; i++) validity[i] = Number(values[i] !== nodata);
+}
+
+function markOtherWhole(validity: Uint8Array, whole: Int32Array, at: number, n: number, nodata: number): void {
+  for (let i = at; i < at + n; i++) validity[i] = Number(whole[i] !== nodata);
 }
 
 function markNumbers(validity: Uint8Array, values: Float64Array, at: number, n: number): void {

@@ -4,14 +4,15 @@
  * its height.
  */
 import { fromJsonNumber } from '../../base/json-number.ts';
-import { allocateSamples, bytesPerSample, type Dtype, type SampleArray } from '../dtype.ts';
+import { allocateSamples, bytesPerSample, type SampleArray } from '../dtype.ts';
 import type { FocalKernel, Inside } from '../focal/kernel.ts';
-import { planKernel } from '../focal/make-kernel.ts';
 import { SlidingRows } from '../focal/rows.ts';
 import type { Window } from '../window.ts';
 import { at, badProgram } from './faults.ts';
 import type { ExpressionProgram, Stage } from './program.ts';
+import { RowStore } from './row-store.ts';
 import { SourceRows } from './source-rows.ts';
+import { planStages, type StagePlan, surelyFits } from './stage-rows.ts';
 import { type Planes, type SourcePlane, StepRunner } from './step-runner.ts';
 
 /** A window of a plane that has surroundings. */
@@ -40,6 +41,13 @@ interface RunningStage {
   extend(planes: Planes, to: number): void;
 }
 
+/** A target that is filled straight from the rows of a stage. */
+interface DirectTarget {
+  readonly target: number;
+  readonly rows: SlidingRows;
+  readonly store: RowStore;
+}
+
 /** Serves windows of one stride (columns and margins together); buffers are allocated once. */
 export class WindowRunner {
   readonly stride: number;
@@ -48,6 +56,8 @@ export class WindowRunner {
   private readonly last: StepRunner;
   /** The strip of the targets, with the columns of the margins, which are computed and not kept. */
   private readonly strips: readonly SampleArray[];
+  /** What the last steps do, where they only store. */
+  private readonly direct: readonly DirectTarget[] | undefined;
   private readonly stripRows: number;
 
   constructor(program: ExpressionProgram, stride: number, last: StepRunner) {
@@ -56,20 +66,27 @@ export class WindowRunner {
     this.stripRows = stripRowsOf(program, stride);
     const results: SlidingRows[] = [];
     this.results = results;
-    this.stages = program.stages.map((stage) => {
-      const rows = new SlidingRows(stride, capacityOf(stage, this.stripRows));
-      const running = startStage(program, stage, rows, results);
+    const { stages, stores } = planStages(program, stride);
+    this.stages = stages.map((plan) => {
+      const rows = new SlidingRows(stride, capacityOf(plan.stage, this.stripRows), plan.forms);
+      const running = startStage(program, plan, rows, results);
       results.push(rows);
       return running;
     });
-    this.strips = program.targets.map(({ dtype }) => allocateSamples(dtype, stride * this.stripRows));
+    this.direct = stores?.map((each) => {
+      const store = new RowStore(at(program.targets, each.target), stride, each.masked, surelyFits(program, each));
+      return { target: each.target, rows: at(results, each.stage), store };
+    });
+    this.strips = stores === undefined ? program.targets.map(({ dtype }) => allocateSamples(dtype, stride * this.stripRows)) : [];
   }
 
   /** Bytes that one holds beside the runner of the last steps. */
   static bytes(program: ExpressionProgram, stride: number): number {
     const strip = stripRowsOf(program, stride);
-    const stages = program.stages.reduce((sum, stage) => sum + stageBytes(program, stage, stride, strip), 0);
-    return stages + program.targets.reduce((sum, { dtype }) => sum + bytesPerSample(dtype) * stride * strip, 0);
+    const { stages, stores } = planStages(program, stride);
+    const held = stages.reduce((sum, plan) => sum + stageBytes(program, plan, stride, strip), 0);
+    if (stores !== undefined) return held + stores.length * RowStore.bytes(stride);
+    return held + program.targets.reduce((sum, { dtype }) => sum + bytesPerSample(dtype) * stride * strip, 0);
   }
 
   run({ columns, rows, margin, inside }: HaloWindow, sources: readonly SourcePlane[], targets: readonly SampleArray[]): void {
@@ -90,6 +107,17 @@ export class WindowRunner {
         // One row more is kept: running sums drop the row that has just gone out of reach.
         stage.rows.dropAbove(margin + top - stage.margin - 1);
         stage.extend({ sources, targets: [], targetsFrom: 0, stages: results }, margin + bottom + stage.margin);
+      }
+      if (this.direct !== undefined) {
+        // A row is full or not by its columns inside; beyond them nothing has data.
+        const beyond = bounds.left > margin || bounds.right < margin + columns;
+        for (const { target, rows: found, store } of this.direct) {
+          for (let row = top; row < bottom; row++) {
+            const full = !beyond && found.isFull(margin + row);
+            store.store(at(targets, target), row * columns, found, found.offset(margin + row) + margin, columns, full);
+          }
+        }
+        continue;
       }
       const from = (margin + top) * stride;
       // Without margins the targets lie as the sources do.
@@ -119,34 +147,27 @@ function capacityOf({ margin }: Stage, stripRows: number): number {
   return stripRows + 2 * margin + 1;
 }
 
-function stageBytes(program: ExpressionProgram, stage: Stage, stride: number, stripRows: number): number {
-  const rows = SlidingRows.bytes(stride, capacityOf(stage, stripRows));
+function stageBytes(program: ExpressionProgram, { stage, forms, kernel }: StagePlan, stride: number, stripRows: number): number {
+  const rows = SlidingRows.bytes(stride, capacityOf(stage, stripRows), forms);
   switch (stage.do) {
     case 'source':
       return rows + SourceRows.bytes(at(program.sources, stage.source).dtype);
     case 'plane':
       return rows + StepRunner.bytes(stage, program.sources.length);
     case 'focal':
-      return rows + planKernel(stage.operation, operandDtype(program, stage.of), stride).bytes;
+      return rows + (kernel?.bytes ?? 0);
   }
 }
 
-/** What is known of the numbers of a stage. */
-function operandDtype(program: ExpressionProgram, stage: number): Dtype {
-  const operand = at(program.stages, stage);
-  return operand.do === 'source' ? at(program.sources, operand.source).dtype : 'float64';
-}
-
-function startStage(program: ExpressionProgram, stage: Stage, rows: SlidingRows, earlier: readonly SlidingRows[]): RunningStage {
+function startStage(program: ExpressionProgram, { stage, kernel }: StagePlan, rows: SlidingRows, earlier: readonly SlidingRows[]): RunningStage {
   switch (stage.do) {
     case 'source':
       return startSource(program, stage, rows);
     case 'plane':
       return startPlane(program, stage, rows);
-    case 'focal': {
-      const kernel = planKernel(stage.operation, operandDtype(program, stage.of), rows.stride).make();
-      return startFocal(stage, kernel, at(earlier, stage.of), rows);
-    }
+    case 'focal':
+      if (kernel === undefined) throw badProgram('a focal stage has no kernel');
+      return startFocal(stage, kernel.make(), at(earlier, stage.of), rows);
   }
 }
 

@@ -9,11 +9,20 @@ import type { FocalKernel } from './kernel.ts';
 import { type PlacedFocalOperation, reachOf } from './operation.ts';
 import { OrderedDeviation } from './ordered-deviation.ts';
 import { OrderedMean } from './ordered-mean.ts';
+import type { FocalResult } from './result.ts';
 import { SelectingMedian } from './selecting-median.ts';
 import { Terrain } from './terrain.ts';
+import { WholeExtreme } from './whole-extremes.ts';
+import { WholeMean } from './whole-mean.ts';
+
+/** In which form samples lie. */
+export type RowForm = 'float64' | 'whole';
 
 /** A kernel, not made yet. */
-interface KernelPlan {
+export interface KernelPlan {
+  /** What it reads of its operand, and what it fills. */
+  readonly reads: RowForm;
+  readonly fills: RowForm;
   /** What it holds. */
   readonly bytes: number;
   make(): FocalKernel;
@@ -22,8 +31,33 @@ interface KernelPlan {
 /**
  * The kernel for planes of `stride` samples a row.
  * @param dtype of the samples, where the operand is a band as it is; a computed operand is float64
+ * @param result what becomes of the result
  */
-export function planKernel(operation: PlacedFocalOperation, dtype: Dtype, stride: number): KernelPlan {
+export function planKernel(operation: PlacedFocalOperation, dtype: Dtype, stride: number, result: FocalResult): KernelPlan {
+  return planWhole(operation, dtype, stride, result) ?? { reads: 'float64', fills: 'float64', ...planFloat64(operation, dtype, stride) };
+}
+
+/** Kernels that work in 32 bits, for numbers of at most 16. */
+function planWhole(operation: PlacedFocalOperation, dtype: Dtype, stride: number, result: FocalResult): KernelPlan | undefined {
+  const { min, max, bytes } = dtypeFacts(dtype);
+  if (isFloat(dtype) || bytes > 2) return undefined;
+  const reach = reachOf(operation);
+  const fills = result === 'whole' ? 'whole' : 'float64';
+  switch (operation.name) {
+    case 'mean':
+      if (!WholeMean.serves(reach, Math.max(-min, max))) return undefined;
+      return { reads: 'whole', fills, bytes: WholeMean.bytes(reach, stride), make: () => new WholeMean(reach, stride, result) };
+    case 'min':
+    case 'max': {
+      const { name } = operation;
+      return { reads: 'whole', fills, bytes: WholeExtreme.bytes(reach, stride), make: () => new WholeExtreme(name, reach, stride, fills) };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function planFloat64(operation: PlacedFocalOperation, dtype: Dtype, stride: number): Pick<KernelPlan, 'bytes' | 'make'> {
   const reach = reachOf(operation);
   const whole = !isFloat(dtype);
   const { min, max, bytes } = dtypeFacts(dtype);

@@ -1,0 +1,218 @@
+/**
+ * The mean of whole numbers of at most 16 bits over a window, by running sums as in exact-mean.ts, but in 32 bits, which the processor
+ * adds and converts faster.
+ *
+ * Where the result is rounded anyway and the window has an odd number of pixels, it is the product with 1 / n instead of a division by
+ * n. The product is off by 2 ** -52 of the value at most. Rounded, it could only differ if the quotient lay that close to the middle
+ * between two results, but an odd n leaves no quotient in such a middle, and none nearer to it than 1 / n of its last binary digit.
+ */
+import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
+import type { FocalSize } from './operation.ts';
+import { type FocalResult, fractionRemover } from './result.ts';
+import type { SlidingRows } from './rows.ts';
+
+/** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
+const remover = fractionRemover;
+
+export class WholeMean implements FocalKernel {
+  private readonly reach: FocalSize;
+  private readonly result: FocalResult;
+  /** Sums and counts of the columns of the window, with room of a reach on both sides, which stays 0. */
+  private readonly sums: Int32Array;
+  private readonly counts: Int32Array;
+  /** Pixels of a full row that lie within reach of each column inside. */
+  private readonly across: Float64Array;
+  private inside: Inside = { left: 0, right: 0, top: 0, bottom: 0 };
+  private summed: number | undefined;
+  private counted: number | undefined;
+
+  constructor(reach: FocalSize, stride: number, result: FocalResult) {
+    this.reach = reach;
+    this.result = result;
+    const padded = stride + 2 * reach.columns + 1;
+    this.sums = new Int32Array(padded);
+    this.counts = new Int32Array(padded);
+    this.across = new Float64Array(stride);
+  }
+
+  /** Whether sums over a window stay below 2 ** 31 for whole numbers up to `largest`, either sign. */
+  static serves({ columns, rows }: FocalSize, largest: number): boolean {
+    return largest < 2 ** 16 && (2 * columns + 1) * (2 * rows + 1) * largest < 2 ** 31;
+  }
+
+  static bytes(reach: FocalSize, stride: number): number {
+    return 8 * (stride + 2 * reach.columns + 1) + 8 * stride;
+  }
+
+  restart(inside: Inside): void {
+    this.inside = inside;
+    this.summed = undefined;
+    this.counted = undefined;
+    this.sums.fill(0);
+    this.counts.fill(0);
+    const { columns: reach } = this.reach;
+    for (let c = inside.left; c < inside.right; c++) {
+      this.across[c - inside.left] = Math.min(c + reach + 1, inside.right) - Math.max(c - reach, inside.left);
+    }
+  }
+
+  compute(row: number, operand: SlidingRows, out: SlidingRows): void {
+    const { left, right } = this.inside;
+    const [from, to] = rowsAround(row, this.reach.rows, this.inside);
+    const [oldFrom, oldTo] = rowsAround(row - 1, this.reach.rows, this.inside);
+    const follows = this.summed === row - 1;
+    this.summed = row;
+    const width = right - left;
+    const at = out.offset(row) + left;
+    const [added, dropped] = [follows && to > oldTo ? to - 1 : undefined, follows && from > oldFrom ? oldFrom : undefined];
+    if (operand.areFull(follows ? Math.min(oldFrom, from) : from, to)) {
+      this.counted = undefined;
+      if (!follows) this.addRows(operand, from, to);
+      if (added !== undefined && dropped !== undefined) {
+        moveFull(this.sums, this.reach.columns + 1, operand.whole, operand.offset(added) + left, operand.offset(dropped) + left, width);
+      } else this.move(operand, added, dropped);
+      this.meanOfFull(out, at, width, to - from);
+    } else {
+      if (follows) this.move(operand, added, dropped);
+      else this.addRows(operand, from, to);
+      this.count(operand, row, from, to, added, dropped);
+      if (this.result === 'whole') wholeMeanOfCounted(this.sums, this.counts, out.whole, at, width, this.reach.columns);
+      else meanOfCounted(this.sums, this.counts, out.values, at, width, this.reach.columns);
+    }
+    copyValidity(row, operand, out);
+  }
+
+  /** Windows that the sides of the image cut off have their own number of pixels each. */
+  private meanOfFull(out: SlidingRows, at: number, width: number, down: number): void {
+    const { columns: reach } = this.reach;
+    const { sums, across } = this;
+    const pixels = (2 * reach + 1) * down;
+    const sides = this.result === 'float64' || pixels % 2 === 0 ? width : Math.min(reach, width);
+    const middle = Math.max(sides, width - reach);
+    if (this.result === 'whole') {
+      wholeQuotients(sums, across, down, out.whole, at, 0, sides, reach);
+      wholeProducts(sums, 1 / pixels, out.whole, at, sides, middle, reach);
+      wholeQuotients(sums, across, down, out.whole, at, middle, width, reach);
+    } else {
+      quotients(sums, across, down, out.values, at, 0, sides, reach);
+      products(sums, 1 / pixels, out.values, at, sides, middle, reach);
+      quotients(sums, across, down, out.values, at, middle, width, reach);
+    }
+  }
+
+  private addRows(operand: SlidingRows, from: number, to: number): void {
+    this.sums.fill(0);
+    for (let row = from; row < to; row++) this.move(operand, row, undefined);
+  }
+
+  /** The column sums, one row further down. */
+  private move(operand: SlidingRows, added: number | undefined, dropped: number | undefined): void {
+    const { left, right } = this.inside;
+    const first = this.reach.columns + 1;
+    if (added !== undefined) addRow(this.sums, first, operand.whole, operand.validity, operand.offset(added) + left, right - left);
+    if (dropped !== undefined) dropRow(this.sums, first, operand.whole, operand.validity, operand.offset(dropped) + left, right - left);
+  }
+
+  /** Counts are only kept while some row in reach is not full. */
+  private count(operand: SlidingRows, row: number, from: number, to: number, added: number | undefined, dropped: number | undefined): void {
+    const { left, right } = this.inside;
+    const first = this.reach.columns + 1;
+    const follows = this.counted === row - 1;
+    this.counted = row;
+    if (!follows) {
+      this.counts.fill(0);
+      for (let r = from; r < to; r++) countRow(this.counts, first, operand.validity, operand.offset(r) + left, right - left, 1);
+      return;
+    }
+    if (added !== undefined) countRow(this.counts, first, operand.validity, operand.offset(added) + left, right - left, 1);
+    if (dropped !== undefined) countRow(this.counts, first, operand.validity, operand.offset(dropped) + left, right - left, -1);
+  }
+}
+
+function moveFull(sums: Int32Array, first: number, whole: Int32Array, added: number, dropped: number, width: number): void {
+  for (let i = 0; i < width; i++) {
+    sums[first + i] = ((sums[first + i] as number) + (whole[added + i] as number) - (whole[dropped + i] as number)) | 0;
+  }
+}
+
+/** Minus one has all bits: the sample counts where it is valid. */
+function addRow(sums: Int32Array, first: number, whole: Int32Array, validity: Uint8Array, at: number, width: number): void {
+  for (let i = 0; i < width; i++) {
+    sums[first + i] = ((sums[first + i] as number) + ((whole[at + i] as number) & -(validity[at + i] as number))) | 0;
+  }
+}
+
+function dropRow(sums: Int32Array, first: number, whole: Int32Array, validity: Uint8Array, at: number, width: number): void {
+  for (let i = 0; i < width; i++) {
+    sums[first + i] = ((sums[first + i] as number) - ((whole[at + i] as number) & -(validity[at + i] as number))) | 0;
+  }
+}
+
+function countRow(counts: Int32Array, first: number, validity: Uint8Array, at: number, width: number, sign: number): void {
+  for (let i = 0; i < width; i++) counts[first + i] = ((counts[first + i] as number) + sign * (validity[at + i] as number)) | 0;
+}
+
+/** The sum over the columns around the one before `from`. */
+function sumBefore(sums: Int32Array, from: number, reach: number): number {
+  let sum = 0;
+  for (let i = from; i < from + 2 * reach + 1; i++) sum += sums[i] as number;
+  return sum;
+}
+
+/** Results for columns `from` to before `to`, where every pixel has data. */
+function products(sums: Int32Array, inverse: number, out: Float64Array, at: number, from: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, from, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = from; i < to; i++) {
+    sum = (sum + (sums[i + ahead] as number) - (sums[i] as number)) | 0;
+    out[at + i] = sum * inverse;
+  }
+}
+
+function wholeProducts(sums: Int32Array, inverse: number, out: Int32Array, at: number, from: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, from, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = from; i < to; i++) {
+    sum = (sum + (sums[i + ahead] as number) - (sums[i] as number)) | 0;
+    out[at + i] = sum * inverse + remover - remover;
+  }
+}
+
+function quotients(sums: Int32Array, across: Float64Array, down: number, out: Float64Array, at: number, from: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, from, reach);
+  for (let i = from; i < to; i++) {
+    sum += (sums[i + 2 * reach + 1] as number) - (sums[i] as number);
+    out[at + i] = sum / ((across[i] as number) * down);
+  }
+}
+
+function wholeQuotients(sums: Int32Array, across: Float64Array, down: number, out: Int32Array, at: number, from: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, from, reach);
+  for (let i = from; i < to; i++) {
+    sum += (sums[i + 2 * reach + 1] as number) - (sums[i] as number);
+    out[at + i] = sum / ((across[i] as number) * down) + remover - remover;
+  }
+}
+
+/** Where nothing is there, 0 / 0 is NaN; the centre is then missing too. */
+function meanOfCounted(sums: Int32Array, counts: Int32Array, out: Float64Array, at: number, width: number, reach: number): void {
+  let sum = sumBefore(sums, 0, reach);
+  let count = sumBefore(counts, 0, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = 0; i < width; i++) {
+    sum = (sum + (sums[i + ahead] as number) - (sums[i] as number)) | 0;
+    count = (count + (counts[i + ahead] as number) - (counts[i] as number)) | 0;
+    out[at + i] = sum / count;
+  }
+}
+
+function wholeMeanOfCounted(sums: Int32Array, counts: Int32Array, out: Int32Array, at: number, width: number, reach: number): void {
+  let sum = sumBefore(sums, 0, reach);
+  let count = sumBefore(counts, 0, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = 0; i < width; i++) {
+    sum = (sum + (sums[i + ahead] as number) - (sums[i] as number)) | 0;
+    count = (count + (counts[i + ahead] as number) - (counts[i] as number)) | 0;
+    out[at + i] = sum / count + remover - remover;
+  }
+}
