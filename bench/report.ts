@@ -26,7 +26,7 @@ function verdictRow({ what, value, bound, target, unit = '' }: Verdict): string 
 
 function scenarioLines(scenario: Scenario, results: Results, lines: readonly Line[]): string[] {
   const columns = scenario.columns.filter(({ figure }) => results.steps.some((step) => results.median(step, figure) !== undefined));
-  const rows = results.steps.map((step) => `| ${[step, ...columns.map((column) => cell(results, step, column)), String(results.values(step, columns[0]?.figure ?? '').length)].join(' | ')} |`);
+  const rows = results.steps.map((step) => `| ${[step, ...columns.map((column) => cell(results, step, column)), String(Math.max(0, ...columns.map(({ figure }) => results.values(step, figure).length)))].join(' | ')} |`);
   const table = rows.length === 0 ? [] : [`| ${['', ...columns.map(({ title }) => title), 'runs'].join(' | ')} |`, `|${'---|'.repeat(columns.length + 2)}`, ...rows];
   const checks = lines.flatMap((line) => (line.kind === 'check' ? [`- ${line.check}: ${differencesText(line)}`] : []));
   const absent = [...new Set(lines.flatMap((line) => (line.kind === 'absent' ? [`- Without ${line.reason}.`] : [])))];
