@@ -107,7 +107,7 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
         const whole = await pixels({ work: one, job: document(what, one, 512, 'auto') });
         const folder = space.newFolder('cut');
         const decoded = new Map<string, number>();
-        const decode = Reflect.get(BlockReader.prototype, 'decode') as BlockReader['decode'];
+        const decode = Reflect.get(BlockReader.prototype, 'decode');
         const counting = mock.method(BlockReader.prototype, 'decode', function count(this: BlockReader, bytes: Uint8Array, index: number): ReturnType<typeof decode> {
           const key = `${this.layout.href} ${String(this.layout.mask)} ${String(index)}`;
           decoded.set(key, (decoded.get(key) ?? 0) + 1);
