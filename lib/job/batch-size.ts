@@ -34,9 +34,15 @@ export function chooseBatch(
   const tiles = across * down;
   const wanted = wishes.tilesPerTask === 'auto' ? automatic(tiles, tiling.tileSize, wishes) : wishes.tilesPerTask;
   const area = floorPowerOfTwo(Math.max(1, Math.min(Math.max(wanted, 1), ceilPowerOfTwo(across) * ceilPowerOfTwo(down))));
-  const sides = toSides(area, widest, down);
+  let { batchColumns, batchRows } = toSides(area, widest, down);
+  // A last row of small batches would begin one more worker each, or let one of them begin twice.
+  const most = wishes.tilesPerTask === 'auto' ? affordable(tiling.tileSize, wishes) : 0;
+  while (batchCount({ ...tiling, batchColumns, batchRows }) > wishes.maxConcurrency && 2 * batchColumns * batchRows <= most) {
+    if (batchColumns <= batchRows && batchColumns < widest) batchColumns *= 2;
+    else if (batchRows < down) batchRows *= 2;
+    else break;
+  }
   // Whatever was asked, there may not be more batches than parts of an upload; those at the edges may be small, and count all the same.
-  let { batchColumns, batchRows } = sides;
   while (batchCount({ ...tiling, batchColumns, batchRows }) > maxSegments) {
     if (batchColumns <= batchRows && batchColumns < widest) batchColumns *= 2;
     else batchRows *= 2;
@@ -44,11 +50,18 @@ export function chooseBatch(
   return { batchColumns, batchRows };
 }
 
-function automatic(tiles: number, tileSize: number, { maxConcurrency, threads, startupSeconds, bands }: BatchWishes): number {
-  const tileSeconds = (tileSize ** 2 * bands) / (bandPixelsPerSecond * threads);
-  const worthwhile = (workPerStartup * startupSeconds) / tileSeconds;
-  const affordable = Math.max(1, longestTaskSeconds / tileSeconds);
-  return Math.min(affordable, Math.max(worthwhile, ceilPowerOfTwo(Math.ceil(tiles / maxConcurrency))));
+function automatic(tiles: number, tileSize: number, wishes: BatchWishes): number {
+  const worthwhile = (workPerStartup * wishes.startupSeconds) / tileSeconds(tileSize, wishes);
+  return Math.min(affordable(tileSize, wishes), Math.max(worthwhile, ceilPowerOfTwo(Math.ceil(tiles / wishes.maxConcurrency))));
+}
+
+/** Tiles that a task may have, at most, so that little is lost with it. */
+function affordable(tileSize: number, wishes: BatchWishes): number {
+  return Math.max(1, longestTaskSeconds / tileSeconds(tileSize, wishes));
+}
+
+function tileSeconds(tileSize: number, { threads, bands }: BatchWishes): number {
+  return (tileSize ** 2 * bands) / (bandPixelsPerSecond * threads);
 }
 
 function toSides(area: number, across: number, down: number): { batchColumns: number; batchRows: number } {

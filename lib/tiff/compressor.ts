@@ -1,10 +1,11 @@
 /** Compression of blocks, and the choice of how hard to try. */
-import { constants, deflateSync, zstdCompressSync } from 'node:zlib';
+import { deflateSync } from 'node:zlib';
 import { isFloat, viewSamples, type Dtype } from '../raster/dtype.ts';
 import { compressImage, type ImageCodec } from './image-compressor.ts';
 import { LercEncoder } from './lerc-encoder.ts';
 import { RunLengthDeflater } from './deflate-encoder.ts';
 import { LzwEncoder } from './lzw-encoder.ts';
+import { ZstdEncoder } from './zstd-encoder.ts';
 
 /** `level` is zlib's or zstd's; undefined leaves deflate's strategy to sampling, and LERC's blobs as they are. */
 export type Codec =
@@ -57,8 +58,8 @@ export function createCompressor(codec: Codec, samples: BlockSamples): Compresso
       return { compress: (block) => encoder.encode(block) };
     }
     case 'zstd': {
-      const params = { [constants.ZSTD_c_compressionLevel]: codec.level };
-      return { compress: (block) => zstdCompressSync(block, { params, chunkSize: chunkFor(block) }) };
+      const encoder = new ZstdEncoder(codec.level);
+      return { compress: (block) => encoder.encode(block) };
     }
     case 'deflate': {
       if (codec.level === undefined) return new SamplingDeflater();
