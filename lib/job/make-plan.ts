@@ -1,7 +1,7 @@
 /** From a job to its plan: headers are read, the grid is fixed, everything is checked that can be checked before work begins. */
 import type { Store } from '../store/store.ts';
 import { TilefanError } from '../base/errors.ts';
-import type { CheckedExpression } from '../raster/expression/check.ts';
+import { dtypeFacts, isFloat } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { chooseBatch, maxSegments } from './batch-size.ts';
 import { checkCopies, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
@@ -9,7 +9,7 @@ import type { Conversions } from './conversions.ts';
 import { addressOf, type RunState } from './events.ts';
 import { fittingTileSize, outputBytes, projectMemory, projectShared, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
 import { openInputs, type OpenInput } from './open-inputs.ts';
-import { compileOperation, type Expressions, type OperationInput } from './operation.ts';
+import { compileOperation, readExpressions, type AddedAlphas, type Expressions, type OperationInput } from './operation.ts';
 import { outputGrid } from './output-grid.ts';
 import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
 import { bandCounts, planInputs } from './plan-inputs.ts';
@@ -40,7 +40,7 @@ export async function makePlan(
 ): Promise<Plan> {
   const opened = await openInputs(store, job, conversions, problems);
   const bands = bandCounts(opened, problems);
-  const expressions = checkOperationAndOutputs(job, bands, problems);
+  const written = checkOperationAndOutputs(job, bands, problems);
   await checkWritable(store, job, inputHrefsAndVersions(opened), problems);
   const rasters = opened.filter((input) => input.kind === 'raster');
   // Where an input couldn't be opened, the grid of the others would only confuse.
@@ -51,9 +51,12 @@ export async function makePlan(
   if (grid === undefined) throw new Error('a grid that could not be fixed has been reported');
 
   const operationInputs = inputs.map((input): OperationInput => ({ ...input, nodata: nodataOf(input) }));
-  const outputs = Object.entries(job.outputs).map(([name, output]) =>
-    planOutput(name, output, expressions.get(name) ?? [], operationInputs, copiedInput(job, name, expressions.get(name) ?? [], opened, inputs)),
-  );
+  const alphas = addedAlphas(job, inputs, problems);
+  const expressions = alphas.size === 0 ? written : readExpressions(job.operation, Object.keys(job.inputs), bands, [], alphas);
+  const outputs = Object.entries(job.outputs).map(([name, output]) => {
+    const planned = planOutput(name, output, expressions.get(name) ?? [], operationInputs, copiedInput(job, name, opened, inputs, alphas));
+    return { ...planned, addedAlpha: alphas.get(name) ?? null };
+  });
   const program = compile(job, expressions, operationInputs, outputs, grid.geotransform, problems);
   checkCopies(job, outputs, problems);
   checkNodata(outputs, program.targets, problems);
@@ -156,16 +159,45 @@ function widestBatch(facts: Omit<MemoryFacts, 'batchColumns'>, tileSize: number)
   return Infinity;
 }
 
+/**
+ * Copies of masked inputs whose type has no nodata value to spare: the mask becomes an alpha band. A value of nodata that the job gives, or another type,
+ * makes that unnecessary.
+ */
+function addedAlphas(job: JobSpec, inputs: readonly PlanInput[], problems: Problem[]): AddedAlphas {
+  const alphas = new Map<string, number>();
+  for (const [name, of] of Object.entries(job.operation.copy ?? {})) {
+    const input = inputs.find((each) => each.name === of);
+    const output = job.outputs[name];
+    if (input === undefined || output === undefined || !input.masked || input.nodata !== null || output.nodata !== undefined) continue;
+    const dtype = output.dtype ?? input.dtype;
+    if (output.compression === 'jpeg') {
+      problems.push({ path: jsonPath(['outputs', name, 'compression']), message: `input ${input.name} has a mask, which becomes an alpha band, and jpeg has no place for one; wanted webp, or another compression` });
+      throwProblems('PLAN_REFUSED', "the job can't run", problems);
+    }
+    if (dtype === input.dtype && (dtype === 'uint8' || dtype === 'uint16')) alphas.set(name, dtypeFacts(dtype).max);
+  }
+  return alphas;
+}
+
 /** What an output takes over from the input that it copies. */
-function copiedInput(job: JobSpec, output: string, expressions: readonly CheckedExpression[], opened: readonly OpenInput[], inputs: readonly PlanInput[]): CopiedInput | undefined {
+function copiedInput(job: JobSpec, output: string, opened: readonly OpenInput[], inputs: readonly PlanInput[], alphas: AddedAlphas): CopiedInput | undefined {
+  const copied = bareCopiedInput(job, output, opened, inputs);
+  if (copied === undefined || !alphas.has(output)) return copied;
+  const { bandNames, scales, offsets } = copied;
+  return { ...copied, alpha: true, bandNames: [...bandNames, null], scales: [...scales, null], offsets: [...offsets, null] };
+}
+
+function bareCopiedInput(job: JobSpec, output: string, opened: readonly OpenInput[], inputs: readonly PlanInput[]): CopiedInput | undefined {
   const name = job.operation.copy?.[output];
   const input = inputs.find((each) => each.name === name);
   const open = opened.find((each) => each.name === name);
   if (input === undefined || open === undefined) return undefined;
-  const plain = { dtype: input.dtype, nodata: nodataOf(input), photometric: 'gray', alpha: false, colorTable: null } as const;
+  // Floats have a value of their own for what a mask hides.
+  const nodata = nodataOf(input) ?? (input.masked && isFloat(input.dtype) ? NaN : undefined);
+  const plain = { dtype: input.dtype, nodata, photometric: 'gray', alpha: false, colorTable: null } as const;
   const [scene] = open.kind === 'raster' ? open.scenes : [];
   const [planned] = input.scenes;
-  const none = expressions.map(() => null);
+  const none = Array.from({ length: input.bands }, () => null);
   if (scene?.tiff === undefined || planned === undefined || input.rule === 'count') return { ...plain, bandNames: none, scales: none, offsets: none };
   const { bandDescriptions, scales, offsets, colorTable, colorInterpretations, alphaBand } = scene.tiff;
   const pick = <T>(list: readonly T[]): T[] => planned.bands.map((band) => list[band] as T);

@@ -7,6 +7,9 @@ import { nodataOf, type Plan } from './plan.ts';
 import { jsonPath, type Problem } from './problems.ts';
 import type { JobSpec } from './spec.ts';
 
+/** Copies that get an alpha band, and what it holds where there is data. */
+export type AddedAlphas = ReadonlyMap<string, number>;
+
 /** The checked expressions of each output, one a band. */
 export type Expressions = ReadonlyMap<string, readonly CheckedExpression[]>;
 
@@ -15,18 +18,20 @@ export type Expressions = ReadonlyMap<string, readonly CheckedExpression[]>;
  * @param names of all inputs
  * @param bands number of bands of each input that is known, as the job may count them; whatever is asked of others is believed
  * @param problems gets what is wrong, with the JSON path and the column
+ * @param alphas the largest alpha value of each copy that gets an alpha band behind the bands of its input
  */
 export function readExpressions(
   operation: JobSpec['operation'],
   names: readonly string[],
   bands: Readonly<Record<string, number>>,
   problems: Problem[],
+  alphas: AddedAlphas = new Map(),
 ): Expressions {
   const inputs = Object.fromEntries(names.map((name) => [name, { bands: bands[name] ?? Number.MAX_SAFE_INTEGER }]));
   const allKnown = names.every((name) => bands[name] !== undefined);
   const expressions = new Map<string, readonly CheckedExpression[]>();
   const { parameters, kernels } = operation;
-  for (const { output, texts, path: of } of expressionTexts(operation, bands)) {
+  for (const { output, texts, path: of } of expressionTexts(operation, bands, alphas)) {
     const checked = texts.flatMap((text, band) => {
       const result = readExpression(text, { inputs, parameters, kernels });
       const path = [...of, ...(of[1] === 'expression' && typeof operation.expression?.[output] !== 'string' ? [band] : [])];
@@ -45,13 +50,16 @@ export function readExpressions(
 function* expressionTexts(
   { expression = {}, copy = {} }: JobSpec['operation'],
   bands: Readonly<Record<string, number>>,
+  alphas: AddedAlphas,
 ): Generator<{ readonly output: string; readonly texts: readonly string[]; readonly path: readonly string[] }, void, undefined> {
   for (const [output, value] of Object.entries(expression)) {
     yield { output, texts: typeof value === 'string' ? [value] : value, path: ['operation', 'expression', output] };
   }
   for (const [output, input] of Object.entries(copy)) {
     const texts = Array.from({ length: bands[input] ?? 0 }, (_, band) => `${input}[${String(band + 1)}]`);
-    yield { output, texts, path: ['operation', 'copy', output] };
+    const opaque = alphas.get(output);
+    const copied = opaque === undefined ? texts : [...texts.map((text) => `coalesce(${text}, 0)`), `where(isnodata(${input}[1]), 0, ${String(opaque)})`];
+    yield { output, texts: copied, path: ['operation', 'copy', output] };
   }
 }
 
@@ -98,7 +106,8 @@ function pixelSize(geotransform: readonly number[] | null): { readonly x: number
 export function programOf(plan: Plan): ExpressionProgram {
   const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands]));
   const problems: Problem[] = [];
-  const expressions = readExpressions(plan.job.operation, Object.keys(bands), bands, problems);
+  const alphas = new Map(plan.outputs.flatMap(({ name, addedAlpha }): [string, number][] => (addedAlpha === null ? [] : [[name, addedAlpha]])));
+  const expressions = readExpressions(plan.job.operation, Object.keys(bands), bands, problems, alphas);
   if (problems.length > 0) throw new Error(`the plan's expressions don't compile: ${JSON.stringify(problems)}`);
   return compileOperation(
     plan.job.operation,

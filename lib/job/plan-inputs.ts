@@ -7,7 +7,7 @@ import { mosaicDtype, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { displayHref } from '../store/href.ts';
 import { crsName, hasCrs } from '../tiff/crs.ts';
-import { extentOnLattice, latticeOffset, reachOnGrid } from './lattice.ts';
+import { extentOnLattice, latticeOffset, reachOnGrid, turnsOntoGrid } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
 import { showExtent, type OutputGrid, type RasterInput } from './output-grid.ts';
 import { nodataOf, type PlanInput, type PlanScene, type SceneReading } from './plan.ts';
@@ -91,8 +91,8 @@ function joined(spec: JobInput, scenes: readonly PlanScene[], rule: MosaicRule |
   const sceneDtype = scenes.map(({ dtype }) => dtype).reduce(commonDtype);
   const dtype = rule === null ? first.dtype : mosaicDtype(rule, sceneDtype);
   const alike = scenes.every(({ nodata }) => nodata === first.nodata);
-  // A count is never nodata: where no scene has data, it is 0.
-  const own = rule === 'count' || !alike ? undefined : nodataOf(first);
+  // A count is never nodata: where no scene has data, it is 0. A mean may well come to the scenes' nodata value, and is data then.
+  const own = rule === 'count' || rule === 'mean' || rule === 'median' || !alike ? undefined : nodataOf(first);
   const nodata = own !== undefined && (fitsDtype(own, dtype) || Number.isNaN(own)) ? toJsonNumber(own) : null;
   // Holes of a mosaic are marked by its nodata value; without one, by planes of validity, if anything marks them in the scenes.
   const masked = rule === 'count' ? false : scenes.some((scene) => scene.masked) || (nodata === null && scenes.some((scene) => scene.nodata !== null));
@@ -116,7 +116,8 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
   const base = { href, version: facts.version, bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
   const whole: Window = { column: 0, row: 0, columns: grid.columns, rows: grid.rows };
   const offset = latticeOffset(grid, facts);
-  if (offset !== undefined) {
+  const turns = offset !== undefined && (await turnsOntoGrid(grid, facts, offset));
+  if (offset !== undefined && !turns) {
     const window = intersect({ ...offset, columns: facts.width, rows: facts.height }, whole);
     if (window.columns === 0 || window.rows === 0) return undefined;
     const reading: SceneReading = { by: scene.tiff === undefined ? 'window' : 'blocks', ...offset };
@@ -131,7 +132,8 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
     const reach = await reachOnGrid(grid, facts);
     if (reach === undefined) return undefined;
     const window = { column: reach.xmin, row: reach.ymin, columns: reach.xmax - reach.xmin, rows: reach.ymax - reach.ymin };
-    const reading: SceneReading = { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold ?? 0 };
+    // GDAL finds what lies a whole turn away; on the lattice nearest pixels are the pixels themselves.
+    const reading: SceneReading = turns ? { by: 'warp', resampling: 'nearest', errorThreshold: 0 } : { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold ?? 0 };
     return { ...base, window, reading };
   } catch (error) {
     if (!(error instanceof TilefanError) || error.retryable) throw error;

@@ -57,6 +57,7 @@ export function planOutput(
     colorTable: output.colorTable === undefined ? copiedColors(copied, dtype, bands) : colorsOf(output.colorTable),
     photometric: photometricOf(output, dtype, bands, copied),
     alpha: fits && copied.alpha,
+    addedAlpha: null,
     scales: perBand(output.scale, bands) ?? listOf(copied?.scales, 1),
     offsets: perBand(output.offset, bands) ?? listOf(copied?.offsets, 0),
   };

@@ -112,6 +112,8 @@ const planOutput = z.object({
   photometric: z.enum(['gray', 'rgb']),
   /** The last band is alpha. */
   alpha: z.boolean(),
+  /** What that band holds where there is data, when it is none of the input's but made of its mask; null otherwise. */
+  addedAlpha: z.number().nullable(),
   /** One a band. */
   scales: numbers.nullable(),
   offsets: numbers.nullable(),
