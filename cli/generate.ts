@@ -83,6 +83,7 @@ function typeText(field: Schema): string {
   if (field.anyOf !== undefined) return field.anyOf.map((each) => typeText(each)).join(' or ');
   if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ');
+  if (field.type === 'array' && field.prefixItems !== undefined) return `list of ${String(field.prefixItems.length)}: ${[...new Set(field.prefixItems.map((each) => typeText(each as Schema)))].join(', ')}`;
   if (field.type === 'array') return `list of ${typeText(field.items as Schema)}`;
   if (field.type === 'object' && typeof field.additionalProperties === 'object') return `NAME: ${typeText(field.additionalProperties)}`;
   if (field.type === 'string' && field.pattern !== undefined) return `text like \`${cell(field.pattern)}\``;
