@@ -199,14 +199,64 @@ def key_of(*parts):
     return json.dumps(parts, sort_keys=True)
 
 
-def open_dataset(source, flags):
-    options = ['%s=%s' % pair for pair in sorted((source.get('openOptions') or {}).items())]
+# Drivers whose files say nothing of other files by path or address. All others are taken out of the process: whoever sends a file chooses what
+# it says, and the worker would read it with its own rights. So there is none here for web services and their documents (WMS, WMTS, WCS, STACIT ...),
+# for caches and mosaics of other files (MRF, GTI, TIL ...), and for headers that name their data (ERS, PDS, ISIS3, PCIDSK, ILWIS, MapInfo, GML's schemas).
+RASTER_DRIVERS = [
+    'GTiff', 'NITF', 'HFA', 'AAIGrid', 'GRASSASCIIGrid', 'DTED', 'PNG', 'JPEG', 'GIF', 'BIGGIF', 'BMP', 'WEBP', 'PNM', 'SRTMHGT', 'Terragen', 'netCDF',
+    'HDF4', 'HDF4Image', 'HDF5', 'HDF5Image', 'BAG', 'KEA', 'Zarr', 'JP2OpenJPEG', 'JP2KAK', 'JP2ECW', 'JP2MrSID', 'JP2Lura', 'JPEG2000', 'JPEGXL', 'HEIF', 'GRIB',
+    'RMF', 'RST', 'SAGA', 'GSAG', 'GSBG', 'GS7BG', 'USGSDEM', 'XYZ', 'ENVI', 'EHdr', 'GPKG',
+]
+VECTOR_DRIVERS = ['GPKG', 'GeoJSON', 'GeoJSONSeq', 'TopoJSON', 'ESRI Shapefile', 'FlatGeobuf', 'KML', 'GPX', 'CSV', 'Parquet', 'Arrow']
+# What this program makes for itself. A VRT does name other files: it is opened for those only who have looked at what it names.
+INNER_DRIVERS = ['MEM', 'Memory', 'VRT']
+
+
+def leave_drivers():
+    """Takes away all drivers but those above: also a VRT's sources are then opened by these only."""
+    kept = set(RASTER_DRIVERS + VECTOR_DRIVERS + INNER_DRIVERS)
+    for driver in [gdal.GetDriver(i) for i in range(gdal.GetDriverCount())]:
+        if driver.ShortName not in kept:
+            driver.Deregister()
+
+
+def is_xml(name):
+    """Whether a file begins as an XML document does."""
+    file = gdal.VSIFOpenL(name, 'rb')
+    if file is None:
+        return False
     try:
-        dataset = gdal.OpenEx(source['name'], flags | gdal.OF_VERBOSE_ERROR, open_options=options)
+        head = bytes(gdal.VSIFReadL(1, 256, file) or b'')
+    finally:
+        gdal.VSIFCloseL(file)
+    return head.removeprefix(b'\xef\xbb\xbf').lstrip().startswith(b'<')
+
+
+def open_dataset(source, flags, drivers):
+    options = ['%s=%s' % pair for pair in sorted((source.get('openOptions') or {}).items())]
+    name = source['name']
+    try:
+        dataset = gdal.OpenEx(name, flags | gdal.OF_VERBOSE_ERROR, allowed_drivers=drivers, open_options=options)
+        if dataset is None:
+            raise RuntimeError(words('cannot open %s' % name))
     except RuntimeError as error:
-        raise GdalFailed(str(error))
-    if dataset is None:
-        raise GdalFailed(words('cannot open %s' % source['name']))
+        message = str(error)
+        if 'not recognized as a supported file format' in message or 'not recognized as being in a supported file format' in message:
+            if is_xml(name):
+                raise Refused('it is an XML document of no kind that may be used: such documents name servers and other files, which would be read with the rights of the worker')
+            raise Refused('it is in none of the formats that may be used, which are %s' % ', '.join(drivers))
+        raise GdalFailed(message)
+    return dataset
+
+
+def open_alone(source, flags, drivers):
+    """Opens what nobody has looked at, and sees to it that it consists of files of one folder."""
+    dataset = open_dataset(source, flags, drivers)
+    files = [os.path.normpath(file) for file in dataset.GetFileList() or [] if not file.startswith('/vsimem/')]
+    # The file itself is the first; a driver that gives no files has none but the one that it was given.
+    for file in files[1:]:
+        if os.path.dirname(file) != os.path.dirname(files[0]):
+            raise Refused('it reads another file than those beside it: %s' % file)
     return dataset
 
 
@@ -215,7 +265,8 @@ class RasterSource:
 
     def __init__(self, source):
         self.source = source
-        self.dataset = open_dataset(source, gdal.OF_RASTER)
+        # Its caller has looked into it if it is a VRT.
+        self.dataset = open_dataset(source, gdal.OF_RASTER, RASTER_DRIVERS + ['VRT'])
         if self.dataset.RasterCount == 0:
             raise Refused('it has no bands' + subdataset_hint(self.dataset))
         self.views = {}
@@ -325,7 +376,10 @@ class Transformer:
             raise Refused('it has no CRS, but the output grid has one' if crs is None else 'it has a CRS, but the output grid has none')
         gdal.ErrorReset()
         self.dataset = dataset
-        self.argument = lib.GDALCreateGenImgProjTransformer2(handle(dataset), handle(target.dataset), None)
+        # By its geotransform only: what a file says of a geolocation array may name any other file.
+        options = string_list([('SRC_METHOD', 'GEOTRANSFORM'), ('DST_METHOD', 'GEOTRANSFORM')])
+        self.argument = lib.GDALCreateGenImgProjTransformer2(handle(dataset), handle(target.dataset), options)
+        lib.CSLDestroy(options)
         if not self.argument:
             raise GdalFailed(words('cannot transform its coordinates to those of the output grid'))
         self.function = function_address('GDALGenImgProjTransform')
@@ -739,7 +793,7 @@ class VectorSource:
     """A layer, open, with the features that a filter lets through."""
 
     def __init__(self, source, name, where):
-        self.dataset = open_dataset(source, gdal.OF_VECTOR)
+        self.dataset = open_alone(source, gdal.OF_VECTOR, VECTOR_DRIVERS)
         self.layer = self.find(name)
         if where:
             try:
@@ -947,7 +1001,7 @@ def crs_facts(crs):
 
 def describe(request):
     source = request['source']
-    dataset = open_dataset(source, gdal.OF_RASTER | gdal.OF_VECTOR)
+    dataset = open_alone(source, gdal.OF_RASTER | gdal.OF_VECTOR, RASTER_DRIVERS + VECTOR_DRIVERS)
     result = {'ok': True, 'driver': dataset.GetDriver().ShortName, 'subdatasets': [{'name': name, 'description': text} for name, text in dataset.GetSubDatasets() or []]}
     result['raster'] = raster_facts(dataset) if dataset.RasterCount > 0 else None
     result['layers'] = [layer_facts(dataset.GetLayer(i)) for i in range(dataset.GetLayerCount())]
@@ -998,7 +1052,7 @@ def layer_facts(layer):
 # Conversion
 
 def convert(request):
-    dataset = open_dataset(request['source'], gdal.OF_RASTER)
+    dataset = open_alone(request['source'], gdal.OF_RASTER, RASTER_DRIVERS)
     if dataset.RasterCount == 0:
         raise Refused('it has no bands' + subdataset_hint(dataset))
     if dataset.GetGeoTransform(can_return_null=True) is None:
@@ -1141,6 +1195,7 @@ if __name__ == '__main__':
     osr.UseExceptions()
     lib = load_library()
     list_types()
+    leave_drivers()
     RESAMPLINGS = {'nearest': gdal.GRA_NearestNeighbour, 'bilinear': gdal.GRA_Bilinear, 'cubic': gdal.GRA_Cubic, 'average': gdal.GRA_Average, 'mode': gdal.GRA_Mode, 'min': gdal.GRA_Min, 'max': gdal.GRA_Max, 'med': gdal.GRA_Med}
     grid = None
     rasters = Cache(64)
