@@ -5,16 +5,19 @@
  */
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
+import { fractionRemover } from './result.ts';
 import type { SlidingRows } from './rows.ts';
 
 export class HistogramMedian implements FocalKernel {
   private readonly reach: FocalSize;
   private readonly lowest: number;
   private readonly histogram: Histogram;
+  private readonly result: 'float64' | 'whole';
   private inside: Inside = { left: 0, right: 0, top: 0, bottom: 0 };
 
   /** For values from `lowest` to `lowest` + `values` - 1. */
-  constructor(reach: FocalSize, lowest: number, values: number) {
+  constructor(reach: FocalSize, lowest: number, values: number, result: 'float64' | 'whole') {
+    this.result = result;
     this.reach = reach;
     this.lowest = lowest;
     this.histogram = new Histogram(values);
@@ -29,22 +32,29 @@ export class HistogramMedian implements FocalKernel {
   }
 
   compute(row: number, operand: SlidingRows, out: SlidingRows): void {
+    this.fill(row, operand, out, this.inside.left, this.inside.right);
+    copyValidity(row, operand, out);
+  }
+
+  /** The columns from `first` to before `last` of a row; validity is not written. */
+  fill(row: number, operand: SlidingRows, out: SlidingRows, first: number, last: number): void {
     const { left, right } = this.inside;
     const [from, to] = rowsAround(row, this.reach.rows, this.inside);
     const { columns: reach } = this.reach;
     const { histogram, lowest } = this;
-    const { values, stride } = operand;
+    const { whole, stride } = operand;
     const validity = operand.areFull(from, to) ? undefined : operand.validity;
     const [start, at, rows] = [operand.offset(from), out.offset(row), to - from];
-    for (let c = left; c < Math.min(left + reach, right); c++) histogram.add(values, validity, start + c, stride, rows, lowest);
-    for (let c = left; c < right; c++) {
-      if (c + reach < right) histogram.add(values, validity, start + c + reach, stride, rows, lowest);
-      if (c - reach > left) histogram.remove(values, validity, start + c - reach - 1, stride, rows, lowest);
-      out.values[at + c] = histogram.median() + lowest;
+    for (let c = Math.max(left, first - reach); c < Math.min(first + reach, right); c++) histogram.add(whole, validity, start + c, stride, rows, lowest);
+    for (let c = first; c < last; c++) {
+      if (c + reach < right) histogram.add(whole, validity, start + c + reach, stride, rows, lowest);
+      if (c - reach > left && c > first) histogram.remove(whole, validity, start + c - reach - 1, stride, rows, lowest);
+      const median = histogram.median() + lowest;
+      if (this.result === 'whole') out.whole[at + c] = median + fractionRemover - fractionRemover;
+      else out.values[at + c] = median;
     }
     // Taking out what is left costs less than clearing all counts.
-    for (let c = Math.max(left, right - reach - 1); c < right; c++) histogram.remove(values, validity, start + c, stride, rows, lowest);
-    copyValidity(row, operand, out);
+    for (let c = Math.max(left, last - reach - 1); c < Math.min(last + reach, right); c++) histogram.remove(whole, validity, start + c, stride, rows, lowest);
   }
 }
 
@@ -64,7 +74,7 @@ class Histogram {
     this.hundreds = new Uint16Array(Math.max(1, values >> 8));
   }
 
-  add(values: Float64Array, validity: Uint8Array | undefined, start: number, stride: number, rows: number, lowest: number): void {
+  add(values: Int32Array, validity: Uint8Array | undefined, start: number, stride: number, rows: number, lowest: number): void {
     const { ones, sixteens, hundreds, place } = this;
     let below = 0;
     let count = 0;
@@ -81,7 +91,7 @@ class Histogram {
     this.total += count;
   }
 
-  remove(values: Float64Array, validity: Uint8Array | undefined, start: number, stride: number, rows: number, lowest: number): void {
+  remove(values: Int32Array, validity: Uint8Array | undefined, start: number, stride: number, rows: number, lowest: number): void {
     const { ones, sixteens, hundreds, place } = this;
     let below = 0;
     let count = 0;

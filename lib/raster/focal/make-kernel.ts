@@ -6,6 +6,7 @@ import { ExactMean } from './exact-mean.ts';
 import { FocalMaximum, FocalMinimum } from './extremes.ts';
 import { HistogramMedian } from './histogram-median.ts';
 import type { FocalKernel } from './kernel.ts';
+import { NetworkMedian } from './network-median.ts';
 import { type PlacedFocalOperation, reachOf } from './operation.ts';
 import { OrderedDeviation } from './ordered-deviation.ts';
 import { OrderedMean } from './ordered-mean.ts';
@@ -52,6 +53,14 @@ function planWhole(operation: PlacedFocalOperation, dtype: Dtype, stride: number
       const { name } = operation;
       return { reads: 'whole', fills, bytes: WholeExtreme.bytes(reach, stride), make: () => new WholeExtreme(name, reach, stride, fills) };
     }
+    case 'median': {
+      const values = max - min + 1;
+      const makeHistogram = (): HistogramMedian => new HistogramMedian(reach, min, values, fills);
+      const held = HistogramMedian.bytes(values);
+      const side = reach.columns;
+      if (side !== reach.rows || (side !== 1 && side !== 2)) return { reads: 'whole', fills, bytes: held, make: makeHistogram };
+      return { reads: 'whole', fills, bytes: held + NetworkMedian.bytes(side, stride), make: () => new NetworkMedian(side, stride, makeHistogram(), fills) };
+    }
     default:
       return undefined;
   }
@@ -60,7 +69,7 @@ function planWhole(operation: PlacedFocalOperation, dtype: Dtype, stride: number
 function planFloat64(operation: PlacedFocalOperation, dtype: Dtype, stride: number): Pick<KernelPlan, 'bytes' | 'make'> {
   const reach = reachOf(operation);
   const whole = !isFloat(dtype);
-  const { min, max, bytes } = dtypeFacts(dtype);
+  const { min, max } = dtypeFacts(dtype);
   switch (operation.name) {
     case 'mean':
       if (whole) return { bytes: ExactMean.bytes(reach, stride), make: () => new ExactMean(reach, stride) };
@@ -75,10 +84,6 @@ function planFloat64(operation: PlacedFocalOperation, dtype: Dtype, stride: numb
     case 'max':
       return { bytes: FocalMaximum.bytes(reach, stride), make: () => new FocalMaximum(reach, stride) };
     case 'median':
-      if (whole && bytes <= 2) {
-        const values = max - min + 1;
-        return { bytes: HistogramMedian.bytes(values), make: () => new HistogramMedian(reach, min, values) };
-      }
       return { bytes: SelectingMedian.bytes(reach), make: () => new SelectingMedian(reach) };
     case 'convolve':
       return { bytes: 64 * operation.weights.length, make: () => new Convolution(reach, operation.weights) };
