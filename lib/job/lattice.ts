@@ -115,3 +115,24 @@ export async function reachOnGrid(grid: Lattice & { readonly columns: number; re
     .filter(({ xmin, ymin, xmax, ymax }) => xmin < xmax && ymin < ymax)
     .reduce<Extent | undefined>((all, part) => (all === undefined ? part : unionExtent(all, part)), undefined);
 }
+
+/**
+ * Whether a raster that lies on the pixels of a grid in degrees has more to give a whole turn away, as one of 179° to 181° has for a grid that begins at -180°.
+ * @param offset of the raster on the grid
+ */
+export async function turnsOntoGrid(grid: Lattice & { readonly columns: number; readonly rows: number }, raster: Located, offset: { readonly column: number; readonly row: number }): Promise<boolean> {
+  if (grid.geotransform === null || !hasCrs(grid.crs)) return false;
+  const [, xc, xr, , yc] = grid.geotransform;
+  if (xr !== 0 || yc !== 0 || offset.row >= grid.rows || offset.row + raster.height <= 0) return false;
+  const [west, east] = [offset.column, offset.column + raster.width];
+  // On a grid of one turn at most a raster that lies within it has nothing more to give. Most do, and need no tables of CRSs.
+  if (west >= 0 && east <= grid.columns && grid.columns * Math.abs(xc) <= 360) return false;
+  const turn = await fullTurn(grid.crs);
+  if (turn === undefined) return false;
+  return [-turn / xc, turn / xc].some((shift) => {
+    // What lies on the grid after a turn, to a pixel: a sliver of one is a rounding of the header's decimals, or an edge that both ends of a globe share.
+    const first = Math.max(0, Math.round(west + shift));
+    const end = Math.min(grid.columns, Math.round(east + shift));
+    return first < end && (first < west || end > east);
+  });
+}

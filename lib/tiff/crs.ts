@@ -61,7 +61,9 @@ export async function crsOfEpsg(code: number): Promise<{ readonly crs: Crs; read
   for (const [modelType, key] of [[1, projectedKey], [2, geographicKey]] as const) {
     const keys = { [modelTypeKey]: modelType, [rasterTypeKey]: 1, [key]: code };
     const crs = { epsg: code, keys, wkt: null };
-    if ((await definition(crs)) !== undefined) return { crs, geographic: modelType === 2 };
+    // The tables find a geographic CRS under the key for projected ones, too.
+    const geographic = modelType === 2;
+    if ((await definition(crs))?.geographic === geographic) return { crs, geographic };
   }
   throw new DataError('CRS_UNKNOWN', `EPSG:${String(code)} isn't known`);
 }
@@ -204,6 +206,7 @@ export async function datumSlack(from: Crs, to: Crs): Promise<number> {
 
 /** The whole turn that x makes around the Earth, in units of a geographic CRS; undefined for others. */
 export async function fullTurn(crs: Crs): Promise<number | undefined> {
+  if (crs.keys[modelTypeKey] === 1) return undefined;
   const found = await definition(crs);
   return found?.geographic === true ? 360 / found.unit : undefined;
 }

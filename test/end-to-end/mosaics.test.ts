@@ -158,6 +158,40 @@ answer(out + same_pixels(found.ReadAsArray()[None], vrt.ReadAsArray()[None], 'mo
     );
   });
 
+  // Catches: pixels of a scene beyond 180° that are left out of a grid in degrees that begins at -180°, though the scene lies on the grid's own pixels.
+  void it('across the dateline are found on both sides of it, as gdalwarp finds them', async () => {
+    const hrefs = [space.path('east.tif'), space.path('west.tif')];
+    makeFiles(
+      `
+from grid_oracle import *
+make_raster(sys.argv[1] + '/east.tif', 200, 100, [179.0, 0.01, 0, -16.0, 0, -0.01], 4326, seed=1, nodata=7)
+make_raster(sys.argv[1] + '/west.tif', 200, 100, [-179.0, 0.01, 0, -16.0, 0, -0.01], 4326, seed=2, nodata=7)
+make_raster(sys.argv[1] + '/globe.tif', 360, 100, [-180.0, 1, 0, 50, 0, -1], 4326, seed=3, nodata=7)
+make_raster(sys.argv[1] + '/eastward.tif', 360, 100, [0.0, 1, 0, 50, 0, -1], 4326, seed=4, nodata=7)`,
+      [space.folder],
+    );
+    const grid = { crs: 'EPSG:4326', resolution: 0.01, bounds: [-180, -17, -178, -16] };
+    const { folder, plan } = await runAll({ m: { hrefs, resampling: 'cubic' } }, grid);
+    assert.deepEqual(plan.inputs[0]?.scenes.map(({ reading }) => reading.by), ['warp', 'blocks']);
+    // GTModelTypeGeoKey says geographic, and GeographicTypeGeoKey which: GDAL takes other keys for the same CRS, other programs don't.
+    assert.deepEqual(plan.grid.geo.geoKeyDirectory, [1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326]);
+    const globes = await runAll({ g: { href: space.path('globe.tif') }, e: { href: space.path('eastward.tif') } }, { like: 'g', footprint: 'reference' });
+    assert.deepEqual(globes.plan.inputs.map(({ scenes: [scene] }) => scene?.reading.by), ['blocks', 'warp']);
+    assertNoDifferences(
+      `
+folder, globes, *hrefs = sys.argv[1:]
+out = []
+for found, bounds, size, sources in ((folder + '/m.tif', ['-180', '-17', '-178', '-16'], ['200', '100'], hrefs[:2]), (globes + '/e.tif', ['-180', '-50', '180', '50'], ['360', '100'], hrefs[2:])):
+    subprocess.run(['gdalwarp', '-q', '-et', '0', '-te', *bounds, '-ts', *size, *sources, found + '-wanted.tif'], check=True)
+    wanted = gdal.Open(found + '-wanted.tif').ReadAsArray().astype(float)
+    wanted[wanted == 7] = np.nan
+    if np.isnan(wanted[:, :50]).mean() > 0.5: out.append('nothing is wanted where it matters')
+    out += same_pixels(gdal.Open(found).ReadAsArray()[None], wanted[None], found)
+answer(out)`,
+      [folder, globes.folder, ...hrefs, space.path('eastward.tif')],
+    );
+  });
+
   // Catches: cost that follows the number of scenes: headers or blocks of scenes read that lie elsewhere.
   void it('open only the scenes that touch a tile', async () => {
     makeFiles(
