@@ -4,6 +4,7 @@ import { isFloat, viewSamples, type Dtype } from '../raster/dtype.ts';
 import { compressImage, type ImageCodec } from './image-compressor.ts';
 import { LercEncoder } from './lerc-encoder.ts';
 import { RunLengthDeflater } from './deflate-encoder.ts';
+import { MatchDeflater } from './deflate-matches.ts';
 import { LzwEncoder } from './lzw-encoder.ts';
 import { ZstdEncoder } from './zstd-encoder.ts';
 
@@ -99,14 +100,14 @@ function zlibCandidate(settings: { readonly level: number; readonly memLevel?: n
 }
 
 /**
- * Deflate in the fastest way that stays within 1.5 % of level 6. Runs alone take a sixth of its time, and on noisy predicted samples they compress as well; on
- * smooth data and class maps they don't, hence the samples: blocks number 0, 1, 3, 7, 15 …, in every way. The sizes so far decide; so the choice follows
- * the data, and its cost fades.
+ * Deflate in the fastest way that stays within 1.5 % of level 6. Runs alone take a sixth of its time, and on noisy predicted samples they compress as well; our
+ * own search for matches takes a third, and is as good on many predicted integers; class maps need zlib. Hence the samples: blocks number 0, 1, 3, 7, 15 …, in
+ * every way. The sizes so far decide; so the choice follows the data, and its cost fades.
  */
 class SamplingDeflater implements Compressor {
   readonly #thorough = zlibCandidate({ level: 6 });
   /** From fast to thorough. */
-  readonly #candidates: readonly Candidate[] = [runsCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 }), this.#thorough];
+  readonly #candidates: readonly Candidate[] = [runsCandidate(), matchesCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 }), this.#thorough];
   #picked = this.#thorough;
   #seen = 0;
   #nextSample = 0;
@@ -131,5 +132,10 @@ class SamplingDeflater implements Compressor {
 
 function runsCandidate(): Candidate {
   const deflater = new RunLengthDeflater();
+  return { compress: (block) => deflater.encode(block), sampled: 0 };
+}
+
+function matchesCandidate(): Candidate {
+  const deflater = new MatchDeflater();
   return { compress: (block) => deflater.encode(block), sampled: 0 };
 }
