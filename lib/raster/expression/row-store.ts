@@ -57,11 +57,19 @@ export class RowStore {
 
   private storeFloat64(target: SampleArray, first: number, values: Float64Array, start: number, columns: number, validity: Uint8Array | undefined): void {
     const { outgoing, nodata, bounds } = this;
+    if (validity === undefined && target instanceof Float32Array) {
+      storeFloat32(target, first, values, start, columns);
+      return;
+    }
     if (bounds === undefined) outgoing.set(values.subarray(start, start + columns));
     else if (!round(outgoing, values, start, columns, bounds.min, bounds.max)) quantize(outgoing, values, start, columns, bounds.min, bounds.max, nodata);
     if (validity !== undefined) fillMissingFloat64(outgoing, validity, start, columns, nodata);
     store(target, first, outgoing, columns);
   }
+}
+
+function storeFloat32(target: Float32Array, first: number, values: Float64Array, start: number, n: number): void {
+  for (let i = 0; i < n; i++) target[first + i] = values[start + i] as number;
 }
 
 function clamp(out: Int32Array, n: number, lo: number, hi: number): void {

@@ -69,9 +69,11 @@ export class WholeMean implements FocalKernel {
       this.counted = undefined;
       if (!follows) this.addRows(operand, from, to);
       if (added !== undefined && dropped !== undefined) {
-        moveFull(this.sums, this.reach.columns + 1, operand.whole, operand.offset(added) + left, operand.offset(dropped) + left, width);
-      } else this.move(operand, added, dropped);
-      this.meanOfFull(out, at, width, to - from);
+        this.moveAndMean(operand.whole, operand.offset(added) + left, operand.offset(dropped) + left, out, at, width, to - from);
+      } else {
+        this.move(operand, added, dropped);
+        this.meanOfFull(out, at, width, to - from);
+      }
     } else {
       if (follows) this.move(operand, added, dropped);
       else this.addRows(operand, from, to);
@@ -80,6 +82,31 @@ export class WholeMean implements FocalKernel {
       else meanOfCounted(this.sums, this.counts, out.values, at, width, this.reach.columns);
     }
     copyValidity(row, operand, out);
+  }
+
+  /** In the middle, the column sums move a row down while the running sum over them moves right. */
+  private moveAndMean(whole: Int32Array, added: number, dropped: number, out: SlidingRows, at: number, width: number, down: number): void {
+    const { columns: reach } = this.reach;
+    const { sums, across } = this;
+    const pixels = (2 * reach + 1) * down;
+    const exact = this.result === 'float64' || pixels % 2 === 0;
+    if (width <= 2 * reach || (exact && this.result === 'whole')) {
+      moveFull(sums, reach + 1, whole, added, dropped, width);
+      this.meanOfFull(out, at, width, down);
+      return;
+    }
+    const middle = width - reach;
+    moveFull(sums, reach + 1, whole, added, dropped, 2 * reach);
+    if (this.result === 'whole') {
+      wholeQuotients(sums, across, down, out.whole, at, 0, reach, reach);
+      moveAndWholeProducts(sums, whole, added + reach, dropped + reach, 1 / pixels, out.whole, at, middle, reach);
+      wholeQuotients(sums, across, down, out.whole, at, middle, width, reach);
+    } else {
+      quotients(sums, across, down, out.values, at, 0, reach, reach);
+      if (exact) moveAndQuotients(sums, whole, added + reach, dropped + reach, pixels, out.values, at, middle, reach);
+      else moveAndProducts(sums, whole, added + reach, dropped + reach, 1 / pixels, out.values, at, middle, reach);
+      quotients(sums, across, down, out.values, at, middle, width, reach);
+    }
   }
 
   /** Windows that the sides of the image cut off have their own number of pixels each. */
@@ -169,6 +196,40 @@ function products(sums: Int32Array, inverse: number, out: Float64Array, at: numb
   }
 }
 
+/** From column `reach` on; `added` and `dropped` are the places of what enters and leaves `reach` columns ahead of column 0. */
+function moveAndProducts(sums: Int32Array, whole: Int32Array, added: number, dropped: number, inverse: number, out: Float64Array, at: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, reach, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = reach; i < to; i++) {
+    const column = ((sums[i + ahead] as number) + (whole[added + i] as number) - (whole[dropped + i] as number)) | 0;
+    sums[i + ahead] = column;
+    sum = (sum + column - (sums[i] as number)) | 0;
+    out[at + i] = sum * inverse;
+  }
+}
+
+function moveAndQuotients(sums: Int32Array, whole: Int32Array, added: number, dropped: number, pixels: number, out: Float64Array, at: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, reach, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = reach; i < to; i++) {
+    const column = ((sums[i + ahead] as number) + (whole[added + i] as number) - (whole[dropped + i] as number)) | 0;
+    sums[i + ahead] = column;
+    sum = (sum + column - (sums[i] as number)) | 0;
+    out[at + i] = sum / pixels;
+  }
+}
+
+function moveAndWholeProducts(sums: Int32Array, whole: Int32Array, added: number, dropped: number, inverse: number, out: Int32Array, at: number, to: number, reach: number): void {
+  let sum = sumBefore(sums, reach, reach);
+  const ahead = 2 * reach + 1;
+  for (let i = reach; i < to; i++) {
+    const column = ((sums[i + ahead] as number) + (whole[added + i] as number) - (whole[dropped + i] as number)) | 0;
+    sums[i + ahead] = column;
+    sum = (sum + column - (sums[i] as number)) | 0;
+    out[at + i] = sum * inverse + remover - remover;
+  }
+}
+
 function wholeProducts(sums: Int32Array, inverse: number, out: Int32Array, at: number, from: number, to: number, reach: number): void {
   let sum = sumBefore(sums, from, reach);
   const ahead = 2 * reach + 1;
@@ -181,7 +242,7 @@ function wholeProducts(sums: Int32Array, inverse: number, out: Int32Array, at: n
 function quotients(sums: Int32Array, across: Float64Array, down: number, out: Float64Array, at: number, from: number, to: number, reach: number): void {
   let sum = sumBefore(sums, from, reach);
   for (let i = from; i < to; i++) {
-    sum += (sums[i + 2 * reach + 1] as number) - (sums[i] as number);
+    sum = (sum + (sums[i + 2 * reach + 1] as number) - (sums[i] as number)) | 0;
     out[at + i] = sum / ((across[i] as number) * down);
   }
 }
@@ -189,7 +250,7 @@ function quotients(sums: Int32Array, across: Float64Array, down: number, out: Fl
 function wholeQuotients(sums: Int32Array, across: Float64Array, down: number, out: Int32Array, at: number, from: number, to: number, reach: number): void {
   let sum = sumBefore(sums, from, reach);
   for (let i = from; i < to; i++) {
-    sum += (sums[i + 2 * reach + 1] as number) - (sums[i] as number);
+    sum = (sum + (sums[i + 2 * reach + 1] as number) - (sums[i] as number)) | 0;
     out[at + i] = sum / ((across[i] as number) * down) + remover - remover;
   }
 }
