@@ -16,6 +16,7 @@ import {
   type RequestLimits,
   type SourceFacts,
   type WarpRequest,
+  type WarpResampling,
 } from './gdal-requests.ts';
 import { gdalName, type GdalSource } from './gdal-source.ts';
 import { HelperProcess, type HelperReply, type HelperRequest } from './helper-process.ts';
@@ -86,8 +87,9 @@ export class GdalPool {
   }
 
   /**
-   * Warps a source onto a window of the output grid. Exactly what one call of `gdalwarp -et 0 -ovr NONE -wo UNIFIED_SRC_NODATA=PARTIAL -wo XSCALE=… -wo YSCALE=…` gives for the whole
-   * grid there, whatever the windows are; with `validity`, what it gives with `-dstalpha`. With an error threshold it is what any other cut gives, too: GDAL's
+   * Warps a source onto a window of the output grid. Exactly what one call of `gdalwarp -et 0 -ovr NONE -wo UNIFIED_SRC_NODATA=PARTIAL` gives there, which warps the whole grid in one chunk,
+   * whatever the windows are; with `validity`, what it gives with `-dstalpha`. Where gdalwarp cuts the grid into chunks (`-wm`, or a source that covers little of it), its own
+   * kernels depend on them, and this is what it gives with `-wo XSCALE=… -wo YSCALE=…` of `warpScale`. With an error threshold it is what any other cut gives, too: GDAL's
    * approximation is made for 256 columns of the grid at a time.
    * @throws DataError GDAL_FAILED, GDAL_REFUSED; OperationError GDAL_DIED, GDAL_CLOSED; TryAgainError GDAL_TIMEOUT
    */
@@ -116,13 +118,13 @@ export class GdalPool {
   }
 
   /**
-   * Pixels of the grid to a pixel of the source, along the source's x and y; 1 from 0.95 on, where GDAL doesn't widen its kernels. It is a
-   * median over the whole source, so the same for every window. A single gdalwarp takes it for each of its chunks from the chunk's
-   * corners: where that varies over the image, such as from geographic coordinates, its own pixels depend on its memory limit.
+   * Pixels of the grid to a pixel of the source, along the source's x and y, by which kernels are widened (the warp options XSCALE and YSCALE): what gdalwarp
+   * itself takes where it warps the whole grid in one chunk. It is the same for every window. Where the source covers less than half of what the grid
+   * spans, gdalwarp cuts the grid, and its scales differ from chunk to chunk: then it is that of the part of the grid that the source covers.
    * @throws as `warp`
    */
-  async warpScale(source: GdalSource, limits: RequestLimits = {}): Promise<readonly [x: number, y: number]> {
-    const reply = await this.#ask({ body: { do: 'scale', source: sourceBody(source) }, ...said('find the scale of', source, undefined, limits) });
+  async warpScale(source: GdalSource, resampling: WarpResampling, limits: RequestLimits = {}): Promise<readonly [x: number, y: number]> {
+    const reply = await this.#ask({ body: { do: 'scale', source: sourceBody(source), resampling }, ...said('find the scale of', source, undefined, limits) });
     const [x = 1, y = 1] = reply['scale'] as readonly number[];
     return [x, y];
   }

@@ -138,8 +138,6 @@ def gdalwarp(step):
     grid = step['grid']
     common = ['-q', '-overwrite', '-et', '0', '-ovr', 'NONE', '-t_srs', 'EPSG:%d' % step['gridEpsg'], '-te'] + [repr(v) for v in grid['bounds']] + ['-ts', str(grid['columns']), str(grid['rows'])]
     common += ['-r', {'nearest': 'near'}.get(step['resampling'], step['resampling'])]
-    if step['resampling'] != 'nearest':
-        common += ['-wo', 'XSCALE=%r' % step['scale'][0], '-wo', 'YSCALE=%r' % step['scale'][1]]
     common += step.get('more', [])
     nodata, init = step.get('nodata'), step.get('init')
     options = ['-srcnodata', 'None'] if nodata is None else ['-srcnodata', str(nodata), '-dstnodata', str(nodata), '-wo', 'UNIFIED_SRC_NODATA=PARTIAL']

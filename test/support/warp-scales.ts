@@ -9,7 +9,7 @@ export async function warpScales(plan: Plan, output: string): Promise<Record<str
   if (hrefs.size === 0) return {};
   const pool = await GdalPool.start({ processes: 1, grid: readFileSync(output) });
   try {
-    return Object.fromEntries(await Promise.all([...hrefs].map(async (href) => [href, await pool.warpScale({ href })] as const)));
+    return Object.fromEntries(await Promise.all([...hrefs].map(async (href) => [href, await pool.warpScale({ href }, 'bilinear')] as const)));
   } finally {
     await pool.close();
   }
