@@ -23,7 +23,7 @@ function discard(): void {
 
 /** Buffers that go to the main thread for good, so that nothing is copied. */
 function buffersOf({ outputs }: TileResult): ArrayBuffer[] {
-  return outputs.flatMap(({ bytes, remainder }) => [bytes.buffer, ...(remainder ?? []).map(({ samples }) => samples.buffer as ArrayBuffer)]);
+  return outputs.flatMap(({ remainder }) => (remainder ?? []).map(({ samples }) => samples.buffer as ArrayBuffer));
 }
 
 async function work(message: Exclude<ThreadMessage, { readonly setup: TileSetup }>): Promise<TileResult | undefined> {

@@ -36,11 +36,9 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
       inputs,
       runner,
       signal,
-      onTile: ({ column, row, reused, bytes }) => {
+      onTile: ({ column, row, reused }) => {
         summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
         onProgress(summary);
-        // Encoded tiles that have been committed are garbage outside of the heap, as in the threads; an empty tile leaves none.
-        if (bytes > 0) globalThis.gc?.({ type: 'minor', execution: 'sync' });
         process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch: line.batch, tile: [column, row], reused })}\n`);
       },
     });

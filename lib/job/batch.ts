@@ -136,7 +136,8 @@ class BatchRun {
     const task = await inputs.read(column, row, runner).catch((error: unknown) => {
       throw inTile(error, { column, row, window });
     });
-    const result = await runner.run(task).finally(() => {
+    const rooms = this.#outputs.map((output) => output.takeRoom());
+    const result = await runner.run({ ...task, rooms }).finally(() => {
       inputs.release(task);
     });
     for (const [i, output] of this.#outputs.entries()) await output.add(result, result.outputs[i] as TileOutputResult);
@@ -200,6 +201,11 @@ class BatchOutput {
         ? new UpperLevels(encodingOf(output), output.overviews, levelsOf(plan, output), owners.batch)
         : undefined;
     return new BatchOutput(found, writer, upper, new QuarterReader(store, plan, output, owners.tile), owners.tile);
+  }
+
+  /** Memory for the encoded bytes of a tile that serves no other any more. */
+  takeRoom(): SharedArrayBuffer | undefined {
+    return this.#writer.takeRoom();
   }
 
   get waitingBytes(): number {

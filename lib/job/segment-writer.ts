@@ -22,6 +22,9 @@ export class SegmentWriter {
   #tiles: SegmentTile[] = [];
   #pieces: Piece[] = [];
   #bytes = 0;
+  /** Memory of the tiles that wait to be written. */
+  #rooms: SharedArrayBuffer[] = [];
+  readonly #freeRooms: SharedArrayBuffer[] = [];
 
   /** @param number of the first segment to write; it counts up from there, over numbers that are taken */
   constructor(store: ObjectWriter, hrefOf: (number: number) => string, number: number) {
@@ -41,7 +44,13 @@ export class SegmentWriter {
 
   addTile(column: number, row: number, { bytes, blocks, statistics }: TileOutputResult): void {
     this.#tiles.push({ column, row, statistics });
+    if (bytes.buffer instanceof SharedArrayBuffer) this.#rooms.push(bytes.buffer);
     for (const { offset, length, ...place } of blocks) this.#add({ ...place, bytes: bytes.subarray(offset, offset + length) });
+  }
+
+  /** Memory whose bytes have been written, for the next tile. */
+  takeRoom(): SharedArrayBuffer | undefined {
+    return this.#freeRooms.pop();
   }
 
   /** Adds a block that belongs to no single tile; the bytes are copied. */
@@ -64,6 +73,8 @@ export class SegmentWriter {
     const pieces = this.#pieces.toSorted((a, b) => b.level - a.level);
     const tiles = this.#tiles;
     const dataBytes = this.#bytes;
+    const rooms = this.#rooms;
+    this.#rooms = [];
     this.#pieces = [];
     this.#tiles = [];
     this.#bytes = 0;
@@ -76,7 +87,9 @@ export class SegmentWriter {
     const body = [...pieces.map(({ bytes }) => bytes), encodeIndex({ complete, tiles, blocks, dataBytes })];
     for (let tries = 0; tries < maxNumbers; tries++) {
       const href = this.#hrefOf(this.#number++);
-      if ((await this.#store.put(href, body, { ifAbsent: true, createFolders: true })) === 'written') return href;
+      if ((await this.#store.put(href, body, { ifAbsent: true, createFolders: true })) !== 'written') continue;
+      this.#freeRooms.push(...rooms);
+      return href;
     }
     throw new OutputError('SEGMENT_NUMBERS', `${String(maxNumbers)} segments before ${this.#hrefOf(this.#number)} exist already`);
   }

@@ -27,7 +27,8 @@ export interface EncodedBlock {
 }
 
 export interface TileOutputResult {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** In shared memory; empty where there are no blocks. */
+  readonly bytes: Uint8Array;
   readonly blocks: readonly EncodedBlock[];
   readonly statistics: readonly Statistics[];
   /** The pixels of level `tileLevel + 1`, one plane a band; empty unless wanted, undefined where all of the tile is nodata. */
@@ -55,11 +56,15 @@ export class TileOutputWriter {
     );
   }
 
-  /** Encodes the tile whose pixels lie in the targets. A promise, because some codecs make one; the others wait for nothing. */
-  async write(window: Window): Promise<TileOutputResult> {
+  /**
+   * Encodes the tile whose pixels lie in the targets. A promise, because some codecs make one; the others wait for nothing.
+   * @param room memory for the encoded bytes that nobody uses any more; more is made where it is too little
+   */
+  async write(window: Window, room: SharedArrayBuffer | undefined): Promise<TileOutputResult> {
     const { encoding, resampling, tileLevel, remainder, statistics } = this.#output;
     const { blockSize, dtype, nodata } = encoding;
     const blocks: EncodedBlock[] = [];
+    this.#bytes.begin(room);
     let planes: readonly Plane[] = this.#targets.map((samples) => ({ samples, columns: window.columns, rows: window.rows }));
     const made = tileLevel + (remainder ? 1 : 0);
     await this.#encodeLevel(planes, 0, window, blocks, statistics || made > 0);
@@ -122,33 +127,37 @@ function copyPlane({ samples, columns, rows }: Plane): Plane {
 }
 
 /**
- * Bytes appended one piece after another, and handed over without a copy: the buffer is resized in place (ArrayBuffer.transfer), and the next
- * tile begins with as much room as the last one took.
+ * Bytes appended one piece after another, in memory that all threads see: what a tile took serves another one, when its bytes have been written. New memory for
+ * each tile would have to be cleared, and collected, again and again.
  */
 class GrowingBytes {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
   #length = 0;
-  #lastLength = 1 << 20;
+
+  /** Begins anew, in memory that nobody uses any more, if there is any. */
+  begin(room: SharedArrayBuffer | undefined): void {
+    this.#bytes = room === undefined ? new Uint8Array(0) : new Uint8Array(room);
+    this.#length = 0;
+  }
 
   /** @returns where the piece begins */
   append(piece: Uint8Array): number {
     const start = this.#length;
     const end = start + piece.length;
     if (end > this.#bytes.length) {
-      const room = Math.max(Math.ceil(end * 1.25), this.#bytes.length === 0 ? Math.ceil(this.#lastLength * 1.1) : 0);
-      this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(room));
+      const larger = new Uint8Array(new SharedArrayBuffer(Math.ceil(Math.max(end * 1.25, leastRoomBytes))));
+      larger.set(this.#bytes.subarray(0, start));
+      this.#bytes = larger;
     }
     this.#bytes.set(piece, start);
     this.#length = end;
     return start;
   }
 
-  /** Everything since the last call. */
-  take(): Uint8Array<ArrayBuffer> {
-    const taken = new Uint8Array(this.#bytes.buffer.transfer(this.#length));
-    this.#bytes = new Uint8Array(0);
-    this.#lastLength = this.#length;
-    this.#length = 0;
-    return taken;
+  /** Everything since it began. */
+  take(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 }
+
+const leastRoomBytes = 1 << 20;

@@ -34,6 +34,8 @@ export interface TileTask {
   /** What lies under the tile and its margin, input by input, and within an input in the order of the job. */
   readonly scenes: readonly TileScene[];
   readonly bytes: Uint8Array;
+  /** For each output memory for its encoded bytes, where there is some that nobody uses any more. */
+  readonly rooms?: readonly (SharedArrayBuffer | undefined)[];
 }
 
 /** Blocks to decode for several tiles. */
@@ -87,9 +89,8 @@ export class TileProcessor {
         if (constant !== undefined) return { column, row, outputs: constant };
       }
       for (let top = 0; top < window.rows; top += this.#setup.stripRows) await this.#computeStrip(task, top);
-      this.#discard();
       const outputs: TileOutputResult[] = [];
-      for (const writer of this.#writers) outputs.push(await writer.write(window));
+      for (const [i, writer] of this.#writers.entries()) outputs.push(await writer.write(window, task.rooms?.[i]));
       this.#discard();
       return { column, row, outputs };
     } catch (error) {
