@@ -28,7 +28,7 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     const { job, problems } = await readJob(store, file, options, () => 'RUN');
     const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
     const settings = readSettings(env, job.compute, problems);
-    const lines = await findConversions(store, job, problems);
+    const { lines } = await findConversions(store, job, problems);
     const run = fileHref(`${scratch}/`);
     if (lines.length > 0) await convertAll(store, lines, run, problems);
     const { conversions } = await readConversions(store, run, lines);

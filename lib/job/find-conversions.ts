@@ -4,6 +4,8 @@ import * as z from 'zod';
 import { DataError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader, ObjectStat } from '../store/store.ts';
+import { openTiff, type Tiff } from '../tiff/open.ts';
+import { tags } from '../tiff/tags.ts';
 import { conversionKey, type Conversions } from './conversions.ts';
 import { firstConversion, type ConvertLine } from './manifest.ts';
 import { inputSpec } from './open-inputs.ts';
@@ -35,13 +37,20 @@ export const conversionRecord = z.object({
 });
 export type ConversionRecord = z.infer<typeof conversionRecord>;
 
+export interface FoundConversions {
+  readonly lines: readonly ConvertLine[];
+  /** TIFFs that were opened to see whether our own reader reads them, by href. */
+  readonly tiffs: ReadonlyMap<string, Tiff>;
+}
+
 /**
- * The scenes that neither our own reader nor GDAL by windows reads. Vectors are never converted; what can't be opened is left to the planner, unless there is something to
- * convert: then it is a problem at once, since nothing should be converted for a job that can't run.
+ * The scenes that neither our own reader nor GDAL by windows reads: other formats, and TIFFs of kinds that our reader doesn't know. Vectors are never converted; what can't be opened
+ * is left to the planner, unless there is something to convert: then it is a problem at once, since nothing should be converted for a job that can't run.
  */
-export async function findConversions(reader: ObjectReader, job: JobSpec, problems: Problem[]): Promise<ConvertLine[]> {
+export async function findConversions(reader: ObjectReader, job: JobSpec, problems: Problem[]): Promise<FoundConversions> {
   const limit = pLimit(concurrency);
   const unreadable: Problem[] = [];
+  const tiffs = new Map<string, Tiff>();
   const guard = async <T>(path: string, open: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await open();
@@ -61,7 +70,15 @@ export async function findConversions(reader: ObjectReader, job: JobSpec, proble
         (places ?? []).map(({ href, path }, scene) =>
           limit(() =>
             guard(jsonPath(path), async () => {
-              if (subdataset === null && (await rasterFormat(reader, href)) !== 'other') return undefined;
+              if (subdataset === null) {
+                const format = await rasterFormat(reader, href);
+                if (format === 'vrt') return undefined;
+                const tiff = format === 'tiff' ? await openIfOurs(reader, href) : undefined;
+                if (tiff !== undefined) {
+                  tiffs.set(href, tiff);
+                  return undefined;
+                }
+              }
               return { input, scene, href, subdataset, version: (await reader.stat(href)).version };
             }),
           ),
@@ -74,7 +91,22 @@ export async function findConversions(reader: ObjectReader, job: JobSpec, proble
   const scenes = new Map(found.flat().map((convert) => [conversionKey(convert.href, convert.subdataset), convert]));
   const lines = [...scenes.values()].map((convert, i) => ({ batch: firstConversion + i, convert }));
   if (lines.length > 0) problems.push(...unreadable);
-  return lines;
+  return { lines, tiffs };
+}
+
+/** @returns undefined for a TIFF that only GDAL reads. @throws what openTiff throws for those that nobody reads, and for samples that outputs can't have */
+async function openIfOurs(reader: ObjectReader, href: string): Promise<Tiff | undefined> {
+  try {
+    return await openTiff(reader, href);
+  } catch (error) {
+    if (error instanceof DataError && error.code === 'TIFF_UNSUPPORTED' && !hasStrangeSamples(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether samples are complex, or integers of more than 32 bits: GDAL reads them, and there is no type that they could be converted to. */
+function hasStrangeSamples({ where: { tag, value } }: DataError): boolean {
+  return (tag === tags.SampleFormat && (value === 5 || value === 6)) || (tag === tags.BitsPerSample && Number(value) > 32);
 }
 
 /** What has been converted already, from the sources as they are now, and what hasn't. */

@@ -18,6 +18,7 @@ import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts'
 import { measureFile } from './read-ahead.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
+import type { Tiff } from '../tiff/open.ts';
 
 /** A segment is at least so large: above S3's smallest part of 5 MiB, and little enough to lose with a machine. */
 const smallestSegmentBytes = 8 * 2 ** 20;
@@ -28,6 +29,7 @@ const sharedShare = 1 / 4;
  * Makes the plan of a resolved job.
  * @param problems what is known to be wrong already; it is reported together with what is found here
  * @param conversions what inputs were converted to that can't be read as they are
+ * @param tiffs inputs that are open already, by href
  * @throws JobError PLAN_REFUSED that lists every problem
  */
 export async function makePlan(
@@ -37,8 +39,9 @@ export async function makePlan(
   settings: Settings,
   problems: Problem[] = [],
   conversions: Conversions = new Map(),
+  tiffs: ReadonlyMap<string, Tiff> = new Map(),
 ): Promise<Plan> {
-  const opened = await openInputs(store, job, conversions, problems);
+  const opened = await openInputs(store, job, conversions, problems, tiffs);
   const bands = bandCounts(opened, problems);
   const written = checkOperationAndOutputs(job, bands, problems);
   await checkWritable(store, job, inputHrefsAndVersions(opened), problems);

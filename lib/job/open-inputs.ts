@@ -38,9 +38,10 @@ export function inputSpec(input: JobSpec['inputs'][string]): JobInput {
 
 /**
  * Opens every input; what can't be opened is a problem, and the others go on.
+ * @param tiffs those that are open already, by href
  * @returns inputs of which every scene could be opened
  */
-export async function openInputs(reader: ObjectReader, job: JobSpec, conversions: Conversions, problems: Problem[]): Promise<OpenInput[]> {
+export async function openInputs(reader: ObjectReader, job: JobSpec, conversions: Conversions, problems: Problem[], tiffs: ReadonlyMap<string, Tiff> = new Map()): Promise<OpenInput[]> {
   const known = new Set(problems.map(({ path }) => path));
   const limit = pLimit(concurrency);
   const opened = await Promise.all(
@@ -66,7 +67,7 @@ export async function openInputs(reader: ObjectReader, job: JobSpec, conversions
         const stat = await guard(jsonPath(source.path), () => reader.stat(source.href));
         return stat && { kind: 'vector', name, spec, source, version: stat.version, bytes: stat.size };
       }
-      const scenes = await Promise.all(places.map((source) => limit(() => guard(jsonPath(source.path), () => openScene(reader, spec, source, conversions)))));
+      const scenes = await Promise.all(places.map((source) => limit(() => guard(jsonPath(source.path), () => openScene(reader, spec, source, conversions, tiffs)))));
       const there = scenes.filter((scene) => scene !== undefined);
       if (problems.length > before && there.length < scenes.length) return undefined;
       return there.length < scenes.length || there.length === 0 ? undefined : { kind: 'raster', name, spec, scenes: there };
@@ -75,17 +76,18 @@ export async function openInputs(reader: ObjectReader, job: JobSpec, conversions
   return opened.filter((input) => input !== undefined);
 }
 
-async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref, conversions: Conversions): Promise<OpenScene> {
+async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref, conversions: Conversions, tiffs: ReadonlyMap<string, Tiff>): Promise<OpenScene> {
   const subdataset = spec.subdataset ?? null;
   const href = convertedHref(conversions, source.href, subdataset) ?? source.href;
   const base = { href, source, subdataset: href === source.href ? subdataset : null };
-  if (href === source.href && subdataset === null && (await rasterFormat(reader, href)) === 'vrt') {
+  const open = tiffs.get(href);
+  if (open === undefined && href === source.href && subdataset === null && (await rasterFormat(reader, href)) === 'vrt') {
     // Few inputs are VRTs, and the parser of XML is loaded for these only.
     const { openVrt } = await import('./vrt.ts');
     const facts = await openVrt(reader, href, spec.sources ?? [parentHref(href)], spec.nodata === undefined);
     return { ...base, facts: checked(href, facts), tiff: undefined };
   }
-  const tiff = await openTiff(reader, href);
+  const tiff = open ?? (await openTiff(reader, href));
   const { main, geo, alphaBand, nodata, version, size } = tiff;
   const { width, height, bands, dtype } = main.layout;
   const facts: SceneFacts = {

@@ -69,7 +69,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
       : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
   let plan: Plan;
   if (earlier === undefined) {
-    const lines = await findConversions(store, job, problems);
+    const { lines, tiffs } = await findConversions(store, job, problems);
     const { conversions, missing } = await readConversions(store, runHref, lines);
     if (missing.length > 0) {
       throwProblems('PLAN_REFUSED', "the job can't run", problems);
@@ -77,7 +77,7 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
       const manifest = await writeConversions(store, runHref, job, missing);
       return { ...convertState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
     }
-    const made = await makePlan(store, job, run, settings, problems, conversions);
+    const made = await makePlan(store, job, run, settings, problems, conversions, tiffs);
     if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
     plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {

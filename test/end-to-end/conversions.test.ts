@@ -122,6 +122,67 @@ answer(out)`,
     assert.match(changed.stderr, /broken2\.nc has changed since it was converted for this run/);
   });
 
+  // Catches: TIFFs that GDAL reads and that are refused; samples that keep 12 bits on the way; samples that are converted though outputs can't have them.
+  void it('are TIFFs too, of kinds that our own reader does not know', async (t) => {
+    const kinds = oracle(
+      `
+folder, made = sys.argv[1], []
+rng = np.random.default_rng(5)
+codecs = gdal.GetDriverByName('GTiff').GetMetadataItem('DMD_CREATIONOPTIONLIST')
+def make(name, bands, code, options, most):
+    ds = gdal.GetDriverByName('GTiff').Create(folder + '/' + name + '.tif', 300, 280, bands, code, options)
+    ds.SetGeoTransform((5e5, 10, 0, 5e6, 0, -10))
+    srs = osr.SpatialReference(); srs.ImportFromEPSG(32633); ds.SetProjection(srs.ExportToWkt())
+    smooth = np.add.outer(np.arange(280), np.arange(300)) % (most + 1)
+    for band in range(bands):
+        ds.GetRasterBand(band + 1).WriteArray(rng.integers(0, most + 1, (280, 300)) if most < 5000 and bands == 1 else smooth)
+    ds = None
+    made.append(name)
+if 'LZMA' in codecs: make('lzma', 1, gdal.GDT_Int16, ['COMPRESS=LZMA', 'TILED=YES'], 4000)
+if 'CCITTFAX4' in codecs: make('fax', 1, gdal.GDT_Byte, ['NBITS=1', 'COMPRESS=CCITTFAX4'], 1)
+make('bits12', 1, gdal.GDT_UInt16, ['NBITS=12', 'COMPRESS=LZW'], 4095)
+make('bits4', 1, gdal.GDT_Byte, ['NBITS=4'], 15)
+make('cmyk', 4, gdal.GDT_Byte, ['PHOTOMETRIC=CMYK'], 250)
+make('jpeg4', 4, gdal.GDT_Byte, ['COMPRESS=JPEG', 'PHOTOMETRIC=RGB', 'ALPHA=NO', 'INTERLEAVE=PIXEL'], 250)
+answer(made)`,
+      [space.folder],
+    ) as string[];
+    t.diagnostic(`made ${kinds.join(', ')}`);
+    assert.ok(kinds.length >= 4);
+    const job = space.job('tiffs.json', {
+      inputs: Object.fromEntries(kinds.map((kind) => [kind, { href: space.path(`${kind}.tif`) }])),
+      operation: { expression: Object.fromEntries(kinds.map((kind) => [`o${kind}`, `${kind}[1]`])) },
+      outputs: Object.fromEntries(kinds.map((kind) => [`o${kind}`, { href: space.path(`o${kind}.tif`), dtype: 'int32', nodata: -1, overviews: 'none' }])),
+    });
+    const record = await runJob([job, '--work', space.path('work'), '--run', 'tiffs']);
+    assert.deepEqual(record.passes.map(({ pass, tasks }) => [pass, tasks]), [['conversion', kinds.length]]);
+    assertNoDifferences(
+      `
+out = []
+for kind in json.loads(sys.argv[2]):
+    ds = gdal.Open('%s/%s.tif' % (sys.argv[1], kind))
+    out += same_pixels(gdal.Open('%s/o%s.tif' % (sys.argv[1], kind)).ReadAsArray()[None], ds.GetRasterBand(1).ReadAsArray()[None].astype(np.int32), kind)
+answer(out)`,
+      [space.folder, JSON.stringify(kinds)],
+    );
+    const without = await runCli(['run', job, '--work', space.path('work'), '--run', 'tiffs2', '--json'], { env: { TILEFAN_PYTHON: '/nonexistent/python' } });
+    assert.equal(without.exitCode, 69);
+    assert.match(without.stderr, /input bits12 \(.*bits12\.tif\).*apt install/);
+    makeFiles(
+      `
+for name, code in (('complex', gdal.GDT_CFloat32), ('cint', gdal.GDT_CInt16)) + ((('int64', gdal.GDT_Int64),) if hasattr(gdal, 'GDT_Int64') else ()):
+    gdal.GetDriverByName('GTiff').Create(sys.argv[1] + '/' + name + '.tif', 9, 9, 1, code)`,
+      [space.folder],
+    );
+    for (const [name, message] of [['complex', /SampleFormat is 6: .*complex floating point/], ['cint', /SampleFormat is 5: .*complex integer/], ['int64', /BitsPerSample is 64: samples of 64 bits/]] as const) {
+      if (!existsSync(space.path(`${name}.tif`))) continue;
+      // oxlint-disable-next-line no-await-in-loop
+      const refused = await runCli(['run', jobOf(`no-${name}`, { a: space.path(`${name}.tif`) }), '--work', space.path('work'), '--run', `no-${name}`, '--json']);
+      assert.notEqual(refused.exitCode, 0);
+      assert.match(refused.stderr, message);
+    }
+  });
+
   // Catches: a plan that can't be seen before the run, names files that are gone, or leaves something behind.
   void it('are told by a plan, which leaves nothing behind', async () => {
     const job = jobOf('told', { e: space.path('envi.img'), p: space.path('plain.tif') });
