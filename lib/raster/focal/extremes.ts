@@ -2,7 +2,7 @@
  * The smallest or the largest value over a window: down each column, then across the columns by doubling, which takes as many passes as
  * the width has binary digits. NaN wins, as in the language's min and max.
  *
- * Math.min and Math.max compile to instructions without a branch; a comparison would be guessed wrong half of the time.
+ * Math.min and Math.max serve every number, signed zeros and NaN too. Small whole numbers have the faster way of whole-extremes.ts.
  */
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
