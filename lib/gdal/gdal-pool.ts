@@ -94,7 +94,7 @@ export class GdalPool {
    * @throws DataError GDAL_FAILED, GDAL_REFUSED; OperationError GDAL_DIED, GDAL_CLOSED; TryAgainError GDAL_TIMEOUT
    */
   async warp(request: WarpRequest): Promise<void> {
-    const { source, window, bands, dtype, resampling, nodata, init, validity = false, outsideIsData = false, errorThreshold = 0, scale, into } = request;
+    const { source, window, bands, dtype, resampling, nodata, init, validity = false, outsideIsData = false, alpha = false, errorThreshold = 0, scale, into } = request;
     checkRoom(into, window, bands.length, dtype, validity);
     if (into.length === 0) return;
     await this.#ask({
@@ -109,6 +109,7 @@ export class GdalPool {
         init: sendNumber(init),
         validity,
         outsideIsData,
+        alpha,
         errorThreshold,
         scale,
       },

@@ -34,6 +34,11 @@ export interface WarpRequest extends SampleTarget, RequestLimits {
   readonly validity?: boolean;
   /** Whether pixels that the source doesn't reach count as data in that plane; default false. */
   readonly outsideIsData?: boolean;
+  /**
+   * Whether the last of `bands` is an alpha band and is to be warped as such; default false. Pixels of the other bands then count as much as they are opaque, and the last plane holds
+   * gdalwarp's own alpha: together what gdalwarp makes of a source whose alpha band it knows. Where the source doesn't reach, alpha is 0 whatever `init` is. Not for int8.
+   */
+  readonly alpha?: boolean;
   /** Largest error of the coordinates, in pixels of the source; 0 (the default) is exact. */
   readonly errorThreshold?: number;
   /** Pixels of the grid to a pixel of the source, along x and y: the warp options XSCALE and YSCALE. Default: `GdalPool.warpScale`, which is the same for every window. */

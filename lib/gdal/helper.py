@@ -677,6 +677,8 @@ class Plan:
         self.source = source
         self.dtype = request['dtype']
         self.bands = request['bands']
+        # The last band tells how much each pixel counts, and is warped as such.
+        self.alpha_last = bool(request.get('alpha'))
         self.resampling = request['resampling']
         self.threshold = request.get('errorThreshold') or 0
         self.validity = bool(request.get('validity'))
@@ -687,6 +689,12 @@ class Plan:
                 raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (band, dtype))
         view, self.excess = source.view(self.dtype)
         self.view = view
+        self.alpha = alpha_band(view) if self.validity else 0
+        if self.alpha_last:
+            if self.excess:
+                raise Refused('an alpha band of samples of type int8 cannot be warped as such')
+            self.alpha = self.bands[-1]
+            self.bands = self.bands[:-1]
         shift = EXCESS if self.excess else 0
         nodata = number(request.get('nodata'))
         if nodata is not None and not all(fits(nodata, dtype_of(source.band(band))) for band in self.bands):
@@ -695,11 +703,10 @@ class Plan:
         self.nodata = None if nodata is None else nodata + shift
         self.init = (0 if init is None else init) + shift if init is not None or nodata is None else self.nodata
         self.code, self.size = DTYPES['uint8' if self.excess else self.dtype]
-        self.working = union_type([self.code] + [view.GetRasterBand(band).DataType for band in self.bands])
+        self.working = union_type([self.code] + [view.GetRasterBand(band).DataType for band in request['bands']])
         self.working_size = gdal.GetDataTypeSize(self.working) // 8
         scale = request.get('scale')
         self.scale = [1.0, 1.0] if self.resampling == 'nearest' else (scale or warp_scale(source, self.resampling))
-        self.alpha = alpha_band(view) if self.validity else 0
 
     @property
     def replaced(self):
@@ -760,11 +767,11 @@ def warp(request):
     plan = Plan(source, request)
     target = need_grid()
     column, row, columns, rows = window_of(request)
-    count = len(plan.bands)
     plane = columns * rows
-    planes = count * plane * plan.size
+    planes = len(request['bands']) * plane * plan.size
     out = Samples(planes + (plane if plan.validity else 0))
-    fill(out.address, plan.init, plan.code, plan.size, count * plane)
+    # An alpha plane stays 0 where nothing lies.
+    fill(out.address, plan.init, plan.code, plan.size, len(plan.bands) * plane)
     if plan.outside_is_data:
         out.bytes[planes:planes + plane] = b'\x01' * plane
     chunk_columns, chunk_rows = plan.sides()
@@ -828,7 +835,7 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
     begin = plan.init if plan.nodata is None else plan.nodata
     fill(chunk.address, begin, plan.working, size, count * wide * high)
     alpha = None
-    if plan.validity:
+    if plan.validity or plan.alpha_last:
         # Of the samples' type, as gdalwarp has it, so that it is rounded to nothing at the same pixels.
         alpha = Samples(wide * high * plan.size)
         # A band of the whole grid, of which only the chunk's memory is ever touched.
@@ -857,7 +864,11 @@ def warp_chunk(plan, out, planes, window, x0, y0, x1, y1):
             origin = chunk.address + ((band * high + y - y0) * wide + first - x0) * size
             goal = out.address + (band * rows * columns + at) * plan.size
             lib.GDALCopyWords64(origin, plan.working, size, goal, plan.code, plan.size, last - first)
-        if alpha is not None:
+        if plan.alpha_last:
+            start = ((y - y0) * wide + first - x0) * plan.size
+            goal = (count * rows * columns + at) * plan.size
+            out.bytes[goal:goal + (last - first) * plan.size] = alpha.bytes[start:start + (last - first) * plan.size]
+        if plan.validity:
             # Anything but 0 becomes 1, which no conversion between types does by itself.
             begin = ((y - y0) * wide + first - x0) * plan.size
             raw = alpha.bytes[begin:begin + (last - first) * plan.size].translate(TO_VALIDITY)

@@ -13,7 +13,11 @@ export interface VrtBand {
   readonly dtype: string;
   readonly nodata: number | null;
   readonly description: string;
-  readonly hasColorTable: boolean;
+  /** Value = sample * scale + offset; null where the VRT says nothing. */
+  readonly scale: number | null;
+  readonly offset: number | null;
+  /** Red, green, blue, alpha from 0 to 255, by pixel value. */
+  readonly colorTable: readonly (readonly [number, number, number, number])[] | null;
   /** A mask of the band's own. */
   readonly hasMask: boolean;
   readonly interpretation: string;
@@ -109,7 +113,9 @@ export function readVrt(xml: string, name = 'the VRT'): Vrt {
       dtype: isSignedByte(band) ? 'int8' : (Object.entries(gdalDtypes).find(([gdal]) => gdal.toLowerCase() === type.toLowerCase())?.[1] ?? type),
       nodata: nodata === null ? null : readNumber(nodata, name),
       description: attributeOf(band, 'Description') ?? textOf(first(band, 'Description')) ?? '',
-      hasColorTable: first(band, 'ColorTable') !== undefined,
+      scale: finite(textOf(first(band, 'Scale'))),
+      offset: finite(textOf(first(band, 'Offset'))),
+      colorTable: readColorTable(first(band, 'ColorTable')),
       hasMask: first(band, 'MaskBand') !== undefined,
       interpretation: textOf(first(band, 'ColorInterp')) ?? '',
     };
@@ -123,6 +129,24 @@ export function readVrt(xml: string, name = 'the VRT'): Vrt {
     hasMask: first(root, 'MaskBand') !== undefined || bands.some(({ interpretation }) => interpretation.toLowerCase() === 'alpha'),
     subClass: attributeOf(root, 'subClass') ?? '',
   };
+}
+
+/** One that is no number can't be applied by anybody: it is as if it weren't there. */
+function finite(text: string | null): number | null {
+  const value = Number.parseFloat(text ?? '');
+  return Number.isFinite(value) ? value : null;
+}
+
+function readColorTable(table: Element | undefined): VrtBand['colorTable'] {
+  if (table === undefined) return null;
+  const entries = Array.from(children(table, 'Entry'), (entry) => {
+    const component = (name: string, absent: number): number => {
+      const value = Number.parseInt(attributeOf(entry, name) ?? '', 10);
+      return Number.isNaN(value) ? absent : Math.min(255, Math.max(0, value));
+    };
+    return [component('c1', 0), component('c2', 0), component('c3', 0), component('c4', 255)] as const;
+  });
+  return entries.length === 0 ? null : entries;
 }
 
 /** Before GDAL 3.7 int8 was a byte band with this note. */

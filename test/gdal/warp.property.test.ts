@@ -38,7 +38,7 @@ const caseArbitrary = fc.record({
   resampling: fc.constantFrom(...warpResamplings),
   nodata: fc.constantFrom('none', 'number', 'nan'),
   init: fc.boolean(),
-  mask: fc.constantFrom(undefined, undefined, 'dataset', 'alpha'),
+  mask: fc.constantFrom(undefined, undefined, 'dataset', 'alpha', 'copied alpha'),
   seed: fc.integer({ min: 1, max: 1000 }),
   cuts: fc.tuple(fc.integer({ min: 5, max: 70 }), fc.integer({ min: 5, max: 70 })),
   halo: fc.integer({ min: 0, max: 4 }),
@@ -57,29 +57,31 @@ let count = 0;
 
 async function make(given: Case, errorThreshold = 0): Promise<Made> {
   // Nobody has an alpha band of signed bytes.
-  const test = given.dtype === 'int8' && given.mask === 'alpha' ? { ...given, mask: undefined } : given;
+  const test = given.dtype === 'int8' && given.mask !== 'dataset' ? { ...given, mask: undefined } : given;
   const folder = workspace.newFolder(`case${String(++count)}`);
   const source = `${folder}/source.tif`;
   const [x, y, size] = places[test.epsg] ?? [0, 0, 1];
   const nodata = test.nodata === 'none' ? null : test.nodata === 'nan' && test.dtype.startsWith('float') ? Number.NaN : 7;
   const common = { epsg: test.epsg, gridEpsg: test.gridEpsg, columns: test.columns, rows: test.rows, transform: [x, size, 0, y, 0, -size], dtype: test.dtype, bands: test.bands, seed: test.seed };
-  const validity = test.mask !== undefined;
+  // An alpha band says what has data, or is one of the bands that are wanted.
+  const alpha = test.mask === 'copied alpha';
+  const validity = test.mask !== undefined && !alpha;
   const [, grid] = oracle([
-    { do: 'make_source', path: source, ...common, mask: test.mask, gap: nodata === null ? undefined : String(nodata) },
+    { do: 'make_source', path: source, ...common, mask: alpha ? 'alpha' : test.mask, gap: nodata === null ? undefined : String(nodata) },
     { do: 'make_grid', path: `${folder}/grid.tif`, ...common, ratio: test.ratio, margin: test.margin },
   ]) as [unknown, TestGrid];
   const pool = await GdalPool.start({ processes: 2, grid: bytesOf(`${folder}/grid.tif`) });
   const href = fileHref(source);
-  const init = test.init && !validity ? 99 : undefined;
+  const init = test.init && !validity && !alpha ? 99 : undefined;
   // A mask and nodata in one source: GDAL has rules for which counts, which nobody relies on.
-  const effective = validity ? null : nodata;
+  const effective = validity || alpha ? null : nodata;
   oracle([{ do: 'gdalwarp', source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
-  const bands = Array.from({ length: test.bands }, (_, index) => index + 1);
+  const bands = Array.from({ length: test.bands + (alpha ? 1 : 0) }, (_, index) => index + 1);
   return {
     grid,
     pool,
     expected: bytesOf(`${folder}/expected`),
-    request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, errorThreshold, ...(init === undefined ? {} : { init }) },
+    request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, alpha, errorThreshold, ...(init === undefined ? {} : { init }) },
   };
 }
 
