@@ -61,6 +61,7 @@ export async function makePlan(
     return { ...planned, addedAlpha: alphas.get(name) ?? null };
   });
   const program = compile(job, expressions, operationInputs, outputs, grid.geotransform, problems);
+  checkTerrain(program, grid.geotransform, problems);
   checkCopies(job, outputs, problems);
   checkNodata(outputs, program.targets, problems);
   const { columns, rows } = grid;
@@ -132,6 +133,20 @@ function compile(
   }
 }
 
+/** Terrain functions take rows to run north to south and columns west to east: on any other grid they would point somewhere else. */
+function checkTerrain({ stages }: ExpressionProgram, geotransform: readonly number[] | null, problems: Problem[]): void {
+  if (geotransform === null || !stages.some((stage) => stage.do === 'focal' && terrainNames.has(stage.operation.name))) return;
+  const [, xc = 0, xr = 0, , yc = 0, yr = 0] = geotransform;
+  if (xc > 0 && xr === 0 && yc === 0 && yr < 0) return;
+  problems.push({
+    path: '$.grid',
+    message: `slope, aspect and hillshade want a grid with north at the top, found geotransform [${geotransform.join(', ')}]; wanted crs and resolution in grid, which make such a one`,
+    code: 'GRID_NOT_NORTH_UP',
+  });
+}
+
+const terrainNames: ReadonlySet<string> = new Set(['slope', 'slopePercent', 'aspect', 'hillshade']);
+
 /** Reads how long the blocks are of inputs that have one file; what the blocks of a mosaic come to is estimated. */
 async function measureInputs(inputs: readonly PlanInput[], opened: readonly OpenInput[], problems: Problem[]): Promise<MemoryInput[]> {
   return await Promise.all(
@@ -201,8 +216,8 @@ function bareCopiedInput(job: JobSpec, output: string, opened: readonly OpenInpu
   const [scene] = open.kind === 'raster' ? open.scenes : [];
   const [planned] = input.scenes;
   const none = Array.from({ length: input.bands }, () => null);
-  if (scene?.tiff === undefined || planned === undefined || input.rule === 'count') return { ...plain, bandNames: none, scales: none, offsets: none };
-  const { bandDescriptions, scales, offsets, colorTable, colorInterpretations, alphaBand } = scene.tiff;
+  if (scene === undefined || planned === undefined || input.rule === 'count') return { ...plain, bandNames: none, scales: none, offsets: none };
+  const { bandDescriptions, scales, offsets, colorTable, colorInterpretations } = scene.facts;
   const pick = <T>(list: readonly T[]): T[] => planned.bands.map((band) => list[band] as T);
   const colors = pick(colorInterpretations);
   return {
@@ -212,7 +227,7 @@ function bareCopiedInput(job: JobSpec, output: string, opened: readonly OpenInpu
     offsets: pick(offsets),
     colorTable: planned.bands.length === 1 && planned.bands[0] === 0 ? colorTable : null,
     photometric: colors[0] === 'Red' && colors[1] === 'Green' && colors[2] === 'Blue' ? 'rgb' : 'gray',
-    alpha: alphaBand !== null && planned.bands.at(-1) === alphaBand,
+    alpha: colors.at(-1) === 'Alpha' && planned.bands.at(-1) === colorInterpretations.lastIndexOf('Alpha'),
   };
 }
 

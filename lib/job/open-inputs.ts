@@ -88,7 +88,7 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
     return { ...base, facts: checked(href, facts), tiff: undefined };
   }
   const tiff = open ?? (await openTiff(reader, href));
-  const { main, geo, alphaBand, nodata, version, size } = tiff;
+  const { main, geo, alphaBand, nodata, version, size, bandDescriptions, scales, offsets, colorTable, colorInterpretations } = tiff;
   const { width, height, bands, dtype } = main.layout;
   const facts: SceneFacts = {
     version,
@@ -104,6 +104,11 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
     groundControlPoints: geo.groundControlPoints,
     crs: { epsg: geo.epsg, keys: geo.keys, wkt: null },
     tags: geo.tags,
+    bandDescriptions,
+    scales,
+    offsets,
+    colorTable,
+    colorInterpretations,
   };
   return { ...base, facts: checked(href, facts), tiff };
 }

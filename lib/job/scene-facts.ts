@@ -1,4 +1,5 @@
 import type { Dtype } from '../raster/dtype.ts';
+import type { ColorEntry, ColorInterpretation } from '../tiff/color.ts';
 import type { Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
 
@@ -20,4 +21,11 @@ export interface SceneFacts {
   readonly crs: Crs;
   /** The tags to write back for a grid like this; empty for a VRT. */
   readonly tags: GeoTags;
+  /** What copies take over. Lists are one a band, null where a band has none. */
+  readonly bandDescriptions: readonly (string | null)[];
+  readonly scales: readonly (number | null)[];
+  readonly offsets: readonly (number | null)[];
+  /** Of a raster of one band; of others, that of the first. */
+  readonly colorTable: readonly ColorEntry[] | null;
+  readonly colorInterpretations: readonly ColorInterpretation[];
 }

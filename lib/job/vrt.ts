@@ -6,6 +6,7 @@ import { commonDtype } from '../raster/common-dtype.ts';
 import type { Dtype } from '../raster/dtype.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
+import { colorInterpretations } from '../tiff/color.ts';
 import { epsgOfWkt } from '../tiff/crs.ts';
 import type { SceneFacts } from './scene-facts.ts';
 
@@ -42,6 +43,11 @@ export async function openVrt(reader: ObjectReader, href: string, allowed: reado
     groundControlPoints: geotransform === null ? [...xml.matchAll(/<GCP\s/gi)].length : 0,
     crs: { epsg: srs === null ? null : epsgOf(srs), keys: {}, wkt: srs },
     tags: {},
+    bandDescriptions: bands.map(({ description }) => (description === '' ? null : description)),
+    scales: bands.map(({ scale }) => scale),
+    offsets: bands.map(({ offset }) => offset),
+    colorTable: bands[0]?.colorTable ?? null,
+    colorInterpretations: bands.map(({ interpretation }) => colorInterpretations.find((known) => known.toLowerCase() === interpretation.toLowerCase()) ?? 'Undefined'),
   };
 }
 

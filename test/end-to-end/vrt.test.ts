@@ -130,4 +130,56 @@ answer(out)`,
       (error: unknown) => error instanceof TilefanError && error.code === 'INPUT_CHANGED' && error.message.includes(fileHref(href).slice('file://'.length)),
     );
   });
+
+  // Catches: a copy of a VRT that loses what a copy of the TIFF behind it keeps.
+  void it('are copied with colours, names, scales and offsets, as TIFFs are', async () => {
+    makeFiles(
+      `
+from grid_oracle import *
+folder = sys.argv[1]
+make_raster(folder + '/classes.tif', 200, 180, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 32633, 'uint8', nodata=0, seed=1)
+ds = gdal.Open(folder + '/classes.tif', gdal.GA_Update)
+table = gdal.ColorTable()
+for i in range(256): table.SetColorEntry(i, (i, 255 - i, i // 2, 255))
+ds.GetRasterBand(1).SetColorTable(table)
+ds.GetRasterBand(1).SetDescription('land <cover>')
+ds = None
+make_raster(folder + '/scaled.tif', 200, 180, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 32633, 'int16', 2, seed=2)
+ds = gdal.Open(folder + '/scaled.tif', gdal.GA_Update)
+for i in (1, 2):
+    ds.GetRasterBand(i).SetScale(0.5 * i); ds.GetRasterBand(i).SetOffset(-3.25 * i); ds.GetRasterBand(i).SetDescription('band %d' % i)
+ds = None
+make_raster(folder + '/rgba.tif', 200, 180, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 32633, 'uint8', 3, seed=2)
+gdal.Translate(folder + '/rgb.tif', folder + '/rgba.tif', creationOptions=['PHOTOMETRIC=RGB'])
+for name in ('classes', 'scaled', 'rgb'): run(['gdal_translate', '-q', '-of', 'VRT', folder + '/' + name + '.tif', folder + '/' + name + '.vrt'])`,
+      [space.folder],
+    );
+    const folder = space.newFolder();
+    const names = ['classes', 'scaled', 'rgb'];
+    await runInProcess({
+      store,
+      work: folder,
+      job: {
+        inputs: Object.fromEntries(names.map((name) => [name, { href: space.path(`${name}.vrt`) }])),
+        operation: { copy: Object.fromEntries(names.map((name) => [`o${name}`, name])) },
+        outputs: Object.fromEntries(names.map((name) => [`o${name}`, { href: `${folder}/${name}.tif`, overviews: 'none' }])),
+      },
+    });
+    assertNoDifferences(
+      `
+def facts(path):
+    ds = gdal.Open(path)
+    bands = [ds.GetRasterBand(i + 1) for i in range(ds.RasterCount)]
+    tables = [b.GetColorTable() for b in bands]
+    # Nodata is transparent in the table of a TIFF, and only there.
+    return [(b.GetDescription(), b.GetScale(), b.GetOffset(), b.GetColorInterpretation(), b.GetNoDataValue(), b.DataType, None if t is None else [t.GetColorEntry(i)[:3] for i in range(t.GetCount())]) for b, t in zip(bands, tables)]
+out = []
+for name in ('classes', 'scaled', 'rgb'):
+    wanted, found = facts('%s/%s.tif' % (sys.argv[1], name)), facts('%s/%s.tif' % (sys.argv[2], name))
+    if wanted != found: out.append('%s: wanted %s, found %s' % (name, wanted, found))
+    out += same_pixels(gdal.Open('%s/%s.tif' % (sys.argv[2], name)).ReadAsArray(), gdal.Open('%s/%s.tif' % (sys.argv[1], name)).ReadAsArray(), name)
+answer(out)`,
+      [space.folder, folder],
+    );
+  });
 });
