@@ -1,6 +1,9 @@
 /** How the command line's arguments are read. */
 import { InvalidArgumentError } from 'commander';
 
+/** Where runs are kept that say nothing else: in the folder where one is. */
+export const defaultWork = '.tilefan/';
+
 export function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`wanted a whole number from 1, found ${JSON.stringify(text)}.`);

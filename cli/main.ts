@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
-import { count, href, pair } from './arguments.ts';
+import { count, defaultWork, href, pair } from './arguments.ts';
 import { addAwsCommands, addStackCommands } from './aws/commands.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
@@ -13,7 +13,7 @@ const outputOption = new Option('--output <NAME=HREF>', "replaces the href of on
 const objectOption = new Option('--object <HREF>', 'the uploaded file that a template is filled with: {key}, {stem} and {bucket} in the job').argParser(href);
 const threadsOption = new Option('--threads <N>', 'threads of a worker (default: processors divided by workers)').argParser(count);
 const workersOption = new Option('--workers <N>', 'worker processes at a time').argParser(count).default(1);
-const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').argParser(href).env('TILEFAN_WORK').default('.tilefan/');
+const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under which runs are kept').argParser(href).env('TILEFAN_WORK').default(defaultWork);
 
 // The functions run in this process, and what they would log is what the commands say in better words.
 process.env['TILEFAN_LOG_LEVEL'] ??= 'silent';

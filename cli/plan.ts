@@ -12,6 +12,7 @@ import { throwProblems, type Problem } from '../lib/job/problems.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import { requireGdal } from '../lib/job/split.ts';
 import { batchCount, tileCount, tileGrid } from '../lib/job/tiling.ts';
+import { findGdal } from '../lib/gdal/find-gdal.ts';
 import { displayHref, fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
@@ -34,6 +35,8 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     const { conversions } = await readConversions(store, run, lines);
     const made = await makePlan(store, job, 'RUN', settings, problems, conversions);
     // What has been converted to look at it lies under the run prefix in a run.
+    const windows = made.inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
+    if (windows && (await findGdal()) === undefined) process.stderr.write('this job needs GDAL to run, and it is not on this machine\n');
     const text = options.json === true ? `${JSON.stringify(made, undefined, 2)}\n` : describe(made, lines);
     process.stdout.write(text.replaceAll(run, made.state.run.href).replaceAll(`${scratch}/`, displayHref(made.state.run.href)));
   } finally {
@@ -86,7 +89,8 @@ function scenesText({ scenes, rule }: PlanInput): string {
   const [first] = scenes;
   const where = scenes.length === 1 ? displayHref(first?.href ?? '') : `${String(scenes.length)} scenes from ${displayHref(first?.href ?? '')} on`;
   const ways = [...new Set(scenes.map(({ reading }) => readingText(reading)))];
-  return [where, ...(rule === null ? [] : [rule]), ...ways].join(', ');
+  const brought = ways.length === 1 ? ways : [`some ${ways.join(', some ')}`];
+  return [where, ...(rule === null ? [] : [rule]), ...brought].join(', ');
 }
 
 function readingText(reading: SceneReading): string {

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { describeError, messageOf } from '../lib/base/errors.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
-import { readPlan } from '../lib/job/plan.ts';
-import type { RunRecord } from '../lib/job/records.ts';
+import { readPlan, runFiles } from '../lib/job/plan.ts';
+import { batchRecord, readDocument, type RunRecord } from '../lib/job/records.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
 import { checkRunId } from '../lib/job/split.ts';
@@ -15,6 +15,7 @@ import type { Json } from '../local/engine.ts';
 import type { StandbyWorkers } from '../local/standby.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
+import { defaultWork } from './arguments.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix, type FailedRun, type LocalRun } from './local-run.ts';
 import { newRunId } from './run-id.ts';
@@ -88,15 +89,38 @@ function print(record: RunRecord, options: RunOptions, seconds: number): number 
 }
 
 function aborted(runId: string, prefix: string, file: string, options: RunOptions): number {
-  process.stderr.write(`tilefan: stopped; what is finished is kept under ${displayHref(prefix)}\n  continue with: npm run --silent tilefan -- run ${file} --run ${runId}\n`);
+  process.stderr.write(`tilefan: stopped; what is finished is kept under ${displayHref(prefix)}\n  continue with: npm run --silent tilefan -- run ${file} --run ${runId}${repeatedOptions(options)}\n`);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ run: runId, state: 'ABORTED', prefix })}\n`);
   return interruptedExitCode;
+}
+
+/** What the command has to say again, so that it means the same run. */
+function repeatedOptions({ work, input = {}, output = {}, object }: RunOptions): string {
+  const pairs = (option: string, values: Readonly<Record<string, string>>): string[] => Object.entries(values).map(([name, href]) => `--${option} ${shellWord(`${name}=${href}`)}`);
+  const said = [...(work === defaultWork ? [] : [`--work ${shellWord(work)}`]), ...pairs('input', input), ...pairs('output', output), ...(object === undefined ? [] : [`--object ${shellWord(object)}`])];
+  return said.map((option) => ` ${option}`).join('');
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:=@,{}+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Whether a batch failed because an input is not any more what it was when the run was planned. */
+async function inputsChanged(store: Store, prefix: string, { failedBatches }: FailedRun): Promise<boolean> {
+  for (const { batch } of failedBatches) {
+    const record = await readDocument(store, `${prefix}${runFiles.result(batch)}`, batchRecord).catch(() => undefined);
+    if (record?.error?.code === 'INPUT_CHANGED') return true;
+  }
+  return false;
 }
 
 async function failed(store: Store, runId: string, prefix: string, result: FailedRun, options: RunOptions): Promise<number> {
   process.stderr.write(failureText(runId, result));
   const record = failureRecord(runId, prefix, result);
   if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
-  if (await keepFailure(store, record)) process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; --run ${runId} continues it\n`);
+  if (await keepFailure(store, record)) {
+    const goesOn = (await inputsChanged(store, prefix, result)) ? 'an input has changed, so it takes a new run id to compute it' : `--run ${runId} continues it`;
+    process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; ${goesOn}\n`);
+  }
   return exitCodeOf(result);
 }

@@ -26,13 +26,17 @@ export function jsonPath(segments: readonly PropertyKey[]): string {
   }, '$');
 }
 
+/** Problems that a message lists; a mosaic of thousands of files that aren't there has as many. */
+const listedProblems = 30;
+
 /**
- * Throws one error that lists every problem; returns quietly when there are none. It is a JobError, unless all problems have
+ * Throws one error that lists every problem, as far as anybody would read them; returns quietly when there are none. It is a JobError, unless all problems have
  * something else to blame, and the same.
  */
 export function throwProblems(code: string, title: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
-  const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
+  const lines = problems.slice(0, listedProblems).map(({ path, message }) => `  ${path}: ${message}`);
+  if (problems.length > listedProblems) lines.push(`  … and ${String(problems.length - listedProblems)} more`);
   const count = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
   const blamed = [...new Set(problems.map(({ blame = 'JobError' }) => blame))];
   const [only = 'JobError', ...others] = blamed;

@@ -128,7 +128,8 @@ async function definition(crs: Crs): Promise<Definition | undefined> {
   for (const keys of crs.wkt === null ? [named] : [{ GTModelTypeGeoKey: 1, ProjectedCSTypeGeoKey: crs.epsg }, { GTModelTypeGeoKey: 2, GeographicTypeGeoKey: crs.epsg }]) {
     try {
       const { proj4: text, errors, coordinatesConversionParameters, isGCS } = toProj4(keys as unknown as Parameters<typeof toProj4>[0]);
-      if (Object.keys(errors).length === 0) return { text: mended(text), unit: coordinatesConversionParameters.x, geographic: isGCS };
+      // Geocentric coordinates have no place on a map.
+      if (Object.keys(errors).length === 0 && !text.includes('+proj=geocent')) return { text: mended(text), unit: coordinatesConversionParameters.x, geographic: isGCS };
     } catch {
       // Keys that contradict each other: not a CRS that is known.
     }
