@@ -48,10 +48,11 @@ async function checkRules(hrefs: readonly string[], options: Readonly<Record<str
   const inputs = Object.fromEntries(mosaicRules.map((rule) => [rule, { hrefs, rule, ...options }]));
   const { folder, plan } = await runAll(inputs, grid, 4);
   assert.deepEqual([...new Set(plan.inputs[0]?.scenes.map(({ reading }) => reading.by))].toSorted(), readings);
+  // The grid is several times as large as a scene.
   const scales = await warpScales(plan, `${folder}/last.tif`);
   const scenes = hrefs.map((path) => {
     const scene = plan.inputs[0]?.scenes.find(({ href }) => href === fileHref(path));
-    return { path, scale: scales[fileHref(path)] ?? [1, 1], resampling: scene?.reading.by === 'warp' ? scene.reading.resampling : 'nearest' };
+    return { path, scale: scales[fileHref(path)], resampling: scene?.reading.by === 'warp' ? scene.reading.resampling : 'nearest' };
   });
   const fills = plan.inputs.map(({ name, fill, fillIsData, dtype }) => ({ name, dtype, fill: fillIsData ? Number(fill) : null }));
   assertNoDifferences(
@@ -59,7 +60,7 @@ async function checkRules(hrefs: readonly string[], options: Readonly<Record<str
 from grid_oracle import *
 folder, scenes, fills, nodata = sys.argv[1], *map(json.loads, sys.argv[2:])
 out = []
-placed = [on_grid(s['path'], folder + '/last.tif', s['resampling'], s['scale'], nodata) for s in scenes]
+placed = [on_grid(s['path'], folder + '/last.tif', s['resampling'], nodata, s.get('scale')) for s in scenes]
 placed = [(values, valid) for values, valid, reached in placed]
 if len({v.any(axis=0).tobytes() for _, v in placed}) < len(placed) / 2:
     out.append('the scenes lie on each other')

@@ -9,7 +9,6 @@ import { fileHref } from '../../lib/store/href.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { runInProcess } from '../support/in-process-run.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
-import { warpScales } from '../support/warp-scales.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
 const space = createWorkspace('vrt');
@@ -84,16 +83,14 @@ run(['gdalbuildvrt', '-q', folder + '/outside.vrt', folder + '/elsewhere/far.tif
       // oxlint-disable-next-line no-await-in-loop
       const { folder, plan } = await run({ like, ...resampled }, { like: 'like', footprint: 'reference' });
       assert.deepEqual(plan.inputs.map(({ scenes: [scene] }) => scene?.reading.by), ['blocks', by, by, by]);
-      // oxlint-disable-next-line no-await-in-loop
-      const scales = await warpScales(plan, `${folder}/like.tif`);
-      const facts = plan.inputs.slice(1).map(({ name, fill, fillIsData, scenes: [scene] }) => ({ name, fill, fillIsData, href: inputs[name], resampling: by === 'warp' ? 'bilinear' : 'nearest', scale: scales[scene?.href ?? ''] ?? [1, 1] }));
+      const facts = plan.inputs.slice(1).map(({ name, fill, fillIsData }) => ({ name, fill, fillIsData, href: inputs[name], resampling: by === 'warp' ? 'bilinear' : 'nearest' }));
       assertNoDifferences(
         `
 from grid_oracle import *
 folder, out = sys.argv[1], []
 for f in json.loads(sys.argv[2]):
     path = folder + '/' + f['name'] + '.tif'
-    values, valid, reached = on_grid(f['href'], path, f['resampling'], f['scale'])
+    values, valid, reached = on_grid(f['href'], path, f['resampling'])
     out += differences(path, as_input(values, valid, reached, float(f['fill']), f['fillIsData'])[:1], f['name'])
 answer(out)`,
         [folder, JSON.stringify(facts)],

@@ -83,7 +83,7 @@ def gdalwarp(source, out, resampling, scale, more, suffix):
     t = like.GetGeoTransform()
     target = tempfile.mktemp(suffix=suffix)
     options = ['-q', '-et', '0', '-ovr', 'NONE', '-r', {'nearest': 'near'}.get(resampling, resampling)]
-    if resampling != 'nearest':
+    if scale is not None and resampling != 'nearest':
         options += ['-wo', 'XSCALE=%r' % scale[0], '-wo', 'YSCALE=%r' % scale[1]]
     srs = like.GetSpatialRef()
     if t[2] == 0 and t[4] == 0 and t[5] < 0:
@@ -109,9 +109,10 @@ def is_value(a, value):
     return np.isnan(a) if np.isnan(value) else a == value
 
 
-def on_grid(source, out, resampling='nearest', scale=(1, 1), nodata='file'):
+def on_grid(source, out, resampling='nearest', nodata='file', scale=None):
     """
     A raster on the grid of `out`: values (bands, rows, columns) as float64, where they are data, and which pixels it reaches at all.
+    A scale is what gdalwarp is told of the sizes of pixels, where it would cut the grid into chunks and find others in each.
     """
     ds = gdal.Open(source)
     band = ds.GetRasterBand(1)
