@@ -1,11 +1,11 @@
-/** One process with GDAL (helper.py): a request goes in, a header and samples come out. One request at a time. */
+/** One process with GDAL (python/main.py): a request goes in, a header and samples come out. One request at a time. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 
 import { DataError, InputUnavailableError, messageOf, OperationError, TryAgainError, type TilefanError } from '../base/errors.ts';
 import { gdalMissing } from './find-gdal.ts';
 
-const script = join(import.meta.dirname, 'helper.py');
+const script = join(import.meta.dirname, 'python/main.py');
 
 /** How much of what GDAL prints is kept for an error's message. */
 const keptErrorBytes = 4096;
@@ -47,8 +47,8 @@ export class HelperProcess {
 
   /** @param python the interpreter; @param environment of the process, whole */
   constructor(python: string, environment: NodeJS.ProcessEnv) {
-    // -s: packages of the user's own home are none of the job's. -u is not needed: the script writes by itself.
-    this.#child = spawn(python, ['-W', 'ignore', '-s', script], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
+    // -s: packages of the user's own home are none of the job's. -B: nothing is written beside the program, whose folder may be read-only. -u is not needed: the script writes by itself.
+    this.#child = spawn(python, ['-B', '-W', 'ignore', '-s', script], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stdout.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#errors = (this.#errors + text).slice(-keptErrorBytes)));
     // A process that died has closed its end; the exit says more than the broken pipe.
