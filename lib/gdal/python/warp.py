@@ -1,4 +1,5 @@
 """Windows of the output grid, warped."""
+import math
 import re
 
 from osgeo import gdal
@@ -49,7 +50,7 @@ def warp(request):
 
 def touched_parts(plan, x0, y0, x1, y1, most_columns, most_rows):
     """Cuts a rectangle until its parts are small enough, and leaves out those that lie far from the source: where a pixel of the grid is a thousand of the source, chunks are tiny."""
-    if not may_touch(plan.source, x0, y0, x1, y1):
+    if not may_touch(plan, x0, y0, x1, y1):
         return
     wide, high = x1 - x0, y1 - y0
     if wide <= most_columns and high <= most_rows:
@@ -67,17 +68,19 @@ def touched_parts(plan, x0, y0, x1, y1, most_columns, most_rows):
 SAMPLES = 9
 
 
-def may_touch(source, x0, y0, x1, y1):
+def may_touch(plan, x0, y0, x1, y1):
     """False only where all places can be transformed, or none, and the source is farther away than half of what they span."""
+    source = plan.source
     places = source.transformer(0).points(True, [(x0 + (x1 - x0) * i / (SAMPLES - 1), y0 + (y1 - y0) * j / (SAMPLES - 1)) for j in range(SAMPLES) for i in range(SAMPLES)])
     found = [place for place in places if place is not None]
     if not found:
         return False
     if len(found) < len(places):
         return True
+    outreach = [2 * max(1, math.ceil(1 / value)) for value in plan.scale]
     for axis, length in ((0, source.dataset.RasterXSize), (1, source.dataset.RasterYSize)):
         low, high = min(place[axis] for place in found), max(place[axis] for place in found)
-        margin = (high - low) / 2 + 16
+        margin = (high - low) / 2 + 16 + outreach[axis]
         if high + margin < 0 or low - margin > length:
             return False
     return True

@@ -7,7 +7,7 @@ from osgeo import gdal
 from errors import GdalFailed, Refused
 from gdal_c import handle, lib, string_list, words
 from samples import DTYPES, EXCESS, LIMITS, dtype_of, fits, number
-from scale import RADIUS, warp_scale
+from scale import RADIUS, lattice, warp_scale
 
 RESAMPLINGS = {
     'nearest': gdal.GRA_NearestNeighbour, 'bilinear': gdal.GRA_Bilinear, 'cubic': gdal.GRA_Cubic, 'average': gdal.GRA_Average, 'mode': gdal.GRA_Mode,
@@ -17,14 +17,18 @@ RESAMPLINGS = {
 CHUNK = 256
 # Bytes of the source that a chunk may need at most, about.
 CHUNK_BYTES = 64 * 1024 * 1024
+# Resamplings that look at the place of a pixel's centre only; the others take all that its area covers.
+POINTWISE = ('nearest', 'bilinear', 'cubic')
 
 
 class Operation:
     """One way of warping one source."""
 
-    def __init__(self, view, transformer, bands, source_alpha, working, resampling, nodata, scale, target):
+    def __init__(self, view, exact, transformer, bands, source_alpha, working, resampling, nodata, scale, target):
         self.view = view
+        self.exact = exact
         self.target = target
+        self.outreach = [0 if resampling in POINTWISE else 2 * max(1, math.ceil(1 / value)) for value in scale]
         reach = max(math.ceil(RADIUS.get(resampling, 0) / min(1.0, value)) for value in scale)
         pairs = [
             # So that pixels which are not written keep what is there.
@@ -74,8 +78,30 @@ class Operation:
 
     def run(self, column, row, columns, rows, address, working):
         gdal.ErrorReset()
-        if lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, 0, 0, 0, 0) != 0:
+        if lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, *self.edge(column, row, columns, rows)) != 0:
             raise GdalFailed(words('the warp failed'))
+
+    def edge(self, column, row, columns, rows):
+        """
+        The part of the source for a window that lies just beyond it: column, row, columns, rows; zeros where GDAL shall find it. Resampling by areas
+        continues the source's edge by some pixels, which GDAL would not do for a window that has nothing of the source.
+        """
+        if self.outreach[0] == 0:
+            return 0, 0, 0, 0
+        sizes = (self.view.RasterXSize, self.view.RasterYSize)
+        places = self.exact.points(True, [(column + x * columns, row + y * rows) for x, y in lattice(1 / columns, 1 / rows)])
+        if None in places:
+            return 0, 0, 0, 0
+        lows, highs = ([choose(place[axis] for place in places) for axis in (0, 1)] for choose in (min, max))
+        if all(lows[axis] <= sizes[axis] and highs[axis] >= 0 for axis in (0, 1)):
+            return 0, 0, 0, 0
+        spans = []
+        for low, high, size, outreach in zip(lows, highs, sizes, self.outreach):
+            first, last = max(0, math.floor(low) - outreach - 4), min(size, math.ceil(high) + outreach + 4)
+            if last <= first:
+                return 0, 0, 0, 0
+            spans.append((first, last - first))
+        return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
     def close(self):
         lib.GDALDestroyWarpOperation(self.pointer)
@@ -150,13 +176,13 @@ class Plan:
         key = (tuple(self.bands), self.working, self.resampling, repr(self.nodata), self.threshold, tuple(self.scale), self.excess)
         found = self.source.operations.get(key)
         if found is None:
-            found = Operation(self.view, self.source.transformer(self.threshold), self.bands, 0, self.working, self.resampling, self.nodata, self.scale, None)
+            found = Operation(self.view, self.source.transformer(0), self.source.transformer(self.threshold), self.bands, 0, self.working, self.resampling, self.nodata, self.scale, None)
             self.source.operations[key] = found
         return found
 
     def alpha_operation(self, target):
         """With a band of the output that takes in how far a pixel is covered. Made for one window, since the band lies in that window's memory."""
-        return Operation(self.view, self.source.transformer(self.threshold), self.bands, self.alpha, self.working, self.resampling, self.nodata, self.scale, target)
+        return Operation(self.view, self.source.transformer(0), self.source.transformer(self.threshold), self.bands, self.alpha, self.working, self.resampling, self.nodata, self.scale, target)
 
     def reach_operation(self):
         """The same with an image of zeros without any gap: it writes wherever the source reaches."""
@@ -167,7 +193,7 @@ class Plan:
             if source.shadow is None:
                 driver = gdal.GetDriverByName('VRT')
                 source.shadow = driver.Create('', source.dataset.RasterXSize, source.dataset.RasterYSize, 1, gdal.GDT_Byte)
-            found = Operation(source.shadow, source.transformer(self.threshold), [1], 0, gdal.GDT_Byte, self.resampling, None, self.scale, None)
+            found = Operation(source.shadow, source.transformer(0), source.transformer(self.threshold), [1], 0, gdal.GDT_Byte, self.resampling, None, self.scale, None)
             source.operations[key] = found
         return found
 
