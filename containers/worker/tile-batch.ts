@@ -34,6 +34,7 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
       plan,
       store,
       inputs,
+      beforeComplete: async () => windows?.verify(),
       runner,
       signal,
       onTile: ({ column, row, reused }) => {

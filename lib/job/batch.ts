@@ -47,6 +47,8 @@ export interface BatchEnvironment {
   readonly plan: Plan;
   readonly store: Store;
   readonly inputs: TileInputs;
+  /** Called when every tile is there, before the batch is declared complete; what it throws ends the batch. */
+  readonly beforeComplete?: () => Promise<void>;
   readonly runner: TileRunner;
   /** Ends the batch early, with what is finished committed. */
   readonly signal: AbortSignal;
@@ -93,6 +95,12 @@ export async function runBatch(line: BatchLine, environment: BatchEnvironment): 
   if (signal.aborted && run.computed + reused < total) {
     await run.commit(false);
     throw new TryAgainError('WORKER_STOPPED', `stopped after ${String(run.computed + reused)} of ${String(total)} tiles; they are committed`);
+  }
+  try {
+    await environment.beforeComplete?.();
+  } catch (error) {
+    await run.commit(false);
+    throw error;
   }
   await run.commit(true);
   return { computed: run.computed, reused };

@@ -1,12 +1,17 @@
 /** Windows of scenes by GDAL: warped, read out of a VRT, or burnt. */
+import pLimit from 'p-limit';
 import { GdalPool } from '../gdal/gdal-pool.ts';
 import { gdalS3Environment } from '../gdal/s3-environment.ts';
 import { parseHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { cogHeaderBytes, createBlockTable, writeCogHeader, type CogImage } from '../tiff/cog-header.ts';
 import { nodataOf, type Plan, type PlanScene } from './plan.ts';
+import type { VersionedFile } from './scene-facts.ts';
 import { checkVersion } from './scene-files.ts';
 import type { SceneWindow, WindowSource } from './scene-windows.ts';
+
+/** Files looked at at a time. */
+const concurrency = 32;
 
 /** Blocks of the file that describes the grid: large, so that there are few. None is ever written. */
 const headerBlockSize = 32_768;
@@ -22,10 +27,12 @@ export function gridHeader({ grid }: Pick<Plan, 'grid'>): Uint8Array {
 export class GdalWindows implements WindowSource {
   readonly #reader: Pick<ObjectReader, 'stat'>;
   readonly #pool: GdalPool;
+  readonly #scenes: readonly PlanScene[];
   readonly #checked = new Map<string, Promise<void>>();
 
-  private constructor(reader: Pick<ObjectReader, 'stat'>, pool: GdalPool) {
+  private constructor(reader: Pick<ObjectReader, 'stat'>, plan: Plan, pool: GdalPool) {
     this.#reader = reader;
+    this.#scenes = plan.inputs.flatMap(({ scenes }) => scenes.filter(({ reading }) => reading.by !== 'blocks'));
     this.#pool = pool;
   }
 
@@ -36,7 +43,7 @@ export class GdalWindows implements WindowSource {
   static async start(reader: Pick<ObjectReader, 'stat'>, plan: Plan, processes: number): Promise<GdalWindows> {
     const inS3 = plan.inputs.some(({ scenes }) => scenes.some(({ href }) => parseHref(href).scheme === 's3'));
     const pool = await GdalPool.start({ processes, grid: gridHeader(plan), ...(inS3 ? { environment: gdalS3Environment() } : {}) });
-    return new GdalWindows(reader, pool);
+    return new GdalWindows(reader, plan, pool);
   }
 
   async read({ scene, window, bands, init, validity, outsideIsData }: SceneWindow, into: Uint8Array): Promise<void> {
@@ -46,7 +53,7 @@ export class GdalWindows implements WindowSource {
     const pool = this.#pool;
     switch (reading.by) {
       case 'warp':
-        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, outsideIsData, errorThreshold: reading.errorThreshold, into });
+        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, outsideIsData, errorThreshold: reading.errorThreshold, alpha: reading.alpha && bands.length === scene.bands.length, into });
         return;
       case 'window':
         await pool.read({ source, window: { ...window, column: window.column - reading.column, row: window.row - reading.row }, bands, dtype, init, validity, outsideIsData, into });
@@ -75,15 +82,29 @@ export class GdalWindows implements WindowSource {
     await this.#pool.close();
   }
 
-  /** GDAL opens files by name; that they are those of the plan is looked up once. */
-  #check(scene: PlanScene): Promise<void> {
-    const known = this.#checked.get(scene.href);
+  /**
+   * Looks whether every file that windows are read from, of all scenes, is what it was when the run was planned. GDAL opens files by name and reads them as they
+   * are then, so this is asked once more when all tiles are there.
+   * @throws DataError INPUT_CHANGED
+   */
+  async verify(): Promise<void> {
+    this.#checked.clear();
+    const limit = pLimit(concurrency);
+    await Promise.all(this.#scenes.map((scene) => limit(() => this.#check(scene))));
+  }
+
+  async #check({ href, version, sources }: PlanScene): Promise<void> {
+    await Promise.all([{ href, version }, ...sources].map((file) => this.#checkFile(file)));
+  }
+
+  #checkFile(file: VersionedFile): Promise<void> {
+    const known = this.#checked.get(file.href);
     if (known !== undefined) return known;
-    const checking = this.#reader.stat(scene.href).then(({ version }) => {
-      checkVersion(scene, version);
+    const checking = this.#reader.stat(file.href).then(({ version }) => {
+      checkVersion(file, version);
     });
-    this.#checked.set(scene.href, checking);
-    checking.catch(() => this.#checked.delete(scene.href));
+    this.#checked.set(file.href, checking);
+    checking.catch(() => this.#checked.delete(file.href));
     return checking;
   }
 }

@@ -20,6 +20,8 @@ export interface OpenScene {
   readonly source: NamedHref;
   readonly subdataset: string | null;
   readonly facts: SceneFacts;
+  /** Its last band is alpha, and is copied as a band like the others. */
+  readonly copiedAlpha?: boolean;
   /** undefined for what GDAL reads. */
   readonly tiff: Tiff | undefined;
 }
@@ -92,6 +94,7 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
   const { width, height, bands, dtype } = main.layout;
   const facts: SceneFacts = {
     version,
+    sources: [],
     bytes: size,
     width,
     height,

@@ -82,7 +82,7 @@ async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: Out
 function withoutAlphaMask(scene: OpenScene, spec: JobInput): OpenScene {
   const { facts } = scene;
   if (facts.alphaBand === null || !chosenBands(spec, facts.bands).includes(facts.alphaBand)) return scene;
-  return { ...scene, facts: { ...facts, alphaBand: null, masked: false } };
+  return { ...scene, facts: { ...facts, alphaBand: null, masked: false }, copiedAlpha: chosenBands(spec, facts.bands).at(-1) === facts.alphaBand };
 }
 
 /** What the operation gets of all scenes together. */
@@ -113,7 +113,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
   const { href, subdataset, facts, source } = scene;
   const path = jsonPath(source.path);
   const nodata = sampleValue(spec.nodata === undefined ? facts.nodata : spec.nodata === null ? null : fromJsonNumber(spec.nodata), facts.dtype);
-  const base = { href, version: facts.version, bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
+  const base = { href, version: facts.version, sources: [...facts.sources], bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
   const whole: Window = { column: 0, row: 0, columns: grid.columns, rows: grid.rows };
   const offset = latticeOffset(grid, facts);
   const turns = offset !== undefined && (await turnsOntoGrid(grid, facts, offset));
@@ -133,7 +133,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
     if (reach === undefined) return undefined;
     const window = { column: reach.xmin, row: reach.ymin, columns: reach.xmax - reach.xmin, rows: reach.ymax - reach.ymin };
     // GDAL finds what lies a whole turn away; on the lattice nearest pixels are the pixels themselves.
-    const reading: SceneReading = turns ? { by: 'warp', resampling: 'nearest', errorThreshold: 0 } : { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold ?? 0 };
+    const reading: SceneReading = turns ? { by: 'warp', resampling: 'nearest', errorThreshold: 0, alpha: scene.copiedAlpha === true } : { by: 'warp', resampling: spec.resampling ?? 'nearest', errorThreshold: spec.errorThreshold ?? 0, alpha: scene.copiedAlpha === true };
     return { ...base, window, reading };
   } catch (error) {
     if (!(error instanceof TilefanError) || error.retryable) throw error;
@@ -171,7 +171,7 @@ function planVector({ name, spec, source, version, bytes }: VectorInput, grid: O
   }
   const reading: SceneReading = { by: 'burn', layer: layer ?? null, where: where ?? null, attribute: attribute ?? null, value, allTouched };
   const scene: PlanScene = {
-    href: source.href, version, bytes, subdataset: null, dtype, bands: [0], nodata, masked: false, alphaBand: null,
+    href: source.href, version, sources: [], bytes, subdataset: null, dtype, bands: [0], nodata, masked: false, alphaBand: null,
     window: { column: 0, row: 0, columns: grid.columns, rows: grid.rows },
     reading,
   };

@@ -36,7 +36,13 @@ const sceneReading = z.discriminatedUnion('by', [
   /** By GDAL, window by window: the scene's pixels are the grid's, as above. */
   z.object({ by: z.literal('window'), column: z.int(), row: z.int() }),
   /** Warped by GDAL. */
-  z.object({ by: z.literal('warp'), resampling: z.enum(resamplings), errorThreshold: z.number() }),
+  z.object({
+    by: z.literal('warp'),
+    resampling: z.enum(resamplings),
+    errorThreshold: z.number(),
+    /** The last band is alpha, and is warped as such. */
+    alpha: z.boolean(),
+  }),
   /** Features, burnt by GDAL. */
   z.object({
     by: z.literal('burn'),
@@ -54,6 +60,8 @@ const planScene = z.object({
   href: z.string(),
   /** What the object was when the run was planned; a worker that finds another refuses it. */
   version: z.string(),
+  /** Files that the dataset reads itself, as a VRT does, and what they were. */
+  sources: z.array(z.object({ href: z.string(), version: z.string() })).readonly(),
   bytes: z.number(),
   subdataset: z.string().nullable(),
   dtype: z.enum(dtypes),

@@ -3,9 +3,17 @@ import type { ColorEntry, ColorInterpretation } from '../tiff/color.ts';
 import type { Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
 
+/** A file as it was when it was looked at. */
+export interface VersionedFile {
+  readonly href: string;
+  readonly version: string;
+}
+
 /** What a header says of a scene. */
 export interface SceneFacts {
   readonly version: string;
+  /** Files that it reads itself, as a VRT does. */
+  readonly sources: readonly VersionedFile[];
   readonly bytes: number;
   /** Pixels. */
   readonly width: number;

@@ -1,4 +1,5 @@
 /** A VRT as a scene: what it says of itself is read without GDAL, and what it reads is checked. Its pixels come from GDAL, window by window. */
+import pLimit from 'p-limit';
 import { DataError } from '../base/errors.ts';
 import { checkVrt } from '../gdal/vrt-sources.ts';
 import { isKnownDtype, readVrt, type Vrt } from '../gdal/vrt.ts';
@@ -10,13 +11,16 @@ import { colorInterpretations } from '../tiff/color.ts';
 import { epsgOfWkt } from '../tiff/crs.ts';
 import type { SceneFacts } from './scene-facts.ts';
 
+/** Sources looked at at a time. */
+const concurrency = 32;
+
 /** A VRT of ten thousand scenes has some 20 MB. */
 const maxVrtBytes = 256 * 2 ** 20;
 
 /**
  * Reads a VRT's own words, and sees that it reads nothing but what it may.
  *
- * Its version is that of the VRT's own file: a run notices when that changes, not when one of the files changes that it names.
+ * Its version is that of the VRT's own file; the files that it names have versions of their own.
  * @param allowed hrefs of folders or objects that its sources must lie at or below
  * @param ownNodata whether the nodata values of the VRT count; else the job brings one
  * @throws DataError VRT_INVALID, VRT_SOURCE_NOT_ALLOWED; VRT_UNKNOWN for what can't be said of all its bands together; what the store throws
@@ -26,11 +30,14 @@ export async function openVrt(reader: ObjectReader, href: string, allowed: reado
   const xml = await readText(reader, href);
   const name = displayHref(href);
   const vrt = readVrt(xml, name);
-  await checkVrt(xml, href, allowed, (source, most) => readText(reader, source, most));
+  const named = await checkVrt(xml, href, allowed, (source, most) => readText(reader, source, most));
+  const limit = pLimit(concurrency);
+  const sources = await Promise.all(named.map((source) => limit(async () => ({ href: source, version: (await reader.stat(source)).version }))));
   const { bands, columns, rows, geotransform, srs, hasMask } = vrt;
   const alphas = bands.flatMap(({ interpretation }, band) => (interpretation.toLowerCase() === 'alpha' ? [band] : []));
   return {
     version,
+    sources,
     bytes: size,
     width: columns,
     height: rows,
