@@ -91,6 +91,7 @@ export class GdalPool {
    * whatever the windows are; with `validity`, what it gives with `-dstalpha`. Where gdalwarp cuts the grid into chunks (`-wm`, or a source that covers little of it), its own
    * kernels depend on them, and this is what it gives with `-wo XSCALE=… -wo YSCALE=…` of `warpScale`. With an error threshold it is what any other cut gives, too: GDAL's
    * approximation is made for 256 columns of the grid at a time.
+   * Resampling by areas (`average`, `mode`, `min`, `max`, `med`) is gdalwarp's with `-wo SOURCE_EXTRA=20`: without it, pixels at the edges of the grid lose a part of theirs.
    * @throws DataError GDAL_FAILED, GDAL_REFUSED; OperationError GDAL_DIED, GDAL_CLOSED; TryAgainError GDAL_TIMEOUT
    */
   async warp(request: WarpRequest): Promise<void> {

@@ -138,6 +138,9 @@ def gdalwarp(step):
     grid = step['grid']
     common = ['-q', '-overwrite', '-et', '0', '-ovr', 'NONE', '-t_srs', 'EPSG:%d' % step['gridEpsg'], '-te'] + [repr(v) for v in grid['bounds']] + ['-ts', str(grid['columns']), str(grid['rows'])]
     common += ['-r', {'nearest': 'near'}.get(step['resampling'], step['resampling'])]
+    if step['resampling'] in ('average', 'mode', 'min', 'max', 'med'):
+        # Without it gdalwarp cuts off, at the edges of the grid, what the areas of pixels reach beyond the places that it has looked at.
+        common += ['-wo', 'SOURCE_EXTRA=20']
     common += step.get('more', [])
     nodata, init = step.get('nodata'), step.get('init')
     options = ['-srcnodata', 'None'] if nodata is None else ['-srcnodata', str(nodata), '-dstnodata', str(nodata), '-wo', 'UNIFIED_SRC_NODATA=PARTIAL']
