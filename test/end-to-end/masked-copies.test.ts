@@ -64,6 +64,34 @@ answer([] if np.isnan(copy.GetNoDataValue()) and np.isnan(made[~mask]).all() and
     );
   });
 
+  // Catches: colours of transparent pixels that bleed into their neighbours, and an alpha band that is warped like a colour.
+  void it('with an alpha band are gdalwarp\'s when they are warped', async () => {
+    const source = space.path('rgba.tif');
+    const file = space.path('warped.tif');
+    makeFiles(
+      `
+rng = np.random.default_rng(4)
+ds = gdal.GetDriverByName('GTiff').Create(sys.argv[1], 300, 260, 4, gdal.GDT_Byte, ['TILED=YES', 'PHOTOMETRIC=RGB', 'ALPHA=YES'])
+ds.SetGeoTransform((5e5, 10, 0, 5e6, 0, -10))
+srs = osr.SpatialReference(); srs.ImportFromEPSG(32633); ds.SetProjection(srs.ExportToWkt())
+pixels = rng.integers(0, 256, (4, 260, 300)).astype(np.uint8)
+pixels[3] = np.where(pixels[3] < 90, 0, np.where(pixels[3] > 180, 255, pixels[3]))
+ds.WriteArray(pixels); ds = None`,
+      [source],
+    );
+    const document = { ...job(source, { href: file }), inputs: { a: { href: source, resampling: 'bilinear' } }, grid: { crs: 'EPSG:3857', resolution: 10, bounds: [1669800, 5642100, 1674000, 5645700], tileSize: 256 } };
+    await runJob([space.job('rgba.json', document), '--work', space.newFolder()]);
+    assertNoDifferences(
+      `
+source, path = sys.argv[1:]
+wanted = gdal.Warp('', source, format='MEM', dstSRS='EPSG:3857', outputBounds=(1669800, 5642100, 1674000, 5645700), xRes=10, yRes=10, resampleAlg='bilinear', errorThreshold=0, overviewLevel='NONE').ReadAsArray()
+made = gdal.Open(path).ReadAsArray()
+seen = wanted[3] > 0
+answer([what for what, good in (('alpha', (made[3] == wanted[3]).all()), ('colours', (made[:3][:, seen] == wanted[:3][:, seen]).all()), ('something', seen.mean() > 0.3)) if not good])`,
+      [source, file],
+    );
+  });
+
   void it('can\'t be JPEG, and the message says what can', async () => {
     const { exitCode, stderr } = await runCli(['run', space.job('jpeg.json', job(masked, { href: space.path('jpeg.tif'), compression: 'jpeg' })), '--work', space.newFolder()]);
     assert.equal(exitCode, 64);
