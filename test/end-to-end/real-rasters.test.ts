@@ -1,12 +1,12 @@
 /** Jobs over real rasters, through the command line: pixels bit for bit as numpy computes them, headers as GDAL reads them. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { runJob } from '../support/cli.ts';
-import { withoutGdal } from '../support/gdal.ts';
 import { assertNoDifferences, assertValidForRioCogeo, withoutRio } from '../support/raster-oracle.ts';
 import { createWorkspace, realFile, withoutRealData } from '../support/workspace.ts';
 
-const skip = withoutGdal || withoutRealData;
+const skip = withoutGdalPrograms || withoutRealData;
 const space = createWorkspace('real');
 after(() => space.remove());
 const work = space.path('work');
@@ -202,5 +202,70 @@ answer(out)`,
     await runJob([job, '--work', work, '--workers', '2']);
     assertValidForRioCogeo(space.path('cogeo-bands.tif'));
     assertValidForRioCogeo(space.path('cogeo-one.tif'));
+  });
+
+  // Catches: the first of two scenes where the last is wanted, holes of one that hide the other, rules that are mixed up, on scenes with real overlaps and holes.
+  void it('makes one raster of two scenes by every rule', async () => {
+    const hrefs = [realFile('mosaic-west.tif'), realFile('mosaic-east.tif')];
+    const rules = ['first', 'last', 'min', 'max', 'mean', 'median', 'count'];
+    const job = space.job('mosaic.json', {
+      inputs: Object.fromEntries(rules.map((rule) => [rule, { hrefs, rule }])),
+      // Their pixels differ by a millionth in size, so that the second has to be warped.
+      grid: { like: 'first', footprint: 'union', tileSize: 512 },
+      operation: { expression: Object.fromEntries(rules.map((rule) => [`o${rule}`, `${rule}[1]`])) },
+      outputs: Object.fromEntries(rules.map((rule) => [`o${rule}`, { href: `${space.folder}/mosaic-${rule}.tif`, dtype: 'float64', nodata: 'nan', overviews: 'none', statistics: false }])),
+    });
+    await runJob([job, '--work', work]);
+    assertNoDifferences(
+      `
+from grid_oracle import *
+folder, *hrefs = sys.argv[1:]
+placed = [on_grid(path, folder + '/mosaic-last.tif')[:2] for path in hrefs]
+assert (placed[0][1] & placed[1][1]).any(), 'the scenes overlap'
+west = gdal.Open(hrefs[0])
+nodata = west.GetRasterBand(1).GetNoDataValue()
+out = []
+for rule in ('first', 'last', 'min', 'max', 'mean', 'median', 'count'):
+    wanted = mosaic(placed, rule)[:1]
+    if rule in ('mean', 'median'): wanted = wanted.astype(np.float32).astype(np.float64)
+    if nodata is None: wanted = np.where(np.isnan(wanted), 0, wanted)
+    out += differences('%s/mosaic-%s.tif' % (folder, rule), wanted, rule)
+# All scenes in one call, the later over the earlier.
+like = gdal.Open(folder + '/mosaic-last.tif')
+t, size = like.GetGeoTransform(), (like.RasterXSize, like.RasterYSize)
+bounds = [t[0], t[3] + t[5] * size[1], t[0] + t[1] * size[0], t[3]]
+run(['gdalwarp', '-q', '-et', '0', '-ovr', 'NONE', '-te'] + [repr(v) for v in bounds] + ['-ts'] + [str(v) for v in size] + hrefs + [folder + '/mosaic-wanted.tif'])
+pixels = gdal.Open(folder + '/mosaic-wanted.tif').ReadAsArray()[0].astype(np.float64)
+if nodata is not None: pixels[pixels == nodata] = np.nan
+answer(out + differences(folder + '/mosaic-last.tif', pixels[None], 'gdalwarp'))`,
+      [space.folder, ...hrefs],
+    );
+  });
+
+  // Catches: an image without georeference refused, placed on the Earth, or stored with its colours swapped.
+  void it('copies a photo to a COG with JPEG', async () => {
+    const job = space.job('photo.json', {
+      inputs: { photo: realFile('photo.jpg') },
+      operation: { copy: { exact: 'photo', small: 'photo' } },
+      outputs: {
+        exact: { href: `${space.folder}/photo-exact.tif`, overviews: 'average' },
+        small: { href: `${space.folder}/photo-small.tif`, compression: 'jpeg', quality: 90, overviews: 'average' },
+      },
+    });
+    await runJob([job, '--work', work]);
+    assertNoDifferences(
+      `
+folder, path = sys.argv[1:]
+wanted = gdal.Open(path).ReadAsArray()
+out = same_pixels(gdal.Open(folder + '/photo-exact.tif').ReadAsArray(), wanted, 'photo')
+small = gdal.Open(folder + '/photo-small.tif')
+error = np.abs(small.ReadAsArray().astype(float) - wanted).mean()
+if error > 4: out.append('JPEG differs by %.1f on average' % error)
+if small.GetMetadataItem('COMPRESSION', 'IMAGE_STRUCTURE') not in ('JPEG', 'YCbCr JPEG'): out.append('compression %s' % small.GetMetadata('IMAGE_STRUCTURE'))
+if [small.GetRasterBand(i + 1).GetColorInterpretation() for i in range(3)] != [gdal.GCI_RedBand, gdal.GCI_GreenBand, gdal.GCI_BlueBand]: out.append('colours')
+if small.GetGeoTransform(can_return_null=True) is not None: out.append('a georeference that nobody gave')
+answer(out + check_cog(folder + '/photo-exact.tif') + check_cog(folder + '/photo-small.tif'))`,
+      [space.folder, realFile('photo.jpg')],
+    );
   });
 });
