@@ -187,7 +187,17 @@ export class GdalPool {
     this.#all.clear();
   }
 
+  /** Asks once more when the process died over it: the request may not have been what it died of. */
   async #ask(request: HelperRequest): Promise<HelperReply> {
+    try {
+      return await this.#askOnce(request);
+    } catch (error) {
+      if (!(error instanceof OperationError) || error.code !== 'GDAL_DIED' || this.#closed !== undefined) throw error;
+      return await this.#askOnce(request);
+    }
+  }
+
+  async #askOnce(request: HelperRequest): Promise<HelperReply> {
     await this.#turn();
     let slot: Slot | undefined;
     try {

@@ -53,7 +53,7 @@ export class GdalWindows implements WindowSource {
     const pool = this.#pool;
     switch (reading.by) {
       case 'warp':
-        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: nodataOf(scene) ?? null, init, validity, outsideIsData, errorThreshold: reading.errorThreshold, alpha: reading.alpha && bands.length === scene.bands.length, into });
+        await pool.warp({ source, window, bands, dtype, resampling: reading.resampling, nodata: reading.alpha ? null : (nodataOf(scene) ?? null), init, validity, outsideIsData, errorThreshold: reading.errorThreshold, alpha: reading.alpha && bands.length === scene.bands.length, into });
         return;
       case 'window':
         await pool.read({ source, window: { ...window, column: window.column - reading.column, row: window.row - reading.row }, bands, dtype, init, validity, outsideIsData, into });

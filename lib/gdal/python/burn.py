@@ -1,7 +1,7 @@
 """Features burnt into windows of the output grid."""
 import ctypes
 
-from osgeo import gdal
+from osgeo import gdal, ogr
 
 from errors import GdalFailed, Refused
 from gdal_c import TRANSFORMER, Samples, fill, handle, lib, string_list, words
@@ -24,6 +24,9 @@ def rasterize(request):
         if field < 0:
             names = [definition.GetFieldDefn(i).GetName() for i in range(definition.GetFieldCount())]
             raise Refused('layer %s has no attribute %s: it has %s' % (vector.layer.GetName(), attribute, ', '.join(names) or 'none'))
+        kind = definition.GetFieldDefn(field)
+        if kind.GetType() not in (ogr.OFTInteger, ogr.OFTInteger64, ogr.OFTReal):
+            raise Refused('attribute %s of layer %s is of type %s; wanted a number' % (attribute, vector.layer.GetName(), kind.GetTypeName()))
     dtype = request['dtype']
     excess = EXCESS if dtype == 'int8' and not HAS_INT8 else 0
     code, size = DTYPES['uint8' if excess else dtype]
