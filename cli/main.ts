@@ -39,7 +39,7 @@ program
   .action(async (job: string, options) => {
     const [{ StandbyWorkers }, { localEnvironment }] = await Promise.all([import('../local/standby.ts'), import('./local-environment.ts')]);
     // Workers load while this process does.
-    const standby = new StandbyWorkers(Math.min(options.workers, availableParallelism()), { ...process.env, ...localEnvironment(options) });
+    const standby = new StandbyWorkers(Math.min(options.workers, availableParallelism()), { ...process.env, ...localEnvironment(options), TILEFAN_WORK: options.work });
     try {
       const { run } = await import('./run.ts');
       process.exitCode = await run(job, options, standby);

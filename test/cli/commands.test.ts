@@ -138,7 +138,7 @@ void describe('the command line', { concurrency: 2 }, () => {
     const { exitCode, stdout, stderr } = await runCli(['plan', job, '--work', work, '--workers', '2', '--threads', '1']);
     assert.deepEqual([exitCode, stderr], [0, '']);
     assert.match(stdout, /^grid +200 x 100 px, no EPSG code$/m);
-    assert.match(stdout, /^input a +.*jobs\/data\/scene\.tif, 1 x uint8, nodata none/m);
+    assert.match(stdout, /^input a +.*jobs\/data\/scene\.tif, on the grid, 1 x uint8, nodata none/m);
     assert.match(stdout, /^tiles +2 of 128 px \(2 x 1\)$/m);
     assert.match(stdout, /^batches +\d of /m);
     assert.match(stdout, /^memory +[\d.]+ MiB for a worker with 1 threads?, of /m);

@@ -86,7 +86,10 @@ export function workersOf(work: string): ProcessInfo[] {
       try {
         const variables = readFileSync(`/proc/${name}/environ`, 'utf8');
         const state = / ([A-Z]) /.exec(readFileSync(`/proc/${name}/stat`, 'utf8').replace(/^.*\)/, ''))?.[1];
-        const ours = variables.split('\0').some((variable) => variable.startsWith('TILEFAN_RUN=') && variable.includes(encodeURI(work)));
+        const values = new Map(variables.split('\0').map((variable): [string, string] => [variable.slice(0, variable.indexOf('=')), variable.slice(variable.indexOf('=') + 1)]));
+        // A worker that was started ahead is told its run later.
+        const standby = values.get('TILEFAN_STANDBY') === '1' && values.get('TILEFAN_WORK')?.startsWith(work) === true;
+        const ours = standby || values.get('TILEFAN_RUN')?.includes(encodeURI(work)) === true;
         return ours && state !== 'Z' ? [{ pid: Number(name), environment: variables }] : [];
       } catch {
         return [];
