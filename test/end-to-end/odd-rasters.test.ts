@@ -25,7 +25,6 @@ const kinds = [
 
 /** Kinds that are not, and what the message must say. */
 const refused: Readonly<Record<string, RegExp>> = {
-  'twelve-bits': /BitsPerSample is 12/,
   complex: /complex floating point/,
 };
 
@@ -85,7 +84,6 @@ make('geographic', gt=(10, 0.001, 0, 50, 0, -0.001), epsg=4326)
 make('custom-crs', epsg='+proj=laea +lat_0=33 +lon_0=17 +x_0=1234 +datum=WGS84 +units=m')
 make('compound-crs', epsg='EPSG:32633+5773')
 make('name ü#?%41')
-make('twelve-bits', t=gdal.GDT_UInt16, opts=['NBITS=12'])
 make('complex', t=gdal.GDT_CFloat32)
 answer(made)`,
       [space.folder],
