@@ -126,6 +126,14 @@ function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype:
   assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
 }
 
+/**
+ * Whether gdalwarp's pixels are expected bit for bit. Of masked sources, resamplings that look at areas differ from it in a few pixels at the source's edge, where
+ * GDAL cuts areas by the window that it has loaded (docs/grids-and-inputs.md); that windows equal the whole is expected of these, too.
+ */
+function isComparable({ mask, resampling }: { readonly mask: string | undefined; readonly resampling: string }): boolean {
+  return mask === undefined || !['average', 'mode', 'min', 'max', 'med'].includes(resampling);
+}
+
 void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
   // Catches coordinates that depend on the window, kernels that depend on the chunk, masks and nodata that GDAL treats otherwise, edges that are cut.
   void it('gives what gdalwarp gives for the whole grid', { timeout: 600_000 }, async () => {
@@ -137,7 +145,7 @@ void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
         const made = await make(test);
         try {
           const whole = await assemble(made, [made.grid.columns, made.grid.rows], 0);
-          sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype);
+          if (isComparable(test)) sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype);
           sameBytes(await assemble(made, test.cuts, test.halo), whole, 'windows against the whole', test.dtype);
         } finally {
           await made.pool.close();
