@@ -13,7 +13,7 @@ export type StreamKind = 'deflate' | 'zstd';
 
 /** What is used of the object behind a stream. */
 interface Native {
-  /** Decodes from a fresh state; gives how much room of `to` is left. @throws Error of zlib; the object is of no use then. */
+  /** Decodes one block whole; gives how much room of `to` is left. @throws Error of zlib; the object is of no use then. */
   readonly decode: (from: Uint8Array, to: Uint8Array) => number;
 }
 
@@ -47,7 +47,10 @@ export class StreamDecoder {
     const native = this.#native;
     if (native === undefined) return this.#decodePublic(bytes, into.length);
     try {
-      return into.subarray(0, into.length - native.decode(bytes, into));
+      const left = native.decode(bytes, into);
+      // What fills its room may not have ended.
+      if (left === 0 && this.#kind === 'zstd') this.#native = findNative(this.#kind);
+      return into.subarray(0, into.length - left);
     } catch (error) {
       // The state of zstd keeps its error for ever (Node 24).
       this.#native = findNative(this.#kind);
@@ -102,7 +105,8 @@ function findNative(kind: StreamKind): Native | undefined {
   return {
     decode(from, to) {
       problem = undefined;
-      Reflect.apply(reset, handle, []);
+      // A frame of zstd that has ended leaves its state ready for the next; a reset would make a new one, with a window of megabytes.
+      if (kind === 'deflate') Reflect.apply(reset, handle, []);
       Reflect.apply(writeSync, handle, [kinds[kind].flush, from, 0, from.length, to, 0, to.length]);
       if (problem !== undefined) throw new Error(problem);
       return state[0] ?? to.length;
