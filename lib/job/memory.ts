@@ -96,12 +96,12 @@ function sourcesOf(program: ExpressionProgram, { name }: PlanInput): number {
   return program.sources.filter(({ input }) => input === name).length;
 }
 
-/** Scratch of a mosaic: a scene's planes, their validity, and what a rule keeps of every scene. */
+/** Scratch of a mosaic: a scene's planes, their validity, which of their pixels have data, and what a rule keeps of every scene. */
 function mosaicBytes({ rule, scenes, masked }: PlanInput, sources: number, pixels: number, overlap: number): number {
   if (rule === null) return 0;
   const widest = Math.max(...scenes.map(({ dtype }) => bytesPerSample(dtype)));
   const kept = { first: 0, last: 0, min: 0, max: 0, count: 4, mean: 12, median: overlap * (widest + 1) }[rule];
-  return pixels * sources * (widest + 1 + kept + (masked ? 1 : 0)) + pixels;
+  return pixels * sources * (widest + 2 + kept + (masked ? 1 : 0)) + pixels;
 }
 
 /** Bytes that a tile needs of an input: those of a file, or, of one scene of a mosaic or a window, about as many. */

@@ -41,6 +41,8 @@ export class MosaicBand {
   readonly #sums: Float64Array | undefined;
   /** How many scenes have a pixel: means and counts only. */
   readonly #counts: Uint32Array | undefined;
+  /** Which pixels of a scene have data; the next one overwrites it. */
+  #data: Uint8Array | undefined;
   /** Copies of the scenes: medians only. */
   readonly #layers: Layer[] = [];
 
@@ -67,36 +69,52 @@ export class MosaicBand {
     const stride = this.#stride;
     const target = this.#target;
     const validity = this.#validity;
-    const whole = scene.nodata === undefined && scene.validity === undefined;
+    const valid = this.#dataOf(scene);
     switch (this.#rule) {
       // What nobody had before can be taken by rows; and so can what hides everything before it.
       case 'last':
-        if (whole) takeRows(scene, stride, target, validity);
-        else takeLast(scene, stride, target, validity);
+        if (valid === undefined) takeRows(scene, stride, target, validity);
+        else takeLast(scene, valid, stride, target, validity);
         break;
       case 'first':
-        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
-        else takeFirst(scene, stride, target, validity);
+        if (valid === undefined && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeFirst(scene, valid, stride, target, validity);
         break;
       case 'min':
-        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
-        else takeSmallest(scene, stride, target, validity);
+        if (valid === undefined && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeSmallest(scene, valid, stride, target, validity);
         break;
       case 'max':
-        if (whole && !this.#begun) takeRows(scene, stride, target, validity);
-        else takeLargest(scene, stride, target, validity);
+        if (valid === undefined && !this.#begun) takeRows(scene, stride, target, validity);
+        else takeLargest(scene, valid, stride, target, validity);
         break;
       case 'mean':
-        addUp(scene, stride, this.#counts as Uint32Array, this.#sums);
+        addUp(scene, valid, stride, this.#counts as Uint32Array, this.#sums);
         break;
       case 'count':
-        addUp(scene, stride, this.#counts as Uint32Array, undefined);
+        addUp(scene, valid, stride, this.#counts as Uint32Array, undefined);
         break;
       case 'median':
-        this.#layers.push(layerOf(scene, stride));
+        this.#layers.push(layerOf(scene, valid, stride));
         break;
     }
     this.#begun = true;
+  }
+
+  /** Which pixels of the scene's window have data, as a plane of the region; undefined when all have. */
+  #dataOf({ samples, nodata, validity, window }: ScenePlane): Uint8Array | undefined {
+    if (nodata === undefined) return validity;
+    const data = (this.#data ??= new Uint8Array(this.#validity.length));
+    const isNan = nodata !== nodata;
+    for (let row = window.row; row < window.row + window.rows; row++) {
+      const start = row * this.#stride + window.column;
+      for (let at = start; at < start + window.columns; at++) {
+        const value = samples[at] as number;
+        const missing = isNan ? value !== value : value === nodata;
+        data[at] = missing || (validity !== undefined && validity[at] === 0) ? 0 : 1;
+      }
+    }
+    return data;
   }
 
   /** Finishes the target where a rule needs all scenes first. Pixels without data are left as they are, and their validity is 0. */
@@ -154,22 +172,16 @@ interface Layer {
   readonly valid: Uint8Array | undefined;
 }
 
-function layerOf({ samples, nodata, validity, window }: ScenePlane, stride: number): Layer {
+function layerOf({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number): Layer {
   const { columns, rows } = window;
   const kept = samples.slice(0, columns * rows);
-  const valid = nodata === undefined && validity === undefined ? undefined : new Uint8Array(columns * rows);
-  const nanIsNodata = nodata !== undefined && nodata !== nodata;
+  const keptValid = valid === undefined ? undefined : new Uint8Array(columns * rows);
   for (let row = 0; row < rows; row++) {
     const start = (window.row + row) * stride + window.column;
     kept.set(samples.subarray(start, start + columns), row * columns);
-    if (valid === undefined) continue;
-    for (let column = 0; column < columns; column++) {
-      const value = samples[start + column] as number;
-      const missing = value === nodata || (nanIsNodata && value !== value) || (validity !== undefined && validity[start + column] === 0);
-      valid[row * columns + column] = missing ? 0 : 1;
-    }
+    if (valid !== undefined) keptValid?.set(valid.subarray(start, start + columns), row * columns);
   }
-  return { window, samples: kept, valid };
+  return { window, samples: kept, valid: keptValid };
 }
 
 /** Sorts the first values, few as they are, by insertion. */
@@ -189,8 +201,7 @@ function middleOf(values: Float64Array, count: number): number {
   return count % 2 === 1 ? upper : ((values[half - 1] as number) + upper) / 2;
 }
 
-// Each rule has a loop of its own: a call for every pixel would cost several times as much. NaN, which nothing equals, stands for no nodata
-// value: comparing numbers with undefined would, too.
+// Each rule has a loop of its own: a call for every pixel would cost several times as much.
 
 function takeRows({ samples, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
@@ -201,57 +212,49 @@ function takeRows({ samples, window }: ScenePlane, stride: number, target: Sampl
   }
 }
 
-function takeLast({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const skipped = nodata ?? Number.NaN;
-  const skipsNan = nodata !== undefined && nodata !== nodata;
+function takeLast({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
+      if (valid !== undefined && valid[at] === 0) continue;
       const value = samples[at] as number;
-      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       target[at] = value;
       taken[at] = 1;
     }
   }
 }
 
-function takeFirst({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const skipped = nodata ?? Number.NaN;
-  const skipsNan = nodata !== undefined && nodata !== nodata;
+function takeFirst({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
       if (taken[at] !== 0) continue;
+      if (valid !== undefined && valid[at] === 0) continue;
       const value = samples[at] as number;
-      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       target[at] = value;
       taken[at] = 1;
     }
   }
 }
 
-function takeSmallest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const skipped = nodata ?? Number.NaN;
-  const skipsNan = nodata !== undefined && nodata !== nodata;
+function takeSmallest({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
+      if (valid !== undefined && valid[at] === 0) continue;
       const value = samples[at] as number;
-      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       if (taken[at] === 0 || value < (target[at] as number) || value !== value) target[at] = value;
       taken[at] = 1;
     }
   }
 }
 
-function takeLargest({ samples, nodata, validity, window }: ScenePlane, stride: number, target: SampleArray, taken: Uint8Array): void {
-  const skipped = nodata ?? Number.NaN;
-  const skipsNan = nodata !== undefined && nodata !== nodata;
+function takeLargest({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number, target: SampleArray, taken: Uint8Array): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
+      if (valid !== undefined && valid[at] === 0) continue;
       const value = samples[at] as number;
-      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       if (taken[at] === 0 || value > (target[at] as number) || value !== value) target[at] = value;
       taken[at] = 1;
     }
@@ -259,14 +262,12 @@ function takeLargest({ samples, nodata, validity, window }: ScenePlane, stride: 
 }
 
 /** Counts scenes that have data, and adds up their values if there are sums. */
-function addUp({ samples, nodata, validity, window }: ScenePlane, stride: number, counts: Uint32Array, sums: Float64Array | undefined): void {
-  const skipped = nodata ?? Number.NaN;
-  const skipsNan = nodata !== undefined && nodata !== nodata;
+function addUp({ samples, window }: ScenePlane, valid: Uint8Array | undefined, stride: number, counts: Uint32Array, sums: Float64Array | undefined): void {
   for (let row = window.row; row < window.row + window.rows; row++) {
     const start = row * stride + window.column;
     for (let at = start; at < start + window.columns; at++) {
+      if (valid !== undefined && valid[at] === 0) continue;
       const value = samples[at] as number;
-      if (value === skipped || (skipsNan && value !== value) || (validity !== undefined && validity[at] === 0)) continue;
       counts[at] = (counts[at] as number) + 1;
       if (sums !== undefined) sums[at] = (sums[at] as number) + value;
     }
