@@ -4,39 +4,37 @@
  * Running sums depend on where they began as soon as an addition rounds, and then tiles would differ from the whole image. Sums of
  * whole numbers below 2 ** 53 don't round: 255 x 255 values of 32 bits stay below 2 ** 48.
  */
+import { ColumnCounts } from './column-counts.ts';
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
 import type { SlidingRows } from './rows.ts';
 
 export class ExactMean implements FocalKernel {
   private readonly reach: FocalSize;
-  /** Sums and counts of the columns of the window, with room of a reach on both sides, which stays 0. */
+  /** Sums of the columns of the window, with room as that of the counts. */
   private readonly sums: Float64Array;
-  private readonly counts: Float64Array;
+  private readonly counts: ColumnCounts;
   /** Pixels of a full row that lie within reach of each column. */
   private readonly across: Float64Array;
   private inside: Inside = { left: 0, right: 0, top: 0, bottom: 0 };
   private summed: number | undefined;
-  private counted: number | undefined;
 
   constructor(reach: FocalSize, stride: number) {
     this.reach = reach;
-    const padded = stride + 2 * reach.columns + 1;
-    this.sums = new Float64Array(padded);
-    this.counts = new Float64Array(padded);
+    this.sums = new Float64Array(stride + 2 * reach.columns + 1);
+    this.counts = new ColumnCounts(reach, stride);
     this.across = new Float64Array(stride);
   }
 
   static bytes(reach: FocalSize, stride: number): number {
-    return 8 * (3 * stride + 4 * reach.columns + 2);
+    return 8 * (2 * stride + 2 * reach.columns + 1) + ColumnCounts.bytes(reach, stride);
   }
 
   restart(inside: Inside): void {
     this.inside = inside;
     this.summed = undefined;
-    this.counted = undefined;
     this.sums.fill(0);
-    this.counts.fill(0);
+    this.counts.restart(inside);
     for (let c = inside.left; c < inside.right; c++) {
       this.across[c] = Math.min(c + this.reach.columns + 1, inside.right) - Math.max(c - this.reach.columns, inside.left);
     }
@@ -52,7 +50,7 @@ export class ExactMean implements FocalKernel {
     const { columns: reach } = this.reach;
     const at = out.offset(row) + left;
     if (operand.areFull(Math.min(follows ? oldFrom : from, from), to)) {
-      this.counted = undefined;
+      this.counts.rest();
       if (!follows) this.addRows(operand, from, to);
       const [added, dropped] = [to > oldTo ? to - 1 : undefined, from > oldFrom ? oldFrom : undefined];
       if (follows && added !== undefined && dropped !== undefined) {
@@ -65,8 +63,8 @@ export class ExactMean implements FocalKernel {
     } else {
       if (follows) this.move(operand, to > oldTo ? to - 1 : undefined, from > oldFrom ? oldFrom : undefined);
       else this.addRows(operand, from, to);
-      this.count(operand, row, from, to, oldFrom, oldTo);
-      meanOfCounted(this.sums, this.counts, out.values, at, width, reach);
+      this.counts.moveTo(row, operand);
+      meanOfCounted(this.sums, this.counts.values, out.values, at, width, reach);
     }
     copyValidity(row, operand, out);
   }
@@ -83,31 +81,12 @@ export class ExactMean implements FocalKernel {
     if (added !== undefined) addRow(this.sums, first, operand.values, operand.validity, operand.offset(added) + left, right - left, 1);
     if (dropped !== undefined) addRow(this.sums, first, operand.values, operand.validity, operand.offset(dropped) + left, right - left, -1);
   }
-
-  /** Counts are only kept while some row in reach is not full. */
-  private count(operand: SlidingRows, row: number, from: number, to: number, oldFrom: number, oldTo: number): void {
-    const { left, right } = this.inside;
-    const first = this.reach.columns + 1;
-    const follows = this.counted === row - 1;
-    this.counted = row;
-    if (!follows) {
-      this.counts.fill(0);
-      for (let r = from; r < to; r++) countRow(this.counts, first, operand.validity, operand.offset(r) + left, right - left, 1);
-      return;
-    }
-    if (to > oldTo) countRow(this.counts, first, operand.validity, operand.offset(to - 1) + left, right - left, 1);
-    if (from > oldFrom) countRow(this.counts, first, operand.validity, operand.offset(oldFrom) + left, right - left, -1);
-  }
 }
 
 function addRow(sums: Float64Array, first: number, values: Float64Array, validity: Uint8Array, at: number, width: number, sign: number): void {
   for (let i = 0; i < width; i++) {
     sums[first + i] = (sums[first + i] as number) + sign * (validity[at + i] as number) * (values[at + i] as number);
   }
-}
-
-function countRow(counts: Float64Array, first: number, validity: Uint8Array, at: number, width: number, sign: number): void {
-  for (let i = 0; i < width; i++) counts[first + i] = (counts[first + i] as number) + sign * (validity[at + i] as number);
 }
 
 /** The common case in one pass: the column sums move a row down while the running sum over them moves right. */
@@ -156,7 +135,7 @@ function meanOfFull(sums: Float64Array, across: Float64Array, left: number, down
 }
 
 /** Where nothing is there, 0 / 0 is NaN; the centre is then missing too. */
-function meanOfCounted(sums: Float64Array, counts: Float64Array, out: Float64Array, at: number, width: number, reach: number): void {
+function meanOfCounted(sums: Float64Array, counts: Int32Array, out: Float64Array, at: number, width: number, reach: number): void {
   let sum = 0;
   let count = 0;
   for (let i = 0; i < reach; i++) {

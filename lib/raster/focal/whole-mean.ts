@@ -6,6 +6,7 @@
  * n. The product is off by 2 ** -52 of the value at most. Rounded, it could only differ if the quotient lay that close to the middle
  * between two results, but an odd n leaves no quotient in such a middle, and none nearer to it than 1 / n of its last binary digit.
  */
+import { ColumnCounts } from './column-counts.ts';
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
 import { type FocalResult, fractionRemover } from './result.ts';
@@ -17,21 +18,19 @@ const remover = fractionRemover;
 export class WholeMean implements FocalKernel {
   private readonly reach: FocalSize;
   private readonly result: FocalResult;
-  /** Sums and counts of the columns of the window, with room of a reach on both sides, which stays 0. */
+  /** Sums of the columns of the window, with room as that of the counts. */
   private readonly sums: Int32Array;
-  private readonly counts: Int32Array;
+  private readonly counts: ColumnCounts;
   /** Pixels of a full row that lie within reach of each column inside. */
   private readonly across: Float64Array;
   private inside: Inside = { left: 0, right: 0, top: 0, bottom: 0 };
   private summed: number | undefined;
-  private counted: number | undefined;
 
   constructor(reach: FocalSize, stride: number, result: FocalResult) {
     this.reach = reach;
     this.result = result;
-    const padded = stride + 2 * reach.columns + 1;
-    this.sums = new Int32Array(padded);
-    this.counts = new Int32Array(padded);
+    this.sums = new Int32Array(stride + 2 * reach.columns + 1);
+    this.counts = new ColumnCounts(reach, stride);
     this.across = new Float64Array(stride);
   }
 
@@ -41,15 +40,14 @@ export class WholeMean implements FocalKernel {
   }
 
   static bytes(reach: FocalSize, stride: number): number {
-    return 8 * (stride + 2 * reach.columns + 1) + 8 * stride;
+    return 4 * (stride + 2 * reach.columns + 1) + 8 * stride + ColumnCounts.bytes(reach, stride);
   }
 
   restart(inside: Inside): void {
     this.inside = inside;
     this.summed = undefined;
-    this.counted = undefined;
     this.sums.fill(0);
-    this.counts.fill(0);
+    this.counts.restart(inside);
     const { columns: reach } = this.reach;
     for (let c = inside.left; c < inside.right; c++) {
       this.across[c - inside.left] = Math.min(c + reach + 1, inside.right) - Math.max(c - reach, inside.left);
@@ -66,7 +64,7 @@ export class WholeMean implements FocalKernel {
     const at = out.offset(row) + left;
     const [added, dropped] = [follows && to > oldTo ? to - 1 : undefined, follows && from > oldFrom ? oldFrom : undefined];
     if (operand.areFull(follows ? Math.min(oldFrom, from) : from, to)) {
-      this.counted = undefined;
+      this.counts.rest();
       if (!follows) this.addRows(operand, from, to);
       if (added !== undefined && dropped !== undefined) {
         this.moveAndMean(operand.whole, operand.offset(added) + left, operand.offset(dropped) + left, out, at, width, to - from);
@@ -77,9 +75,9 @@ export class WholeMean implements FocalKernel {
     } else {
       if (follows) this.move(operand, added, dropped);
       else this.addRows(operand, from, to);
-      this.count(operand, row, from, to, added, dropped);
-      if (this.result === 'whole') wholeMeanOfCounted(this.sums, this.counts, out.whole, at, width, this.reach.columns);
-      else meanOfCounted(this.sums, this.counts, out.values, at, width, this.reach.columns);
+      this.counts.moveTo(row, operand);
+      if (this.result === 'whole') wholeMeanOfCounted(this.sums, this.counts.values, out.whole, at, width, this.reach.columns);
+      else meanOfCounted(this.sums, this.counts.values, out.values, at, width, this.reach.columns);
     }
     copyValidity(row, operand, out);
   }
@@ -139,21 +137,6 @@ export class WholeMean implements FocalKernel {
     if (added !== undefined) addRow(this.sums, first, operand.whole, operand.validity, operand.offset(added) + left, right - left);
     if (dropped !== undefined) dropRow(this.sums, first, operand.whole, operand.validity, operand.offset(dropped) + left, right - left);
   }
-
-  /** Counts are only kept while some row in reach is not full. */
-  private count(operand: SlidingRows, row: number, from: number, to: number, added: number | undefined, dropped: number | undefined): void {
-    const { left, right } = this.inside;
-    const first = this.reach.columns + 1;
-    const follows = this.counted === row - 1;
-    this.counted = row;
-    if (!follows) {
-      this.counts.fill(0);
-      for (let r = from; r < to; r++) countRow(this.counts, first, operand.validity, operand.offset(r) + left, right - left, 1);
-      return;
-    }
-    if (added !== undefined) countRow(this.counts, first, operand.validity, operand.offset(added) + left, right - left, 1);
-    if (dropped !== undefined) countRow(this.counts, first, operand.validity, operand.offset(dropped) + left, right - left, -1);
-  }
 }
 
 function moveFull(sums: Int32Array, first: number, whole: Int32Array, added: number, dropped: number, width: number): void {
@@ -173,10 +156,6 @@ function dropRow(sums: Int32Array, first: number, whole: Int32Array, validity: U
   for (let i = 0; i < width; i++) {
     sums[first + i] = ((sums[first + i] as number) - ((whole[at + i] as number) & -(validity[at + i] as number))) | 0;
   }
-}
-
-function countRow(counts: Int32Array, first: number, validity: Uint8Array, at: number, width: number, sign: number): void {
-  for (let i = 0; i < width; i++) counts[first + i] = ((counts[first + i] as number) + sign * (validity[at + i] as number)) | 0;
 }
 
 /** The sum over the columns around the one before `from`. */
