@@ -112,7 +112,7 @@ export type CodeMessage =
   | { readonly error: CodeFailure };
 
 /** The kinds of failure that a code process tells from each other. */
-export const codeFailureKinds = ['function', 'shape', 'output', 'load', 'missing', 'signature', 'memory', 'requirement', 'numpy'] as const;
+export const codeFailureKinds = ['function', 'shape', 'output', 'load', 'missing', 'signature', 'memory', 'requirement', 'python', 'numpy'] as const;
 
 /** What went wrong inside a code process. */
 export interface CodeFailure {
@@ -127,4 +127,6 @@ export interface CodeFailure {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly function?: string | undefined;
+  /** Whether the process ends now; otherwise it can take the next call. */
+  readonly ends?: boolean;
 }

@@ -1,0 +1,2 @@
+/** What users' own code may import from `tilefan`: types of the functions that run over tiles. There is nothing in it at run time. */
+export type * from './lib/code/tile-function.ts';

@@ -1,0 +1,245 @@
+/**
+ * A process that runs user code, tile after tile: Node for TypeScript functions and models, Python for Python's.
+ *
+ * Its file descriptors: 0 nothing; 1 and 2 what it prints, which belongs to the tile under way; 3 requests and 4 replies, one JSON object a line;
+ * 5 the shared file with the pixels; 6 a pipe on which nothing ever comes, whose end says that the worker is gone. It leads a process group of its
+ * own, so that what it starts ends with it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { join } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+
+import { JobError, messageOf, OperationError, TryAgainError, type TilefanError } from '../base/errors.ts';
+import { CapturedOutput } from './captured-output.ts';
+import { codeEnvironment } from './code-environment.ts';
+import { codeName, deathError, failureError, timeoutError } from './code-failure.ts';
+import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup } from './code-setup.ts';
+import { findPython } from './find-python.ts';
+import { LineReader } from './line-reader.ts';
+import { killGroup } from './process-group.ts';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
+
+const nodeHost = join(import.meta.dirname, 'node-host/main.ts');
+const pythonHost = join(import.meta.dirname, '../../python/tilefan/host.py');
+
+/** Loading may take longer than a tile: libraries are read from a cold disk, models from far away. */
+const leastLoadSeconds = 120;
+
+/** How long the end of what a dead process printed is waited for, when something that left its group holds the pipe open. */
+const lastWordsMs = 500;
+
+export interface CodeProcessOptions {
+  readonly setup: CodeSetup;
+  readonly runtime: 'node' | 'python';
+  /** The shared file: shared-file.ts. */
+  readonly sharedFd: number;
+  /** A folder of this process only: made empty, and removed at the end. */
+  readonly scratch: string;
+  /** Whether user code may act as the worker on AWS. */
+  readonly credentials: boolean;
+  /** For one tile. */
+  readonly timeoutSeconds: number;
+  /** The worker's environment; code-environment.ts says what passes. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The interpreter; found by find-python.ts when it is not given. */
+  readonly python?: string;
+  /** For starting and loading the code; default: that of a tile, and two minutes at least. */
+  readonly loadTimeoutSeconds?: number;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly requests: Writable;
+  /** The next reply; rejected when the process ends before it. */
+  reply(during: string): Promise<CodeMessage>;
+  readonly ended: Promise<void>;
+}
+
+export class CodeProcess implements CodeRunner {
+  readonly #options: CodeProcessOptions;
+  readonly #stdout = new CapturedOutput();
+  readonly #stderr = new CapturedOutput();
+  #running: Running | undefined;
+  /** Settled when the call under way is over. */
+  #busy: Promise<void> | undefined;
+  #closed = false;
+
+  /** Nothing is started before the first call. */
+  constructor(options: CodeProcessOptions) {
+    this.#options = options;
+  }
+
+  /** The process under way, for those who watch it. */
+  get pid(): number | undefined {
+    return this.#running?.child.pid;
+  }
+
+  /**
+   * Computes one tile; starts the process if there is none, or if the last one has ended. One call at a time.
+   * @throws OperationError FUNCTION_FAILED, FUNCTION_SHAPE, FUNCTION_NO_OUTPUT, FUNCTION_TIMEOUT, FUNCTION_DIED, FUNCTION_MEMORY;
+   * JobError FUNCTION_LOAD, FUNCTION_MISSING, FUNCTION_SIGNATURE, PYTHON_MISSING, NUMPY_MISSING, REQUIREMENT_MISSING; OutputError SCRATCH_UNUSABLE
+   */
+  async call(call: CodeCall): Promise<CodeReply> {
+    if (this.#closed) throw closedError();
+    if (this.#busy !== undefined) throw new OperationError('CODE_PROCESS', 'A code process was called while it was still at work');
+    this.#stdout.reset();
+    this.#stderr.reset();
+    const reply = this.#call(call);
+    this.#busy = reply.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await reply;
+    } finally {
+      this.#busy = undefined;
+    }
+  }
+
+  async #call(call: CodeCall): Promise<CodeReply> {
+    const running = this.#running ?? (await this.#start());
+    const { setup, timeoutSeconds } = this.#options;
+    const message = await this.#ask(running, { call }, timeoutSeconds, 'a tile', 'while it worked');
+    if ('done' in message) {
+      const { id, ...reply } = message.done;
+      if (id === call.id) return reply;
+    }
+    await this.#end();
+    throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process gave an answer that is none to the tile (${JSON.stringify(message).slice(0, 200)})`);
+  }
+
+  output(): CodePrinted {
+    return { stdout: this.#stdout.text(), stderr: this.#stderr.text(), stdoutBytes: this.#stdout.bytes, stderrBytes: this.#stderr.bytes };
+  }
+
+  /** Ends the process with all that it has started, and removes its scratch folder; a call under way is rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#end();
+    await this.#busy;
+    await removeScratchFolder(this.#options.scratch);
+  }
+
+  async #start(): Promise<Running> {
+    const { setup, scratch, loadTimeoutSeconds = Math.max(this.#options.timeoutSeconds, leastLoadSeconds) } = this.#options;
+    await makeScratchFolder(scratch);
+    const command = await this.#command();
+    if (this.#closed) throw closedError();
+    const running = this.#spawn(command);
+    this.#running = running;
+    const message = await this.#ask(running, setup, loadTimeoutSeconds, 'loading it', 'while it was loaded');
+    if ('ready' in message) return running;
+    await this.#end();
+    throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process did not say that it is ready (${JSON.stringify(message).slice(0, 200)})`);
+  }
+
+  async #command(): Promise<readonly [string, ...string[]]> {
+    const { runtime, setup, env, python } = this.#options;
+    // -s: packages of the user's own home are none of the job's. -B: nothing is written beside the program, whose folder may be read-only.
+    if (runtime === 'python') return [python ?? (await findPython(env)).python, '-B', '-s', pythonHost];
+    const heap = setup.memoryBytes === null ? [] : [`--max-old-space-size=${String(Math.max(32, Math.floor(setup.memoryBytes / 1024 ** 2)))}`];
+    return [process.execPath, ...heap, '--enable-source-maps', '--disable-warning=ExperimentalWarning', nodeHost];
+  }
+
+  #spawn([command, ...args]: readonly [string, ...string[]]): Running {
+    const { sharedFd, scratch, credentials, env, setup } = this.#options;
+    const child = spawn(command, args, {
+      cwd: scratch,
+      env: codeEnvironment(env, { scratch, credentials }),
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', sharedFd, 'pipe'],
+    });
+    const [, , , requests, replies, , watched] = child.stdio as unknown as [null, Readable, Readable, Writable, Readable, null, Readable];
+    child.stdout?.on('data', (chunk: Buffer) => this.#stdout.take(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => this.#stderr.take(chunk));
+    // A process that died has closed its ends; its exit says more than a broken pipe.
+    for (const stream of [child.stdout, child.stderr, requests, replies, watched]) stream?.on('error', () => undefined);
+    // What the worker leaves when it ends in whatever way but a kill, for which there is the pipe.
+    const atExit = (): void => killGroup(child.pid);
+    process.setMaxListeners(process.getMaxListeners() + 1);
+    process.once('exit', atExit);
+
+    let failed: TilefanError | undefined;
+    let how: [number | null, NodeJS.Signals | null] = [null, null];
+    const ended = new Promise<void>((resolve) => {
+      child.once('error', (cause) => {
+        failed = startError(this.#options.runtime, command, cause);
+        resolve();
+      });
+      child.once('exit', (code, signal) => {
+        how = [code, signal];
+        // What it has started ends with it.
+        killGroup(child.pid);
+        void Promise.race([new Promise((closed) => child.once('close', closed)), sleep(lastWordsMs)]).then(() => resolve());
+      });
+    }).then(() => {
+      for (const stream of [child.stdout, child.stderr, requests, replies, watched]) stream?.destroy();
+      process.off('exit', atExit);
+      process.setMaxListeners(process.getMaxListeners() - 1);
+      if (this.#running?.child === child) this.#running = undefined;
+    });
+    const lines = new LineReader(replies);
+    return {
+      child,
+      requests,
+      ended,
+      reply: async (during) => {
+        const line = await Promise.race([lines.next(), ended]);
+        if (line !== undefined) return parseReply(setup, line);
+        throw failed ?? deathError(setup, during, ...how, this.output());
+      },
+    };
+  }
+
+  /** Sends a message and waits for the answer to it, but not for ever. */
+  async #ask(running: Running, message: unknown, seconds: number, what: string, during: string): Promise<CodeMessage> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(running.child.pid);
+    }, seconds * 1000);
+    try {
+      running.requests.write(`${JSON.stringify(message)}\n`);
+      const reply = await running.reply(during);
+      // What was printed before the reply was sent lies in the pipes at the latest now; a turn of the event loop takes it in.
+      await nextTurn();
+      await nextTurn();
+      if (!('error' in reply)) return reply;
+      if (reply.error.ends === true || reply.error.id === undefined) await this.#end(reply.error.ends === true);
+      throw failureError(this.#options.setup, reply.error, this.output());
+    } catch (error) {
+      if (this.#closed) throw closedError();
+      if (!late || !(error instanceof OperationError) || (error.code !== 'FUNCTION_DIED' && error.code !== 'FUNCTION_MEMORY')) throw error;
+      throw timeoutError(this.#options.setup, what, seconds, this.output());
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the process, if there is one, with all that it has started. @param byItself let it end first, shortly, for the sake of what it prints */
+  async #end(byItself = false): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    if (byItself) await Promise.race([running.ended, sleep(lastWordsMs)]);
+    killGroup(running.child.pid);
+    await running.ended;
+  }
+}
+
+function closedError(): TryAgainError {
+  return new TryAgainError('CODE_CLOSED', 'The process with user code was closed before the tile was done');
+}
+
+function parseReply(setup: CodeSetup, line: string): CodeMessage {
+  try {
+    return JSON.parse(line) as CodeMessage;
+  } catch (cause) {
+    throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process gave an answer that cannot be read (${line.slice(0, 200)})`, { cause });
+  }
+}
+
+function startError(runtime: 'node' | 'python', command: string, cause: Error): TilefanError {
+  if (runtime === 'python') return new JobError('PYTHON_MISSING', `Python functions need Python with numpy, but ${command} cannot be started: ${messageOf(cause)}`, { cause, where: { python: command } });
+  return new OperationError('CODE_PROCESS', `${command} cannot be started: ${messageOf(cause)}`, { cause });
+}

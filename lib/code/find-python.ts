@@ -1,0 +1,101 @@
+/** The Python that runs user code: its own choice of one with numpy, whether or not it has GDAL. */
+import { execFile } from 'node:child_process';
+
+import { JobError } from '../base/errors.ts';
+
+export interface PythonFound {
+  /** The interpreter itself (`sys.executable`), whatever shim or link led to it. */
+  readonly python: string;
+  /** For example `3.11.2`. */
+  readonly version: string;
+  /** numpy's version. */
+  readonly numpy: string;
+}
+
+interface Candidate {
+  readonly python: string;
+  readonly version: string;
+  readonly numpy: string | null;
+}
+
+/** Another interpreter than `python3`. */
+const interpreterVariable = 'TILEFAN_PYTHON';
+
+/** What python/tilefan needs. */
+const oldest = [3, 9] as const;
+
+const timeoutMs = 60_000;
+
+/** Does not import numpy: knowing that it is there takes a tenth of the time. Runs on any Python since 2.7, so that an old one can be named. */
+const program = `
+import json, sys
+numpy = None
+if sys.version_info >= (3, 8):
+    import importlib.util, importlib.metadata
+    if importlib.util.find_spec("numpy") is not None:
+        try:
+            numpy = importlib.metadata.version("numpy")
+        except importlib.metadata.PackageNotFoundError:
+            numpy = "unknown"
+print(json.dumps({"python": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3], "numpy": numpy}))
+`;
+
+/**
+ * The first interpreter that is new enough and has numpy: the one in TILEFAN_PYTHON, else `python3` on the PATH, else the system's.
+ * @throws JobError PYTHON_MISSING, NUMPY_MISSING
+ */
+export async function findPython(environment: NodeJS.ProcessEnv = process.env): Promise<PythonFound> {
+  const named = environment[interpreterVariable];
+  // PATH's may be one of pyenv or of a project, which doesn't see the system's packages.
+  const names = named === undefined || named === '' ? ['python3', '/usr/bin/python3'] : [named];
+  const seen: Candidate[] = [];
+  for (const name of names) {
+    // One after another: the first is nearly always the right one.
+    // oxlint-disable-next-line no-await-in-loop
+    const candidate = await ask(name, environment);
+    if (candidate === undefined) continue;
+    if (isNewEnough(candidate.version) && candidate.numpy !== null) return { ...candidate, numpy: candidate.numpy };
+    seen.push(candidate);
+  }
+  throw missing(names, seen);
+}
+
+async function ask(python: string, environment: NodeJS.ProcessEnv): Promise<Candidate | undefined> {
+  return await new Promise((resolve) => {
+    execFile(python, ['-B', '-s', '-W', 'ignore', '-c', program], { env: environment, timeout: timeoutMs, encoding: 'utf8' }, (error, output) => {
+      if (error !== null) return resolve(undefined);
+      const said = parsed(output.trim());
+      resolve(said === undefined ? undefined : { ...said, python: said.python === '' ? python : said.python });
+    });
+  });
+}
+
+function parsed(text: string): Candidate | undefined {
+  try {
+    return JSON.parse(text) as Candidate;
+  } catch {
+    return undefined;
+  }
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+}
+
+function missing(names: readonly string[], seen: readonly Candidate[]): JobError {
+  const where = { tried: names, found: seen };
+  const choose = `or name another one in ${interpreterVariable}`;
+  const withoutNumpy = seen.find(({ version }) => isNewEnough(version));
+  if (withoutNumpy !== undefined) {
+    return new JobError(
+      'NUMPY_MISSING',
+      `Python functions need numpy, which ${withoutNumpy.python} (Python ${withoutNumpy.version}) does not have: install it (${withoutNumpy.python} -m pip install numpy), ${choose}. The worker's image has it`,
+      { where },
+    );
+  }
+  const old = seen[0];
+  const wanted = `Python ${oldest.join('.')} or newer`;
+  const found = old === undefined ? `${names.join(' and ')} cannot be started` : `${old.python} is Python ${old.version}`;
+  return new JobError('PYTHON_MISSING', `Python functions need ${wanted}; ${found}: install it with numpy, ${choose}. The worker's image has it`, { where });
+}
