@@ -33,7 +33,7 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     const run = fileHref(`${scratch}/`);
     if (lines.length > 0) await convertAll(store, lines, run, problems);
     const { conversions } = await readConversions(store, run, lines);
-    const made = await makePlan(store, job, 'RUN', settings, problems, conversions);
+    const made = await makePlan(store, job, 'RUN', settings, problems, { conversions });
     // What has been converted to look at it lies under the run prefix in a run.
     const windows = made.inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
     if (windows && (await findGdal()) === undefined) process.stderr.write('this job needs GDAL to run, and it is not on this machine\n');
@@ -73,7 +73,7 @@ function describe(made: Plan, conversions: readonly ConvertLine[]): string {
     ['batches', `${String(batchCount(tiling))} of ${String(batchColumns)} x ${String(batchRows)} tiles at most`],
     [
       'memory',
-      `${bytesText(memory.total)} for a worker with ${countText(threads, 'thread')}, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, shared blocks ${bytesText(memory.shared)}, GDAL ${bytesText(memory.gdal)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)})`,
+      `${bytesText(memory.total)} for a worker with ${countText(threads, 'thread')}, of ${bytesText(memory.limit)} (threads ${bytesText(memory.threads)}, read ahead ${bytesText(memory.readAhead)}, shared blocks ${bytesText(memory.shared)}, GDAL ${bytesText(memory.gdal)}, segments ${bytesText(memory.segments)}, overviews ${bytesText(memory.overviews)}${memory.code > 0 ? `, code ${bytesText(memory.code)}` : ''})`,
     ],
     ...outputs.map((output): [string, string] => [
       `output ${output.name}`,

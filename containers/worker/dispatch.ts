@@ -25,6 +25,11 @@ export async function workOn(line: ManifestLine, { store, run, signal, early, on
     await runConversion(line, { run, store, signal });
     return;
   }
+  if ('prepare' in line) {
+    const { prepareCode, readTrialPlan } = await import('../../lib/job/prepare-code.ts');
+    await prepareCode(store, await readTrialPlan(store, run), { env: process.env, signal });
+    return;
+  }
   const plan = await readPlan(store, run);
   if ('pyramid' in line) {
     const { runPyramidTask } = await import('../../lib/job/pyramid-task.ts');

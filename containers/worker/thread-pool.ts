@@ -1,9 +1,11 @@
 /** Compute threads, one a vCPU. Tiles that are read ahead wait here, so that a thread that has finished one begins the next at once. */
 import { Worker } from 'node:worker_threads';
-import { OperationError, TryAgainError, restoreError } from '../../lib/base/errors.ts';
+import { OperationError, TryAgainError, describeError, restoreError } from '../../lib/base/errors.ts';
+import type { CodeCall } from '../../lib/code/code-setup.ts';
+import type { CodeSlot } from '../../lib/job/code-runners.ts';
 import type { TileRunner } from '../../lib/job/batch.ts';
 import type { DecodeTask, TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
-import type { ThreadAnswer, ThreadMessage } from './thread.ts';
+import type { CodeAnswer, ThreadAnswer, ThreadMessage } from './thread.ts';
 
 interface Waiting {
   readonly message: ThreadMessage;
@@ -42,13 +44,13 @@ export class ThreadPool implements TileRunner {
   /**
    * @param signal when it aborts, tiles that no thread has begun are given up
    * @param early threads that were started before; those that are too many are ended
+   * @param code what runs the user's code, one for each thread; empty where there is none
    */
-  constructor(setup: TileSetup, threads: number, signal: AbortSignal, early: EarlyThreads = new EarlyThreads(0)) {
-    // While each thread computes a tile, the next one for it is read.
+  constructor(setup: TileSetup, threads: number, signal: AbortSignal, early: EarlyThreads = new EarlyThreads(0), code: readonly CodeSlot[] = []) {
     this.threads = threads;
     // While each thread computes a tile, the next one for it is read.
     this.inFlight = 2 * threads;
-    this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup));
+    this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup, code[i]));
     for (const worker of early.workers.slice(threads)) void worker.terminate();
     if (early.failure !== undefined) this.#died(early.failure);
     signal.addEventListener('abort', () => {
@@ -94,10 +96,15 @@ export class ThreadPool implements TileRunner {
     }
   }
 
-  #useThread(worker: Worker, setup: TileSetup): Thread {
-    worker.postMessage({ setup } satisfies ThreadMessage);
+  #useThread(worker: Worker, setup: TileSetup, slot: CodeSlot | undefined): Thread {
+    const own = slot === undefined || setup.code === undefined ? setup : { ...setup, code: { ...setup.code, sharedFd: slot.sharedFd } };
+    worker.postMessage({ setup: own } satisfies ThreadMessage);
     const thread: Thread = { worker, current: undefined };
     worker.on('message', (answer: ThreadAnswer) => {
+      if ('call' in answer) {
+        void callCode(slot, answer.call).then((reply) => worker.postMessage(reply satisfies ThreadMessage));
+        return;
+      }
       const { current } = thread;
       thread.current = undefined;
       this.#dispatch();
@@ -122,5 +129,15 @@ export class ThreadPool implements TileRunner {
       thread.current = undefined;
     }
     for (const { reject } of this.#queue.splice(0)) reject(error);
+  }
+}
+
+/** Never throws: the thread is told what went wrong. */
+async function callCode(slot: CodeSlot | undefined, call: CodeCall): Promise<CodeAnswer> {
+  try {
+    if (slot === undefined) throw new Error('a thread wants code to be called, and there is none');
+    return { reply: await slot.runner.call(call) };
+  } catch (error) {
+    return { failure: describeError(error) };
   }
 }

@@ -1,11 +1,13 @@
 /** The work of a task on a batch of tiles: inputs opened, compute threads started, and each tile told on standard output as it is done. */
 import { TryAgainError } from '../../lib/base/errors.ts';
 import { runBatch, type BatchLine, type BatchSummary } from '../../lib/job/batch.ts';
+import type { CodeRunners } from '../../lib/job/code-runners.ts';
 import type { GdalWindows } from '../../lib/job/gdal-windows.ts';
 import { programOf } from '../../lib/job/operation.ts';
 import { needsGdal, type Plan } from '../../lib/job/plan.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
+import type { ExpressionProgram } from '../../lib/raster/expression/program.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { ThreadPool, type EarlyThreads } from './thread-pool.ts';
 
@@ -27,9 +29,10 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
   const [column, row, columns, rows] = line.tiles;
   const windows = needsGdal(plan) ? await startWindows(plan, store) : undefined;
   const inputs = new TileInputs(store, plan, program, { column, row, columns, rows }, windows);
-  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()), plan.threads, signal, early);
-  if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
+  const code = plan.code === null ? undefined : await startCode(plan, store, program);
+  const runner = new ThreadPool(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()), plan.threads, signal, early, code?.slots);
   try {
+    if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
     summary = await runBatch(line, {
       plan,
       store,
@@ -44,9 +47,16 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
       },
     });
   } finally {
+    await code?.close();
     await windows?.close();
   }
   onProgress(summary);
+}
+
+/** Loaded for jobs with code only. */
+async function startCode(plan: Plan, store: Store, program: ExpressionProgram): Promise<CodeRunners> {
+  const { CodeRunners } = await import('../../lib/job/code-runners.ts');
+  return await CodeRunners.start(store, plan, program, plan.threads);
 }
 
 /** Most jobs don't need GDAL, nor the client of S3 that it takes its credentials from: they are loaded for those that do. */

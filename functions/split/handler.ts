@@ -3,19 +3,22 @@ import middy from '@middy/core';
 import { createMetrics } from '../../lib/base/metrics.ts';
 import { splitEvent } from '../../lib/job/events.ts';
 import type { SplitResult } from '../../lib/job/events.ts';
-import { split, type TaskDefinitions } from '../../lib/job/split.ts';
+import { split, type SplitEnvironment, type TaskDefinitions } from '../../lib/job/split.ts';
 import { createStore } from '../../lib/store/routing-store.ts';
 import { parseEvent, reporting } from '../middleware.ts';
 import type { Environment, FunctionContext } from '../middleware.ts';
 import { addPlanned, addRefused } from './plan-metrics.ts';
 
-/** Makes the handler for an environment: Lambda's own, or that of a local run. */
-export function createHandler(env: Environment): (event: unknown, context: FunctionContext) => Promise<SplitResult> {
+/**
+ * Makes the handler for an environment: Lambda's own, or that of a local run.
+ * @param prepareCode tries user code on this machine; a local run brings it along, so that Lambda's package has nothing of it
+ */
+export function createHandler(env: Environment, prepareCode?: SplitEnvironment['prepareCode']): (event: unknown, context: FunctionContext) => Promise<SplitResult> {
   const handle = async (event: unknown): Promise<SplitResult> => {
     const metrics = await createMetrics(env);
     const store = createStore();
     try {
-      return await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env), onPlan: (plan) => { addPlanned(metrics, plan); } });
+      return await split(parseEvent(splitEvent, event, 'split'), { store, env, taskDefinitions: definitionsOf(env), prepareCode, onPlan: (plan) => { addPlanned(metrics, plan); } });
     } catch (error) {
       addRefused(metrics, error);
       throw error;

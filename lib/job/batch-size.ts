@@ -19,6 +19,14 @@ export interface BatchWishes {
   readonly bands: number;
   /** Tiles side by side, at most; default: any number. */
   readonly maxColumns?: number;
+  /** What user code takes for a tile besides, as its trial has shown; default 0. */
+  readonly codeSeconds?: number;
+}
+
+/** All tiles in one batch. */
+export function wholeBatch(tiling: Omit<Tiling, 'batchColumns' | 'batchRows'>): { readonly batchColumns: number; readonly batchRows: number } {
+  const { across, down } = tileGrid({ ...tiling, batchColumns: 1, batchRows: 1 });
+  return { batchColumns: ceilPowerOfTwo(across), batchRows: ceilPowerOfTwo(down) };
 }
 
 /**
@@ -60,8 +68,8 @@ function affordable(tileSize: number, wishes: BatchWishes): number {
   return Math.max(1, longestTaskSeconds / tileSeconds(tileSize, wishes));
 }
 
-function tileSeconds(tileSize: number, { threads, bands }: BatchWishes): number {
-  return (tileSize ** 2 * bands) / (bandPixelsPerSecond * threads);
+function tileSeconds(tileSize: number, { threads, bands, codeSeconds = 0 }: BatchWishes): number {
+  return ((tileSize ** 2 * bands) / bandPixelsPerSecond + codeSeconds) / threads;
 }
 
 function toSides(area: number, across: number, down: number): { batchColumns: number; batchRows: number } {

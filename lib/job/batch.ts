@@ -3,7 +3,7 @@
  * overview levels that lie within the batch. Doing a batch again is harmless, also while another worker does it.
  */
 import * as z from 'zod';
-import { TryAgainError } from '../base/errors.ts';
+import { OperationError, TryAgainError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { encodingOf, levelOwners, levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { QuarterReader, type StoredBlock } from './quarters.ts';
@@ -67,18 +67,23 @@ export interface BatchSummary {
  */
 export async function runBatch(line: BatchLine, environment: BatchEnvironment): Promise<BatchSummary> {
   const { plan, inputs, onTile, signal } = environment;
-  const outputs = await Promise.all(plan.outputs.map((output) => BatchOutput.open(line, output, environment)));
+  const opened = await Promise.all(plan.outputs.map((output) => BatchOutput.open(line, output, environment)));
+  const values = plan.job.results === undefined ? undefined : await BatchValues.open(line, environment);
+  const outputs: readonly CommittedTiles[] = values === undefined ? opened : [...opened, values];
   const [column, row, columns, rows] = line.tiles;
   const total = columns * rows;
   if (outputs.every((output) => output.complete)) return { computed: 0, reused: total };
-  const run = new BatchRun(outputs, environment);
+  // What a serial function has kept in its memory is gone with its process: then it begins anew, and what is there already isn't written twice.
+  const { serial } = plan.job.operation;
+  const has = (tile: { column: number; row: number }): boolean => !serial && outputs.every((output) => output.has(tile));
+  const run = new BatchRun(opened, values, environment);
   let reused = 0;
   try {
-    inputs.expect((x, y) => outputs.some((output) => !output.has({ column: x, row: y })));
+    inputs.expect((x, y) => !has({ column: x, row: y }));
     for (const tile of (plan.order === 'z' ? zOrder : rowOrder)({ column, row, columns, rows })) {
       if (signal.aborted || run.failed) break;
-      if (outputs.every((output) => output.has(tile))) {
-        for (const output of outputs) await output.reuse(tile);
+      if (has(tile)) {
+        for (const output of opened) await output.reuse(tile);
         reused++;
         onTile({ ...tile, reused: true, bytes: 0 });
       } else {
@@ -102,27 +107,65 @@ export async function runBatch(line: BatchLine, environment: BatchEnvironment): 
     await run.commit(false);
     throw error;
   }
-  await run.commit(true);
+  await run.commit(run.tolerated.length === 0);
+  if (run.tolerated.length > 0) throw failedTiles(run.tolerated, total);
   return { computed: run.computed, reused };
+}
+
+/** Failed tiles that are named in a message, at most. */
+const namedTiles = 5;
+
+/** One error for tiles whose failure didn't keep the others of the batch from being computed: the first, and which others there are. */
+function failedTiles(failures: readonly OperationError[], total: number): OperationError {
+  const [first, ...others] = failures.toSorted((a, b) => tileOrder(a) - tileOrder(b)) as [OperationError, ...OperationError[]];
+  if (others.length === 0) return first;
+  const named = others.slice(0, namedTiles).map(({ where }) => `tile ${String(where['tile'])}`);
+  const more = others.length > namedTiles ? ` and ${String(others.length - namedTiles)} more` : '';
+  return new OperationError(first.code, `${first.message}; ${String(failures.length)} of ${String(total)} tiles failed, also ${named.join(', ')}${more}`, {
+    cause: first,
+    where: { ...first.where, failedTiles: [first, ...others].map(({ where, message }) => ({ tile: where['tile'], message })).slice(0, recordedTiles) },
+  });
+}
+
+/** Failed tiles in the record of a batch, at most. */
+const recordedTiles = 100;
+
+function tileOrder({ where }: OperationError): number {
+  const [column = 0, row = 0] = Array.isArray(where['tile']) ? (where['tile'] as number[]) : [];
+  return row * 2 ** 20 + column;
 }
 
 /** The tiles under way, and the segments that their results go to. */
 class BatchRun {
   readonly #outputs: readonly BatchOutput[];
+  readonly #values: BatchValues | undefined;
   readonly #environment: BatchEnvironment;
+  /** Whether the user's code may fail on a tile without keeping the others from being computed. */
+  readonly #tolerant: boolean;
   readonly #underWay = new Set<Promise<void>>();
   #committing: Promise<void> = Promise.resolve();
   #error: { readonly cause: unknown } | undefined;
+  /** Fulfilled when the tile that was started last has been given to the runner. */
+  #given: Promise<void> = Promise.resolve();
   /** Tiles computed by this run. */
   computed = 0;
+  /** What came of tiles that the user's code failed on, where that is tolerated. */
+  readonly tolerated: OperationError[] = [];
 
-  constructor(outputs: readonly BatchOutput[], environment: BatchEnvironment) {
+  constructor(outputs: readonly BatchOutput[], values: BatchValues | undefined, environment: BatchEnvironment) {
+    const { code, job } = environment.plan;
     this.#outputs = outputs;
+    this.#values = values;
     this.#environment = environment;
+    this.#tolerant = code !== null && !job.operation.serial && job.tolerateFailures.percentage > 0;
   }
 
   get failed(): boolean {
     return this.#error !== undefined;
+  }
+
+  get #all(): readonly CommittedTiles[] {
+    return this.#values === undefined ? this.#outputs : [...this.#outputs, this.#values];
   }
 
   /** Starts a tile; waits while enough are under way. */
@@ -132,7 +175,8 @@ class BatchRun {
     if (this.#error !== undefined || this.#environment.signal.aborted) return;
     const work: Promise<void> = this.#compute(tile)
       .catch((cause: unknown) => {
-        this.#error ??= { cause };
+        if (this.#tolerant && cause instanceof OperationError && cause.where['tile'] !== undefined) this.tolerated.push(cause);
+        else this.#error ??= { cause };
       })
       .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
@@ -141,17 +185,26 @@ class BatchRun {
   async #compute({ column, row }: { column: number; row: number }): Promise<void> {
     const { plan, inputs, runner, onTile } = this.#environment;
     const window = tileWindow(tilingOf(plan), column, row);
+    const before = this.#given;
+    const given = Promise.withResolvers<void>();
+    this.#given = given.promise;
     const task = await inputs.read(column, row, runner).catch((error: unknown) => {
+      given.resolve();
       throw inTile(error, { column, row, window });
     });
     const rooms = this.#outputs.map((output) => output.takeRoom());
-    const result = await runner.run({ ...task, rooms }).finally(() => {
+    if (plan.job.operation.serial) await before;
+    // The runner takes what it is given in that order.
+    const running = runner.run({ ...task, rooms });
+    given.resolve();
+    const result = await running.finally(() => {
       inputs.release(task);
     });
     for (const [i, output] of this.#outputs.entries()) await output.add(result, result.outputs[i] as TileOutputResult);
+    this.#values?.add(result);
     this.computed++;
     onTile({ column, row, reused: false, bytes: result.outputs.reduce((sum, { bytes }) => sum + bytes.length, 0) });
-    if (this.#outputs.some((output) => output.waitingBytes >= plan.segmentBytes)) await this.commit(false);
+    if (this.#all.some((output) => output.waitingBytes >= plan.segmentBytes)) await this.commit(false);
   }
 
   /** Waits for the tiles under way. @throws the first error that any of them met */
@@ -164,7 +217,7 @@ class BatchRun {
   /** Commits the open segments of all outputs together, one commit after the other. */
   async commit(complete: boolean): Promise<void> {
     const commit = this.#committing.then(async () => {
-      await Promise.all(this.#outputs.map((output) => output.commit(complete)));
+      await Promise.all(this.#all.map((output) => output.commit(complete)));
     });
     // Whoever waits for this commit sees its error; the next commit must not fail with it again.
     this.#committing = commit.catch(() => undefined);
@@ -172,8 +225,57 @@ class BatchRun {
   }
 }
 
+/** What a batch keeps of its tiles in segments of their own: an output's blocks, or the values that a function returned. */
+interface CommittedTiles {
+  /** The batch was finished by an earlier attempt. */
+  readonly complete: boolean;
+  /** Bytes that wait to be committed. */
+  readonly waitingBytes: number;
+  /** Whether a tile is committed. */
+  has(tile: { column: number; row: number }): boolean;
+  commit(complete: boolean): Promise<void>;
+}
+
+/** What the functions of a batch returned, tile by tile: a block of JSON for each that returned something (docs/results.md). */
+class BatchValues implements CommittedTiles {
+  readonly complete: boolean;
+  readonly #committed: FoundTiles['tiles'];
+  readonly #writer: SegmentWriter;
+
+  private constructor({ complete, tiles }: FoundTiles, writer: SegmentWriter) {
+    this.complete = complete;
+    this.#committed = tiles;
+    this.#writer = writer;
+  }
+
+  static async open(line: BatchLine, { plan, store }: BatchEnvironment): Promise<BatchValues> {
+    const folder = `${plan.state.run.href}${runFiles.collected}`;
+    const found = await findCommitted(store, `${folder}${segmentPrefix(line.batch)}`, 0);
+    return new BatchValues(found, new SegmentWriter(store, (number) => `${folder}${segmentName(line.batch, number)}`, found.segments));
+  }
+
+  get waitingBytes(): number {
+    return this.#writer.bytes;
+  }
+
+  has({ column, row }: { column: number; row: number }): boolean {
+    return this.#committed.has(key(column, row));
+  }
+
+  add({ column, row, value }: TileResult): void {
+    const bytes = value === undefined ? new Uint8Array(0) : new TextEncoder().encode(value);
+    const blocks = value === undefined ? [] : [{ level: 0, column, row, offset: 0, length: bytes.length }];
+    this.#writer.addTile(column, row, { bytes, blocks, statistics: [], remainder: undefined });
+  }
+
+  async commit(complete: boolean): Promise<void> {
+    if (complete ? this.complete : this.#writer.isEmpty) return;
+    await this.#writer.commit(complete);
+  }
+}
+
 /** What a batch has of one output. */
-class BatchOutput {
+class BatchOutput implements CommittedTiles {
   /** The batch was finished by an earlier attempt. */
   readonly complete: boolean;
   readonly #committed: ReadonlyMap<string, StoredBlock | undefined>;
@@ -184,7 +286,7 @@ class BatchOutput {
   readonly #tileLevel: number;
 
   private constructor(
-    found: CommittedTiles,
+    found: FoundTiles,
     writer: SegmentWriter,
     upper: UpperLevels | undefined,
     quarters: QuarterReader,
@@ -250,7 +352,7 @@ class BatchOutput {
   }
 }
 
-interface CommittedTiles {
+interface FoundTiles {
   readonly complete: boolean;
   /** For each tile its block of the highest level within tiles; undefined where that is nodata throughout. */
   readonly tiles: ReadonlyMap<string, StoredBlock | undefined>;
@@ -269,7 +371,7 @@ function upperKey({ level, column, row }: { level: number; column: number; row: 
 }
 
 /** Reads the indexes of the segments that earlier attempts of a batch have written. */
-async function findCommitted(store: Store, prefix: string, tileLevel: number): Promise<CommittedTiles> {
+async function findCommitted(store: Store, prefix: string, tileLevel: number): Promise<FoundTiles> {
   const tiles = new Map<string, StoredBlock | undefined>();
   const upperBlocks = new Set<string>();
   let complete = false;

@@ -5,6 +5,7 @@ import { displayHref, parseHref } from '../store/href.ts';
 import { realHref } from '../store/real-path.ts';
 import type { Store } from '../store/store.ts';
 import { defaultPredictor } from '../tiff/block-encoder.ts';
+import { codeKind } from './operation-kind.ts';
 import { readExpressions, type Expressions } from './operation.ts';
 import { isBlurred, otherCodecs, readColor, takesColors } from './plan-output.ts';
 import type { PlanOutput } from './plan.ts';
@@ -18,38 +19,43 @@ import type { JobOutput, JobSpec } from './spec.ts';
 export function checkOperationAndOutputs(job: JobSpec, bands: Readonly<Record<string, number>>, problems: Problem[]): Expressions {
   const expressions = readExpressions(job.operation, Object.keys(job.inputs), bands, problems);
   for (const [name, output] of Object.entries(job.outputs)) {
-    checkOutput(name, output, job.grid.tileSize, job.operation.copy?.[name] !== undefined, bandsOf(job, name, expressions, bands), problems);
+    checkOutput(name, output, job.grid.tileSize, typeComesLater(job, name), bandsOf(job, name, expressions, bands), problems);
   }
   return expressions;
 }
 
 /** Bands of an output, where its expressions are there, or the input that it copies is known. */
 function bandsOf(job: JobSpec, name: string, expressions: Expressions, bands: Readonly<Record<string, number>>): number | undefined {
+  if (codeKind(job.operation) !== undefined) return job.outputs[name]?.bands;
   const input = job.operation.copy?.[name];
   return input === undefined ? expressions.get(name)?.length : bands[input];
 }
 
+/** Whether an output that doesn't name its type gets that of an input, or of what the code makes. */
+function typeComesLater(job: JobSpec, name: string): boolean {
+  return job.operation.copy?.[name] !== undefined || codeKind(job.operation) !== undefined;
+}
+
 /**
  * What can be said of an output by itself.
- * @param copied whether it is a copy of an input
+ * @param late whether its type may not be known yet
  * @param bands number of expressions; undefined where they are missing, which has been reported, or not known yet
  */
-function checkOutput(name: string, output: JobOutput, tileSize: number, copied: boolean, bands: number | undefined, problems: Problem[]): void {
+function checkOutput(name: string, output: JobOutput, tileSize: number, late: boolean, bands: number | undefined, problems: Problem[]): void {
   const { blockSize } = output;
   const tiles = tileSize / blockSize;
   if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
     problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });
   }
   checkCodecFields(name, output, problems);
-  // Of a copy, the type comes from an input that may not be known yet.
-  if (output.dtype !== undefined || !copied) checkSamples(name, output, output.dtype ?? 'float32', bands, problems);
+  if (output.dtype !== undefined || !late) checkSamples(name, output, output.dtype ?? 'float32', bands, problems);
 }
 
-/** Checks copies that take over the type of their input, when that is known; the others have been checked. */
-export function checkCopies(job: JobSpec, outputs: readonly PlanOutput[], problems: Problem[]): void {
+/** Checks outputs that took over the type of an input, or of what the code makes, when that is known; the others have been checked. */
+export function checkLateTypes(job: JobSpec, outputs: readonly PlanOutput[], problems: Problem[]): void {
   for (const { name, dtype, bands } of outputs) {
     const output = job.outputs[name];
-    if (output === undefined || output.dtype !== undefined || job.operation.copy?.[name] === undefined) continue;
+    if (output === undefined || output.dtype !== undefined || !typeComesLater(job, name)) continue;
     checkSamples(name, output, dtype, bands, problems);
   }
 }
@@ -100,7 +106,7 @@ function checkSamples(name: string, output: JobOutput, dtype: Dtype, bands: numb
   }
   for (const [field, list] of [['bandNames', bandNames], ['scale', output.scale], ['offset', output.offset]] as const) {
     if (!Array.isArray(list) || bands === undefined || list.length === bands) continue;
-    problems.push({ path: at(field), message: `wanted ${String(bands)}, one for each expression; found ${String(list.length)}` });
+    problems.push({ path: at(field), message: `wanted ${String(bands)}, one a band; found ${String(list.length)}` });
   }
   if (typeof nodata === 'number' && !fitsDtype(nodata, dtype) && dtype !== 'float32') {
     const { min, max } = dtypeFacts(dtype);
@@ -132,18 +138,26 @@ function checkColors(name: string, { colorTable, overviews, nodata, compression 
   if (overviews === 'average') problems.push({ path: jsonPath(['outputs', name, 'overviews']), message: 'the mean of two pixel values has the colour of neither; wanted nearest or mode, found average' });
 }
 
+/** What a job writes, and where it says so. */
+function writtenHrefs({ outputs, results }: JobSpec): { readonly path: string; readonly href: string }[] {
+  return [
+    ...Object.entries(outputs).map(([name, { href }]) => ({ path: jsonPath(['outputs', name, 'href']), href })),
+    ...(results === undefined ? [] : [{ path: '$.results.href', href: results.href }]),
+  ];
+}
+
 /** Refuses outputs where a new object starts a run: each result would start the next run, for ever. */
 export async function checkTriggers(job: JobSpec, triggers: readonly string[], problems: Problem[]): Promise<void> {
   if (triggers.length === 0) return;
   const known = new Set(problems.map(({ path }) => path));
   const folders = await Promise.all(triggers.map(async (folder) => ({ folder, real: await realHref(folder) })));
-  for (const [name, { href }] of Object.entries(job.outputs)) {
+  for (const { path, href } of writtenHrefs(job)) {
     // An href that is wrong in itself has been reported.
-    if (known.has(jsonPath(['outputs', name, 'href']))) continue;
+    if (known.has(path)) continue;
     const real = await realHref(href);
     const trigger = folders.find((each) => href.startsWith(each.folder) || real.startsWith(each.real))?.folder;
     if (trigger === undefined) continue;
-    problems.push({ path: jsonPath(['outputs', name, 'href']), message: `${displayHref(href)} lies under ${displayHref(trigger)}, where every new object starts a run; wanted another place` });
+    problems.push({ path, message: `${displayHref(href)} lies under ${displayHref(trigger)}, where every new object starts a run; wanted another place` });
   }
 }
 
@@ -159,8 +173,7 @@ export interface NamedFile {
 export async function checkWritable(store: Store, job: JobSpec, inputs: readonly NamedFile[], problems: Problem[]): Promise<void> {
   const known = new Set(problems.map(({ path }) => path));
   const found = await Promise.all(
-    Object.entries(job.outputs).map(async ([name, { href }]): Promise<Problem | undefined> => {
-      const path = jsonPath(['outputs', name, 'href']);
+    writtenHrefs(job).map(async ({ path, href }): Promise<Problem | undefined> => {
       if (known.has(path)) return undefined;
       try {
         const input = await inputAt(store, inputs, href);

@@ -3,17 +3,20 @@ import type { Store } from '../store/store.ts';
 import { TilefanError } from '../base/errors.ts';
 import { dtypeFacts, isFloat } from '../raster/dtype.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
-import { chooseBatch, maxSegments } from './batch-size.ts';
-import { checkCopies, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
+import { chooseBatch, maxSegments, wholeBatch } from './batch-size.ts';
+import { checkCode } from './check-code.ts';
+import { checkLateTypes, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
 import type { Conversions } from './conversions.ts';
 import { addressOf, type RunState } from './events.ts';
 import { fittingTileSize, outputBytes, projectMemory, projectShared, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
 import { openInputs, type OpenInput } from './open-inputs.ts';
-import { compileOperation, readExpressions, type AddedAlphas, type Expressions, type OperationInput } from './operation.ts';
+import { codeKind, nodataRule } from './operation-kind.ts';
+import { codeProgram, compileOperation, readExpressions, type AddedAlphas, type Expressions, type OperationInput } from './operation.ts';
 import { outputGrid } from './output-grid.ts';
 import { nodataOf, runFiles, type Plan, type PlanInput, type PlanOutput } from './plan.ts';
 import { bandCounts, planInputs } from './plan-inputs.ts';
-import { checkBlockCounts, checkNodata, largestOutputBytes, planOutput, type CopiedInput } from './plan-output.ts';
+import { checkBlockCounts, checkNodata, expressed, largestOutputBytes, planOutput, type CopiedInput, type MadeOutput } from './plan-output.ts';
+import { untriedCode, type PreparedCode } from './prepared-code.ts';
 import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts';
 import { measureFile } from './read-ahead.ts';
 import type { Settings } from './settings.ts';
@@ -25,11 +28,19 @@ const smallestSegmentBytes = 8 * 2 ** 20;
 /** What decoded blocks that tiles share may take of a task's memory; batches get narrower until they fit. */
 const sharedShare = 1 / 4;
 
+/** What has been found out of a job's files before it is planned. */
+export interface KnownFiles {
+  /** What inputs were converted to that can't be read as they are. */
+  readonly conversions?: Conversions;
+  /** Inputs that are open already, by href. */
+  readonly tiffs?: ReadonlyMap<string, Tiff>;
+  /** What the trial of the code has shown; without it, outputs that don't say so have one band of float32. */
+  readonly prepared?: PreparedCode | undefined;
+}
+
 /**
  * Makes the plan of a resolved job.
  * @param problems what is known to be wrong already; it is reported together with what is found here
- * @param conversions what inputs were converted to that can't be read as they are
- * @param tiffs inputs that are open already, by href
  * @throws JobError PLAN_REFUSED that lists every problem
  */
 export async function makePlan(
@@ -38,12 +49,13 @@ export async function makePlan(
   runId: string,
   settings: Settings,
   problems: Problem[] = [],
-  conversions: Conversions = new Map(),
-  tiffs: ReadonlyMap<string, Tiff> = new Map(),
+  { conversions = new Map(), tiffs = new Map(), prepared }: KnownFiles = {},
 ): Promise<Plan> {
+  const kind = codeKind(job.operation);
   const opened = await openInputs(store, job, conversions, problems, tiffs);
   const bands = bandCounts(opened, problems);
   const written = checkOperationAndOutputs(job, bands, problems);
+  checkCode(job, problems);
   await checkWritable(store, job, inputHrefsAndVersions(opened), problems);
   const rasters = opened.filter((input) => input.kind === 'raster');
   // Where an input couldn't be opened, the grid of the others would only confuse.
@@ -57,12 +69,16 @@ export async function makePlan(
   const alphas = addedAlphas(job, inputs, problems);
   const expressions = alphas.size === 0 ? written : readExpressions(job.operation, Object.keys(job.inputs), bands, [], alphas);
   const outputs = Object.entries(job.outputs).map(([name, output]) => {
-    const planned = planOutput(name, output, expressions.get(name) ?? [], operationInputs, copiedInput(job, name, opened, inputs, alphas));
+    const made = kind === undefined ? expressed(expressions.get(name) ?? [], operationInputs) : madeByCode(job, name, operationInputs, prepared);
+    const planned = planOutput(name, output, made, copiedInput(job, name, opened, inputs, alphas));
     return { ...planned, addedAlpha: alphas.get(name) ?? null };
   });
-  const program = compile(job, expressions, operationInputs, outputs, grid.geotransform, problems);
+  const program =
+    kind === undefined
+      ? compile(job, expressions, operationInputs, outputs, grid.geotransform, problems)
+      : codeProgram(job.operation, operationInputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })), Math.max(job.grid.halo, prepared?.halo ?? 0));
   checkTerrain(program, grid.geotransform, problems);
-  checkCopies(job, outputs, problems);
+  checkLateTypes(job, outputs, problems);
   checkNodata(outputs, program.targets, problems);
   const { columns, rows } = grid;
   checkBlockCounts(outputs, columns, rows, problems);
@@ -71,20 +87,25 @@ export async function makePlan(
   const halo = Math.max(job.grid.halo, program.halo);
   const memoryInputs = await measureInputs(inputs.filter(({ name }) => program.sources.some(({ input }) => input === name)), opened, problems);
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  const order = tilesShareBlocks({ inputs: memoryInputs, halo }, tileSize) ? 'rows' : 'z';
+  const { serial } = job.operation;
+  const order = serial || tilesShareBlocks({ inputs: memoryInputs, halo }, tileSize) ? 'rows' : 'z';
+  const threads = serial ? 1 : settings.threads;
   const segmentBytes = Math.max(smallestSegmentBytes, ...outputs.map((output) => largestOutputBytes(output, columns, rows) / (maxSegments / 2)));
-  const base = { threads: settings.threads, segmentBytes, program, halo, inputs: memoryInputs, outputs, limit: settings.size.memoryMiB * 2 ** 20 };
-  const batch = chooseBatch(
-    { columns, rows, tileSize },
-    {
-      tilesPerTask: job.compute.tilesPerTask,
-      maxConcurrency: settings.maxConcurrency,
-      threads: settings.threads,
-      startupSeconds: settings.startupSeconds,
-      bands: program.sources.length + program.targets.length,
-      maxColumns: widestBatch(base, tileSize),
-    },
-  );
+  const base = { threads, segmentBytes, program, halo, inputs: memoryInputs, outputs, code: kind, limit: settings.size.memoryMiB * 2 ** 20 };
+  const batch = serial
+    ? wholeBatch({ columns, rows, tileSize })
+    : chooseBatch(
+        { columns, rows, tileSize },
+        {
+          tilesPerTask: job.compute.tilesPerTask,
+          maxConcurrency: settings.maxConcurrency,
+          threads,
+          startupSeconds: settings.startupSeconds,
+          bands: program.sources.length + program.targets.length,
+          maxColumns: widestBatch(base, tileSize),
+          codeSeconds: prepared?.seconds ?? 0,
+        },
+      );
   const facts = { ...base, batchColumns: Math.min(batch.batchColumns, Math.ceil(columns / tileSize)) };
   const memory = projectMemory(facts, tileSize);
   if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
@@ -101,10 +122,17 @@ export async function makePlan(
     halo,
     inputs,
     outputs,
-    threads: settings.threads,
+    code: kind === undefined ? null : (prepared?.code ?? untriedCode(job)),
+    threads,
     segmentBytes,
     memory,
   };
+}
+
+/** What an output of code is: as the job says, or as the trial has shown. Where the code sees to nodata itself, no input's value means anything in the outputs. */
+function madeByCode(job: JobSpec, name: string, inputs: readonly OperationInput[], prepared: PreparedCode | undefined): MadeOutput {
+  const shown = prepared?.outputs[name];
+  return { bands: job.outputs[name]?.bands ?? shown?.bands ?? 1, dtype: shown?.dtype, inputs: nodataRule(job.operation) === 'mask' ? inputs : [] };
 }
 
 function inputHrefsAndVersions(opened: readonly OpenInput[]): { readonly name: string; readonly href: string; readonly version: string }[] {

@@ -4,10 +4,13 @@ import { batchLine, type BatchLine } from './batch.ts';
 
 /**
  * Tasks have a number that is unique in the run, over all passes, since records and logs are named after it. Batches of tiles count from 0 and are fewer than
- * 10,000; conversions count from here, and the tasks of overview pass p from p million.
+ * 10,000; conversions count from here, the trial of user code has a number of its own, and the tasks of overview pass p from p million.
  */
 export const firstConversion = 900_000;
+export const trialNumber = 999_990;
 export const passNumbers = 1_000_000;
+/** The task that merges the results of tiles, the last number before those passes. */
+export const mergeBatch = passNumbers - 1;
 
 const index = z.int().nonnegative();
 
@@ -44,8 +47,16 @@ export const convertLine = z.strictObject({
 });
 export type ConvertLine = z.infer<typeof convertLine>;
 
-export const manifestLine = z.union([batchLine, pyramidLine, convertLine]);
-export type ManifestLine = BatchLine | PyramidLine | ConvertLine;
+/** User code is stored, and tried on one tile, before the run is planned (prepare-code.ts). */
+export const prepareLine = z.strictObject({ batch: index, prepare: z.literal(true) });
+export type PrepareLine = z.infer<typeof prepareLine>;
+
+/** The results of all tiles, which become one by the user's own function. */
+export const mergeLine = z.strictObject({ batch: index, merge: z.literal(true) });
+export type MergeLine = z.infer<typeof mergeLine>;
+
+export const manifestLine = z.union([batchLine, pyramidLine, convertLine, prepareLine, mergeLine]);
+export type ManifestLine = BatchLine | PyramidLine | ConvertLine | PrepareLine | MergeLine;
 
 /** What a task is, in words, for its record; undefined for a batch of tiles. */
 export function describeTask(line: ManifestLine): string | undefined {
@@ -53,7 +64,9 @@ export function describeTask(line: ManifestLine): string | undefined {
     const { output, level, last, blocks: [column, row, columns, rows] } = line.pyramid;
     return `levels ${String(level + 1)} to ${String(last)} of ${output}, above blocks ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;
   }
+  if ('prepare' in line) return 'trial of the code';
   if ('convert' in line) return `conversion of ${line.convert.input}`;
+  if ('merge' in line) return 'merge of results';
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { encoderBytes } from '../tiff/block-encoder.ts';
 import { blockBytes } from '../tiff/layout.ts';
+import type { CodeKind } from './operation-kind.ts';
 import { encodingOf, type MemoryProjection, type PlanInput, type PlanOutput } from './plan.ts';
 import { deepestOverlap, largestTileBytes, sharedBytes, sharesBlocks, type FilePlace, type MeasuredFile } from './read-ahead.ts';
 import { stripRows } from './strips.ts';
@@ -14,6 +15,11 @@ const processBytes = 120 * 2 ** 20;
 const threadBytes = 30 * 2 ** 20;
 /** A process with GDAL: itself, its block cache (lib/gdal), and what it opens. */
 const gdalProcessBytes = (90 + 64) * 2 ** 20;
+/** Processes with user code before they get any array: Python with numpy, Node, onnxruntime with a model of middling size; estimates. */
+const codeProcessBytes = { module: 110 * 2 ** 20, model: 400 * 2 ** 20, command: 60 * 2 ** 20 } as const;
+/** The arrays of a tile, once in the shared file and as often again in the user's own hands: an estimate. */
+const codeCopies = 4;
+
 /** Copies of a window while it is warped: source, target, and both on their way. */
 const warpCopies = 4;
 
@@ -32,6 +38,8 @@ export interface MemoryFacts {
   readonly halo: number;
   readonly inputs: readonly MemoryInput[];
   readonly outputs: readonly PlanOutput[];
+  /** What user code runs, if any. */
+  readonly code: CodeKind | undefined;
   /** Tiles side by side in a batch. */
   readonly batchColumns: number;
   /** Bytes that a task has. */
@@ -69,6 +77,7 @@ export function projectMemory(facts: MemoryFacts, tileSize: number): MemoryProje
     // One segment is gathered while another is written.
     segments: 2 * segmentBytes * outputs.length,
     overviews,
+    code: codeBytes(facts, tileSize),
   };
   const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   return { ...parts, total, limit };
@@ -79,8 +88,8 @@ export function projectShared(facts: Pick<MemoryFacts, 'inputs' | 'program' | 'h
   return facts.inputs.reduce((sum, input) => sum + sharedOf(input, sourcesOf(facts.program, input.input), tileSize, facts), 0);
 }
 
-function stripRowsOf({ halo, inputs }: MemoryFacts, tileSize: number): number {
-  if (halo > 0 || inputs.some(({ input }) => input.rule !== null)) return tileSize;
+function stripRowsOf({ halo, inputs, code }: MemoryFacts, tileSize: number): number {
+  if (code !== undefined || halo > 0 || inputs.some(({ input }) => input.rule !== null)) return tileSize;
   return stripRows(
     tileSize,
     inputs.flatMap(({ file }) => {
@@ -136,6 +145,16 @@ function gdalBytes({ inputs, threads, program, halo }: MemoryFacts, tileSize: nu
   return threads * (gdalProcessBytes + warpCopies * pixels * largest);
 }
 
+/** Bytes of the arrays of a tile as code sees them: all bands of all inputs and outputs, with the margin, and the validity of inputs. */
+export function codeArrayBytes({ sources, targets }: ExpressionProgram, tileSize: number, halo: number): number {
+  const perPixel = [...sources.map(({ dtype, masked }) => bytesPerSample(dtype) + (masked ? 1 : 0)), ...targets.map(({ dtype }) => bytesPerSample(dtype))].reduce((a, b) => a + b, 0);
+  return (tileSize + 2 * halo) ** 2 * perPixel;
+}
+
+function codeBytes({ code, threads, program, halo }: MemoryFacts, tileSize: number): number {
+  return code === undefined ? 0 : threads * (codeProcessBytes[code] + codeCopies * codeArrayBytes(program, tileSize, halo));
+}
+
 /** Whether any block can lie under more than one tile of a batch. */
 export function tilesShareBlocks({ inputs, halo }: Pick<MemoryFacts, 'inputs' | 'halo'>, tileSize: number): boolean {
   return inputs.some(({ input, file }) =>
@@ -143,9 +162,12 @@ export function tilesShareBlocks({ inputs, halo }: Pick<MemoryFacts, 'inputs' | 
   );
 }
 
+/** The smallest that a job can ask for. */
+const leastTileSize = 128;
+
 /** The largest tile that fits, a power of two times the largest block size and smaller than the one asked for; undefined when none does. */
 export function fittingTileSize(facts: MemoryFacts, tileSize: number): number | undefined {
-  const smallest = Math.max(...facts.outputs.map(({ blockSize }) => blockSize));
+  const smallest = Math.max(leastTileSize, ...facts.outputs.map(({ blockSize }) => blockSize));
   for (let size = tileSize / 2; size >= smallest; size /= 2) {
     if (projectMemory(facts, size).total <= facts.limit) return size;
   }

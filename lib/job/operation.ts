@@ -1,8 +1,10 @@
 /** The job's operation: its expressions read, checked against the inputs, and compiled to one program for all outputs. */
+import { toJsonNumber, type JsonNumber } from '../base/json-number.ts';
 import type { Dtype } from '../raster/dtype.ts';
 import { readExpression, type CheckedExpression } from '../raster/expression/check.ts';
 import { compileProgram, type OutputBand } from '../raster/expression/compile.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
+import { nodataRule } from './operation-kind.ts';
 import { nodataOf, type Plan } from './plan.ts';
 import { jsonPath, type Problem } from './problems.ts';
 import type { JobSpec } from './spec.ts';
@@ -30,7 +32,8 @@ export function readExpressions(
   const inputs = Object.fromEntries(names.map((name) => [name, { bands: bands[name] ?? Number.MAX_SAFE_INTEGER }]));
   const allKnown = names.every((name) => bands[name] !== undefined);
   const expressions = new Map<string, readonly CheckedExpression[]>();
-  const { parameters, kernels } = operation;
+  const { kernels } = operation;
+  const parameters = numbersOf(operation);
   for (const { output, texts, path: of } of expressionTexts(operation, bands, alphas)) {
     const checked = texts.flatMap((text, band) => {
       const result = readExpression(text, { inputs, parameters, kernels });
@@ -44,6 +47,11 @@ export function readExpressions(
     expressions.set(output, checked);
   }
   return expressions;
+}
+
+/** The parameters of an expression; that they are numbers has been checked. */
+function numbersOf({ parameters }: JobSpec['operation']): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(parameters).flatMap(([name, value]): [string, number][] => (typeof value === 'number' ? [[name, value]] : [])));
 }
 
 /** The expressions of each output as text, one a band. A copy is one of each band of its input; of an input that isn't known, none. */
@@ -66,6 +74,7 @@ function* expressionTexts(
 /** What the program has to know of an input. */
 export interface OperationInput {
   readonly name: string;
+  readonly bands: number;
   readonly dtype: Dtype;
   readonly nodata: number | undefined;
   readonly masked: boolean;
@@ -77,7 +86,7 @@ export interface OperationInput {
  * @throws JobError EXPRESSION_PIXEL_SIZE
  */
 export function compileOperation(
-  { nodata }: Pick<JobSpec['operation'], 'nodata'>,
+  operation: JobSpec['operation'],
   expressions: Expressions,
   inputs: readonly OperationInput[],
   outputs: readonly { readonly name: string; readonly dtype: Dtype; readonly nodata: number | undefined }[],
@@ -92,7 +101,32 @@ export function compileOperation(
     if (input === undefined) throw new Error(`the expression was checked, but there is no input ${name}`);
     return input;
   };
-  return compileProgram(bands, describe, { nodata, pixelSize: pixelSize(geotransform) });
+  return compileProgram(bands, describe, { nodata: nodataRule(operation), pixelSize: pixelSize(geotransform) });
+}
+
+/**
+ * The planes that code reads and writes, all bands of all inputs and outputs, in the form of a program without steps: reading and encoding are the same
+ * for every kind of operation.
+ * @param halo margin in pixels that the code sees
+ */
+export function codeProgram(
+  operation: JobSpec['operation'],
+  inputs: readonly OperationInput[],
+  outputs: readonly { readonly dtype: Dtype; readonly bands: number; readonly nodata: number | undefined }[],
+  halo: number,
+): ExpressionProgram {
+  const masks = nodataRule(operation) === 'mask' && inputs.some(({ nodata, masked }) => nodata !== undefined || masked);
+  const nodataField = (nodata: number | undefined): { readonly nodata?: JsonNumber } => (nodata === undefined ? {} : { nodata: toJsonNumber(nodata) });
+  return {
+    sources: inputs.flatMap(({ name, bands, dtype, nodata, masked }) => Array.from({ length: bands }, (_, band) => ({ input: name, band: band + 1, dtype, masked, ...nodataField(nodata) }))),
+    targets: outputs.flatMap(({ dtype, bands, nodata }) => Array.from({ length: bands }, () => ({ dtype, yieldsNodata: masks, ...nodataField(nodata) }))),
+    constants: [],
+    registers: 0,
+    validities: 1,
+    steps: [],
+    halo,
+    stages: [],
+  };
 }
 
 /** What a pixel covers on the ground, in units of the CRS. */
@@ -104,16 +138,13 @@ function pixelSize(geotransform: readonly number[] | null): { readonly x: number
 
 /** The program of a plan: the worker's way to it. A plan was checked before it was written, so nothing can be wrong here. */
 export function programOf(plan: Plan): ExpressionProgram {
+  const inputs = plan.inputs.map((input) => ({ ...input, nodata: nodataOf(input) }));
+  const outputs = plan.outputs.map((output) => ({ ...output, nodata: nodataOf(output) }));
+  if (plan.code !== null) return codeProgram(plan.job.operation, inputs, outputs, plan.halo);
   const bands = Object.fromEntries(plan.inputs.map((input) => [input.name, input.bands]));
   const problems: Problem[] = [];
   const alphas = new Map(plan.outputs.flatMap(({ name, addedAlpha }): [string, number][] => (addedAlpha === null ? [] : [[name, addedAlpha]])));
   const expressions = readExpressions(plan.job.operation, Object.keys(bands), bands, problems, alphas);
   if (problems.length > 0) throw new Error(`the plan's expressions don't compile: ${JSON.stringify(problems)}`);
-  return compileOperation(
-    plan.job.operation,
-    expressions,
-    plan.inputs.map((input) => ({ ...input, nodata: nodataOf(input) })),
-    plan.outputs.map((output) => ({ ...output, nodata: nodataOf(output) })),
-    plan.grid.geotransform,
-  );
+  return compileOperation(plan.job.operation, expressions, inputs, outputs, plan.grid.geotransform);
 }

@@ -23,19 +23,26 @@ export interface CopiedInput {
   readonly alpha: boolean;
 }
 
+/** How many bands an output has, of which type unless the job says so, and the inputs that may make its pixels nodata. */
+export interface MadeOutput {
+  readonly bands: number;
+  readonly dtype?: Dtype | undefined;
+  readonly inputs: readonly OperationInput[];
+}
+
+/** What the expressions of an output make. */
+export function expressed(expressions: readonly CheckedExpression[], inputs: readonly OperationInput[]): MadeOutput {
+  const used = new Set(expressions.flatMap(({ bands }) => bands.map(({ input }) => input)));
+  return { bands: expressions.length, inputs: inputs.filter(({ name }) => used.has(name)) };
+}
+
 /** @param copied facts of the input that the output is a copy of; undefined for one that is computed */
-export function planOutput(
-  name: string,
-  output: JobSpec['outputs'][string],
-  expressions: readonly CheckedExpression[],
-  inputs: readonly OperationInput[],
-  copied: CopiedInput | undefined,
-): PlanOutput {
+export function planOutput(name: string, output: JobSpec['outputs'][string], made: MadeOutput, copied: CopiedInput | undefined): PlanOutput {
   const { compression, blockSize, level, quality, maxError } = output;
-  const dtype = output.dtype ?? copied?.dtype ?? 'float32';
-  const bands = expressions.length;
+  const dtype = output.dtype ?? copied?.dtype ?? made.dtype ?? 'float32';
+  const { bands } = made;
   const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
-  const nodata = output.nodata ?? (isBlurred(output) ? null : copied === undefined ? defaultNodata(dtype, expressions, inputs) : copiedNodata(copied, dtype));
+  const nodata = output.nodata ?? (isBlurred(output) ? null : copied === undefined ? defaultNodata(dtype, made.inputs) : copiedNodata(copied, dtype));
   const fits = copied?.dtype === dtype;
   return {
     name,
@@ -122,10 +129,9 @@ function photometricOf({ compression }: JobOutput, dtype: Dtype, bands: number, 
 }
 
 /** NaN for floats; for integers the value that all inputs in use agree on, if the type can hold it. */
-function defaultNodata(dtype: PlanOutput['dtype'], expressions: readonly CheckedExpression[], inputs: readonly OperationInput[]): PlanOutput['nodata'] {
+function defaultNodata(dtype: PlanOutput['dtype'], inputs: readonly OperationInput[]): PlanOutput['nodata'] {
   if (isFloat(dtype)) return 'nan';
-  const used = new Set(expressions.flatMap(({ bands }) => bands.map(({ input }) => input)));
-  const values = new Set(inputs.filter(({ name, nodata }) => used.has(name) && nodata !== undefined).map(({ nodata }) => nodata));
+  const values = new Set(inputs.filter(({ nodata }) => nodata !== undefined).map(({ nodata }) => nodata));
   const [only, ...others] = values;
   return only !== undefined && others.length === 0 && fitsDtype(only, dtype) ? only : null;
 }

@@ -128,6 +128,17 @@ const planOutput = z.object({
 });
 export type PlanOutput = z.infer<typeof planOutput>;
 
+/** User code that a run goes by: the very bytes, whatever becomes of the file that they came from. */
+export const planCode = z.object({
+  kind: z.enum(['module', 'model', 'command']),
+  /** What runs it; null for commands. */
+  runtime: z.enum(['node', 'python']).nullable(),
+  /** Where it lies under the run prefix, and its checksum; null for commands. */
+  href: z.string().nullable(),
+  sha256: z.string().nullable(),
+});
+export type PlanCode = z.infer<typeof planCode>;
+
 const memoryProjection = z.object({
   /** Bytes, by what needs them. */
   process: z.number(),
@@ -139,6 +150,8 @@ const memoryProjection = z.object({
   gdal: z.number(),
   segments: z.number(),
   overviews: z.number(),
+  /** Processes that run functions, models or commands, and the arrays that they share with the worker. */
+  code: z.number().default(0),
   total: z.number(),
   /** What a task has. */
   limit: z.number(),
@@ -169,6 +182,8 @@ export const plan = z.object({
   halo: z.int().nonnegative(),
   inputs: z.array(planInput),
   outputs: z.array(planOutput),
+  /** null for expressions and copies. */
+  code: planCode.nullable().default(null),
   threads: z.int().positive(),
   /** Size at which a segment is closed, in bytes. */
   segmentBytes: z.number().positive(),
@@ -199,6 +214,9 @@ export const runFiles = {
   pyramids: (output: string, generation: string): string => `pyramids/${output}/${generation}/`,
   /** Beside them: what the tasks of a pass are made from. */
   pyramidSources: (pass: number): string => `sources-${String(pass)}.bin`,
+  /** Values that functions returned, as segments. */
+  collected: 'collected/',
+  code: 'code/',
   results: 'results/',
   result: (batch: number): string => `results/${String(batch)}.json`,
   merge: (output: string): string => `merge/${output}.json`,

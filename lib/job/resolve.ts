@@ -3,7 +3,7 @@ import { JobError, messageOf } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
 import { parseHref, resolveHref, sameHref, stem } from '../store/href.ts';
 import { jsonPath, type Problem } from './problems.ts';
-import type { JobSpec } from './spec.ts';
+import type { JobOperation, JobSpec } from './spec.ts';
 
 export interface ResolveOptions {
   /** The folder of the job file, an href that ends in `/`; undefined for a job that has no file. */
@@ -93,8 +93,23 @@ export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveO
       return [name, { ...output, href: resolve(fill(output.href, values, jsonPath(path), problems), path) }];
     }),
   );
-  checkCollisions(inputs, outputs, file, problems);
-  return { ...job, inputs, outputs };
+  const results = job.results === undefined ? undefined : { ...job.results, href: resolve(fill(job.results.href, values, '$.results.href', problems), ['results', 'href']) };
+  checkCollisions(inputs, { ...outputs, ...(results === undefined ? {} : { [resultsOutput]: results }) }, file, problems);
+  return { ...job, inputs, outputs, operation: resolveCode(job.operation, resolve), ...(results === undefined ? {} : { results }) };
+}
+
+/** How results are called among the outputs: no identifier, so that no output is called like that. */
+const resultsOutput = 'results of tiles';
+
+/** The hrefs of the code. */
+function resolveCode(operation: JobOperation, resolve: (text: string, path: readonly string[]) => string): JobOperation {
+  const { module, model } = operation;
+  return {
+    ...operation,
+    ...(module === undefined ? {} : { module: resolve(module, ['operation', 'module']) }),
+    ...(typeof model === 'string' ? { model: resolve(model, ['operation', 'model']) } : {}),
+    ...(typeof model === 'object' ? { model: { ...model, href: resolve(model.href, ['operation', 'model', 'href']) } } : {}),
+  };
 }
 
 /** Whether a path or a file URL has a segment `..`, percent-encoded or not; in the key of an object in S3 it has no meaning. */
@@ -157,7 +172,7 @@ function replacePlaceholders(
 }
 
 /** A run never reads its own output, and two outputs never share a file. */
-function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'], file: string | undefined, problems: Problem[]): void {
+function checkCollisions(inputs: JobSpec['inputs'], outputs: Readonly<Record<string, { readonly href: string }>>, file: string | undefined, problems: Problem[]): void {
   const same = (a: string, b: string): boolean => {
     try {
       return sameHref(a, b);
@@ -167,7 +182,7 @@ function checkCollisions(inputs: JobSpec['inputs'], outputs: JobSpec['outputs'],
   };
   const seen: [string, string][] = [];
   for (const [name, { href }] of Object.entries(outputs)) {
-    const path = jsonPath(['outputs', name, 'href']);
+    const path = name === resultsOutput ? '$.results.href' : jsonPath(['outputs', name, 'href']);
     const input = Object.entries(inputs).find(([of, value]) => inputHrefs(of, value).some((each) => same(each.href, href)));
     if (input !== undefined) problems.push({ path, message: `is the same as input ${input[0]}; a run doesn't overwrite what it reads` });
     if (file !== undefined && same(file, href)) problems.push({ path, message: 'is the job file itself' });

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { dtypes } from '../raster/dtype.ts';
+import { modelOptions } from '../code/model/model-setup.ts';
 import { architectures, capacityNames } from './capacity.ts';
 import { durationPattern, memoryPattern } from './quantities.ts';
 
@@ -12,6 +13,9 @@ export const overviewMethods = ['nearest', 'average', 'mode', 'none'] as const;
 export const blockSizes = [128, 256, 512, 1024] as const;
 /** How an input is brought onto the grid; GDAL's names and meanings. */
 export const resamplings = ['nearest', 'bilinear', 'cubic', 'average', 'mode', 'min', 'max', 'med'] as const;
+/** How results of tiles are written, and how they become one (docs/results.md). */
+export const resultFormats = ['json', 'jsonl', 'csv', 'parquet'] as const;
+export const resultMerges = ['list', 'sum', 'min', 'max', 'mean', 'histogram', 'dict'] as const;
 /** What becomes of pixels that several scenes of an input have. */
 export const mosaicRules = ['first', 'last', 'min', 'max', 'mean', 'median', 'count'] as const;
 
@@ -73,7 +77,8 @@ const inputObject = z.strictObject({
 
 const outputObject = z.strictObject({
   href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
-  dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own."),
+  dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own; of a Python function, that of what it returns for the first tile."),
+  bands: z.int().min(1).max(65_535).optional().describe('Of functions, models and commands: the number of bands. Default: as many as come for the first tile; 1 of functions in TypeScript.'),
   nodata: nodataValue
     .optional()
     .describe(
@@ -114,6 +119,8 @@ const outputObject = z.strictObject({
 
 const expressionText = z.string().min(1).max(10_000);
 
+const jsonValue = z.json();
+
 const operation = z.strictObject({
   expression: z
     .record(identifier, z.union([expressionText, z.array(expressionText).min(1).max(256)]))
@@ -123,15 +130,31 @@ const operation = z.strictObject({
     .record(identifier, identifier)
     .optional()
     .describe('Instead of `expression`: for each output the input whose bands it takes as they are: any raster or mosaic to a good COG. Band names, colours, scale and offset come along.'),
-  parameters: z.record(identifier, z.number()).default({}).describe('Named numbers that expressions may use.'),
+  module: href
+    .optional()
+    .describe('Instead of `expression`: a function of your own, called once for each tile: a file of TypeScript or JavaScript (.ts, .mts, .js, .mjs; docs/functions.md) or Python (.py, or .pkl with what cloudpickle made of a function; docs/python.md).'),
+  function: z.string().regex(/^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/, 'wanted the name of a function').optional().describe('Which function of the module. Default: the default export; in Python it has to be said.'),
+  model: z.union([href, modelOptions]).optional().describe('Instead of `expression`: an ONNX model over the pixels of the inputs (docs/models.md).'),
+  command: z
+    .array(z.string().max(10_000))
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Instead of `expression`: a program and its arguments, started for each tile without a shell. `{input.NAME}` and `{output.NAME}` are GeoTIFFs of the tile (docs/commands.md).'),
+  parameters: z.record(identifier, jsonValue).default({}).describe('Named numbers that expressions may use; for functions and commands any values.'),
+  lists: z.record(identifier, z.array(identifier).min(1)).default({}).describe('Of a function: names under which it gets several inputs, or several outputs, as one list.'),
+  requirements: z.array(z.string().min(1).max(200)).default([]).describe('What the operation needs where it runs, for example `"scipy>=1.10"` or `"program:gdal_sieve.py"`; checked before work begins (docs/commands.md).'),
+  credentials: z.boolean().default(false).describe("Whether functions, models and commands get the worker's AWS credentials. Default: they don't."),
+  tileTimeout: z.string().regex(durationPattern, 'wanted a whole number and s, m or h, for example "10m"').default('10m').describe('How long a function, model or command may take over one tile.'),
+  serial: z.boolean().default(false).describe('Of a function: tiles are computed one after another, row by row, by one process, and what the function keeps in `otherargs` or in its module stays from tile to tile.'),
   kernels: z
     .record(identifier, z.array(z.array(z.number()).min(1).max(255)).min(1).max(255))
     .default({})
     .describe('Named matrices for `convolve`, row by row.'),
   nodata: z
     .enum(['mask', 'handle'])
-    .default('mask')
-    .describe('`mask`: where an operand has nodata, so has the output. `handle`: nodata values are numbers like others, and the operation sees to them itself.'),
+    .optional()
+    .describe('`mask`: where an operand (of functions, models and commands: any input) has nodata, so has the output. `handle`: nodata values are numbers like others, and the operation sees to them itself. Default: mask for expressions and copies, handle for the others.'),
 });
 
 const crs = z.string().regex(/^EPSG:\d{4,6}$/i, 'wanted an EPSG code, for example "EPSG:32633"');
@@ -214,6 +237,15 @@ const compute = z.strictObject({
     .describe('How long one task may take, for example `"1h"`.'),
 });
 
+const results = z.strictObject({
+  href: href.describe('Where they go. May use `{run}`, `{name}`, `{key}`, `{stem}` as outputs do.'),
+  format: z.enum(resultFormats).optional().describe("Default: by the href's ending."),
+  merge: z
+    .union([z.enum(resultMerges), z.strictObject({ function: z.string().min(1) })])
+    .default('list')
+    .describe('`list`: one row a tile. Otherwise the values of all tiles become one: `sum`, `min`, `max`, `mean`, `histogram`, `dict`, or by a function `merge(a, b)` of the same module, which must be associative.'),
+});
+
 export const jobSpec = z
   .strictObject({
     $schema: z.string().optional().describe("For editors: the place of this schema. tilefan doesn't read it."),
@@ -231,9 +263,10 @@ export const jobSpec = z
     operation: operation.describe('What is computed.'),
     outputs: z
       .record(identifier, outputObject)
-      .refine((outputs) => Object.keys(outputs).length > 0, 'wanted at least one output')
       .refine((outputs) => Object.keys(outputs).length <= 100, 'wanted 100 outputs at most')
-      .meta({ description: 'Results by name; each needs an expression (or a copy) of the same name.', minProperties: 1 }),
+      .default({})
+      .meta({ description: 'Rasters by name; each needs an expression (or a copy) of the same name. A job with `results` may have none.' }),
+    results: results.optional().describe('What becomes of the values that a function returns for each tile (docs/results.md).'),
     compute: compute.prefault({}).describe('What a task on AWS gets; what is not said comes from the deployment. On a laptop `tilesPerTask` counts, `memory` bounds the plan, and the command line says the rest.'),
     tolerateFailures: z
       .strictObject({
@@ -247,6 +280,8 @@ export const jobSpec = z
 /** A job as parsed: defaults filled in, hrefs as written. */
 export type JobSpec = z.output<typeof jobSpec>;
 export type JobOutput = JobSpec['outputs'][string];
+export type JobOperation = JobSpec['operation'];
+export type JobResults = NonNullable<JobSpec['results']>;
 export type Compression = (typeof compressions)[number];
 export type JobInput = Exclude<JobSpec['inputs'][string], string>;
 export type InputResampling = (typeof resamplings)[number];

@@ -8,8 +8,10 @@ import { checkTriggers } from './check-outputs.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
 import { makePlan } from './make-plan.ts';
-import { encodeManifest, type ConvertLine } from './manifest.ts';
+import { encodeManifest, trialNumber, type ConvertLine } from './manifest.ts';
+import { codeKind } from './operation-kind.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
+import { readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { throwProblems, type Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob } from './resolve.ts';
@@ -32,6 +34,8 @@ export interface SplitEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absent where there are no task definitions: a run on this machine starts the worker without an image. */
   readonly taskDefinitions?: TaskDefinitions | undefined;
+  /** Tries user code here, on this machine; absent on AWS, where a worker does it, whose image has what the code needs. */
+  readonly prepareCode?: ((store: Store, plan: Plan) => Promise<PreparedCode>) | undefined;
   /** Told the plan that the run goes by, be it new or that of a run that is continued. */
   readonly onPlan?: (plan: Plan) => void;
 }
@@ -52,7 +56,7 @@ export function checkRunId(id: string): void {
 /**
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
-export async function split(event: SplitEvent, { store, env, taskDefinitions, onPlan }: SplitEnvironment): Promise<SplitResult> {
+export async function split(event: SplitEvent, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment): Promise<SplitResult> {
   const { job: document, file, run = event.execution, object } = await readJob(event.input, store);
   checkRunId(run);
   const problems: Problem[] = [];
@@ -75,10 +79,18 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
       throwProblems('PLAN_REFUSED', "the job can't run", problems);
       if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdal(missing);
       const manifest = await writeConversions(store, runHref, job, missing);
-      return { ...convertState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
+      return { ...firstPassState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
     }
-    const made = await makePlan(store, job, run, settings, problems, conversions, tiffs);
+    const tried = codeKind(job.operation) === undefined ? undefined : await readPrepared(store, runHref);
+    let made = await makePlan(store, job, run, settings, problems, { conversions, tiffs, prepared: tried });
     if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
+    if (made.code !== null && tried === undefined) {
+      if (prepareCode === undefined) {
+        const manifest = await writeTrial(store, made);
+        return { ...firstPassState(run, runHref, settings, manifest), compute: { ...made.state.compute, taskDefinition: await taskDefinition() } };
+      }
+      made = await makePlan(store, job, run, settings, [], { conversions, tiffs, prepared: await prepareCode(store, made) });
+    }
     plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {
     plan = checkSameJob(earlier, job);
@@ -90,8 +102,8 @@ export async function split(event: SplitEvent, { store, env, taskDefinitions, on
   return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition: definition } };
 }
 
-/** The state in which the machine converts inputs and then calls split again. Whatever the job tolerates, no conversion may fail: there would be no run. */
-function convertState(id: string, href: string, settings: Settings, manifest: string): SplitResult {
+/** The state in which the machine converts inputs, or has the code tried, and then calls split again. Whatever the job tolerates, none of that may fail: there would be no run. */
+function firstPassState(id: string, href: string, settings: Settings, manifest: string): SplitResult {
   const { bucket, key: prefix } = addressOf(href);
   return {
     run: { id, href, bucket, prefix },
@@ -108,6 +120,16 @@ async function writeConversions(store: Store, runHref: string, job: JobSpec, lin
   await store.put(`${runHref}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
   await store.put(href, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
   return href;
+}
+
+/** What a worker tries the code with. */
+async function writeTrial(store: Store, plan: Plan): Promise<string> {
+  const { href } = plan.state.run;
+  const manifest = `${href}manifest-prepare.jsonl`;
+  await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), { contentType: 'application/json', createFolders: true });
+  await store.put(trialPlanHref(href), encodeDocument(plan), { contentType: 'application/json', createFolders: true });
+  await store.put(manifest, encodeManifest([{ batch: trialNumber, prepare: true }]), { contentType: 'application/jsonl', createFolders: true });
+  return manifest;
 }
 
 /** Inputs that are named in a message, at most. */

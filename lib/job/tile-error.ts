@@ -13,7 +13,9 @@ interface PlacedTile {
 export function inTile(error: unknown, { column, row, window }: PlacedTile): Error {
   const place = `tile ${String(column)},${String(row)} (columns ${String(window.column)} to ${String(window.column + window.columns - 1)}, rows ${String(window.row)} to ${String(window.row + window.rows - 1)})`;
   const where = { tile: [column, row], window };
-  for (const Class of [DataError, InputUnavailableError]) {
+  for (const Class of [DataError, InputUnavailableError, OperationError]) {
+    // What crossed a border on its way, and was named before it, is named once.
+    if (error instanceof Class && error.where['tile'] !== undefined) return error;
     if (error instanceof Class) return new Class(error.code, `${place}: ${error.message}`, { cause: error, where: { ...error.where, ...where } });
   }
   if (error instanceof TilefanError) return error;

@@ -7,6 +7,8 @@ import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { noStatistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
+import type { CodeReply } from '../code/code-setup.ts';
+import { CodeTile, type CallCode, type TileCode } from './code-tile.ts';
 import { inTile } from './tile-error.ts';
 import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
 import { SourcePlanes } from './tile-planes.ts';
@@ -24,6 +26,8 @@ export interface TileSetup {
   readonly inputs: readonly TileInput[];
   readonly program: ExpressionProgram;
   readonly outputs: readonly TileOutput[];
+  /** The operation is user code; undefined for expressions and copies. */
+  readonly code?: TileCode | undefined;
 }
 
 export interface TileTask {
@@ -48,6 +52,8 @@ export interface TileResult {
   readonly column: number;
   readonly row: number;
   readonly outputs: readonly TileOutputResult[];
+  /** What the code returned, as JSON; undefined when it returned nothing. */
+  readonly value?: string | undefined;
 }
 
 /** Computes tiles one after another; buffers are allocated once, for the largest tile. */
@@ -60,16 +66,21 @@ export class TileProcessor {
   /** The program looks at one pixel at a time, and planes have no margin. */
   readonly #pixelwise: boolean;
   readonly #writers: readonly TileOutputWriter[];
+  readonly #code: CodeTile | undefined;
 
-  /** @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers */
-  constructor(setup: TileSetup, discard: () => void = () => undefined) {
-    const { program, outputs, tileSize, halo, inputs } = setup;
+  /**
+   * @param discard called when much of what a tile needed is garbage, so that it doesn't pile up beside the buffers
+   * @param call runs the code of a setup that has some
+   */
+  constructor(setup: TileSetup, discard: () => void = () => undefined, call?: CallCode) {
+    const { program, outputs, tileSize, halo, inputs, code } = setup;
     this.#setup = setup;
     this.#discard = discard;
     this.#planes = new SourcePlanes(inputs, program, (tileSize + 2 * halo) * (setup.stripRows + 2 * halo));
     this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, tileSize ** 2));
     this.#evaluator = new Evaluator(program);
     this.#pixelwise = halo === 0 && program.stages.length === 0;
+    if (code !== undefined && call !== undefined) this.#code = new CodeTile(code, program, halo, call);
     let first = 0;
     this.#writers = outputs.map((output) => {
       const targets = this.#targets.slice(first, first + output.encoding.bands);
@@ -84,18 +95,55 @@ export class TileProcessor {
   async process(task: TileTask): Promise<TileResult> {
     const { column, row, window } = task;
     try {
+      if (this.#code !== undefined) return await this.#processByCode(this.#code, task);
       if (this.#planes.isEmpty(task.scenes)) {
         const constant = this.#constantResult();
         if (constant !== undefined) return { column, row, outputs: constant };
       }
       for (let top = 0; top < window.rows; top += this.#setup.stripRows) await this.#computeStrip(task, top);
-      const outputs: TileOutputResult[] = [];
-      for (const [i, writer] of this.#writers.entries()) outputs.push(await writer.write(window, task.rooms?.[i]));
-      this.#discard();
-      return { column, row, outputs };
+      return { column, row, outputs: await this.#writeOutputs(task) };
     } catch (error) {
       throw inTile(error, task);
     }
+  }
+
+  /** What the code says of a tile without writing anything: what it makes of each output, and what it returns. */
+  async probe(task: TileTask): Promise<CodeReply> {
+    if (this.#code === undefined) throw new Error('the operation is not code');
+    try {
+      await this.#load(task.window, task);
+      return await this.#code.compute(task, this.#planes.sources, [], true);
+    } catch (error) {
+      throw inTile(error, task);
+    }
+  }
+
+  /** The pixels of the tile that was computed last, band by band of all outputs, (rows, columns). */
+  get targets(): readonly SampleArray[] {
+    return this.#targets;
+  }
+
+  async #processByCode(code: CodeTile, task: TileTask): Promise<TileResult> {
+    const { column, row, window } = task;
+    await this.#load(window, task);
+    const targets = this.#targets.map((target) => target.subarray(0, window.columns * window.rows));
+    const { result } = await code.compute(task, this.#planes.sources, targets);
+    return { column, row, outputs: await this.#writeOutputs(task), ...(result === undefined ? {} : { value: JSON.stringify(result) }) };
+  }
+
+  async #writeOutputs({ window, rooms }: TileTask): Promise<TileOutputResult[]> {
+    const outputs: TileOutputResult[] = [];
+    for (const [i, writer] of this.#writers.entries()) outputs.push(await writer.write(window, rooms?.[i]));
+    this.#discard();
+    return outputs;
+  }
+
+  /** Fills the source planes for a part of the grid and its margin. @returns the region that they hold */
+  async #load({ column, row, columns, rows }: Window, { scenes, bytes }: TileTask): Promise<Window> {
+    const { halo } = this.#setup;
+    const region = { column: column - halo, row: row - halo, columns: columns + 2 * halo, rows: rows + 2 * halo };
+    await this.#planes.load(region, scenes, bytes);
+    return region;
   }
 
   /** Decodes blocks that several tiles need into the memory that comes with them. */
@@ -105,11 +153,11 @@ export class TileProcessor {
   }
 
   /** Fills the source planes for one strip, and computes its part of the targets. */
-  async #computeStrip({ window, scenes, bytes }: TileTask, top: number): Promise<void> {
+  async #computeStrip(task: TileTask, top: number): Promise<void> {
+    const { window } = task;
     const { halo, grid, stripRows: rows } = this.#setup;
     const strip = { ...window, row: window.row + top, rows: Math.min(rows, window.rows - top) };
-    const region = { column: strip.column - halo, row: strip.row - halo, columns: strip.columns + 2 * halo, rows: strip.rows + 2 * halo };
-    await this.#planes.load(region, scenes, bytes);
+    const region = await this.#load(strip, task);
     const first = top * window.columns;
     const pixels = strip.rows * window.columns;
     const targets = this.#targets.map((target) => target.subarray(first, first + pixels));

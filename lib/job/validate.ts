@@ -1,8 +1,10 @@
 /** From an unknown document to a job spec, or to one error that lists everything wrong with it. */
 import * as z from 'zod';
 import { nearestName } from '../base/nearest.ts';
+import { codeKind, moduleEndings, namedKinds, operationKinds, runtimeOf } from './operation-kind.ts';
 import { jsonPath, throwProblems, type Problem } from './problems.ts';
-import { jobSpec, type JobInput, type JobSpec } from './spec.ts';
+import { resultFormat } from './result-format.ts';
+import { jobSpec, resultFormats, resultMerges, type JobInput, type JobSpec } from './spec.ts';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -123,33 +125,13 @@ function expectedName(expected: string): string {
 /** Problems that no single field shows. */
 function crossFieldProblems(job: JobSpec): Problem[] {
   const problems: Problem[] = [];
-  const outputs = Object.keys(job.outputs);
-  const { expression, copy } = job.operation;
-  if ((expression === undefined) === (copy === undefined)) {
-    problems.push({ path: '$.operation', message: `wanted either expression or copy, found ${expression === undefined ? 'neither' : 'both'}` });
+  const kinds = namedKinds(job.operation);
+  if (kinds.length !== 1) {
+    problems.push({ path: '$.operation', message: `wanted one of ${operationKinds.join(', ')}; found ${kinds.length === 0 ? 'none' : kinds.join(' and ')}` });
   }
-  const kind = expression === undefined ? 'copy' : 'expression';
-  const results = Object.keys({ ...expression, ...copy });
   const inputs = Object.keys(job.inputs);
-  for (const name of outputs) {
-    if (!results.includes(name)) {
-      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; ${kind === 'copy' ? 'copies' : 'expressions'} are ${results.join(', ')}` });
-    }
-  }
-  for (const name of results) {
-    if (!outputs.includes(name)) {
-      const near = nearestName(name, outputs);
-      problems.push({
-        path: jsonPath(['operation', kind, name]),
-        message: `no output of this name; outputs are ${outputs.join(', ')}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
-      });
-    }
-  }
-  for (const name of Object.keys(job.operation.parameters)) {
-    if (inputs.includes(name)) {
-      problems.push({ path: jsonPath(['operation', 'parameters', name]), message: 'an input has the same name' });
-    }
-  }
+  const { copy } = job.operation;
+  problems.push(...(codeKind(job.operation) === undefined ? pixelProblems(job) : codeProblems(job)));
   for (const [output, input] of Object.entries(copy ?? {})) {
     if (!inputs.includes(input)) problems.push({ path: jsonPath(['operation', 'copy', output]), message: `no input ${JSON.stringify(input)}; inputs are ${inputs.join(', ')}` });
   }
@@ -159,6 +141,74 @@ function crossFieldProblems(job: JobSpec): Problem[] {
   if (like !== undefined && !inputs.includes(like)) {
     problems.push({ path: '$.grid.like', message: `no input ${JSON.stringify(like)}; inputs are ${inputs.join(', ')}` });
   }
+  return problems;
+}
+
+/** Of expressions and copies: each output has one, and nothing is asked for that they don't have. */
+function pixelProblems(job: JobSpec): Problem[] {
+  const problems: Problem[] = [];
+  const { expression, copy, parameters } = job.operation;
+  const outputs = Object.keys(job.outputs);
+  const kind = expression === undefined ? 'copy' : 'expression';
+  const made = Object.keys({ ...expression, ...copy });
+  if (outputs.length === 0) return [{ path: '$.outputs', message: 'wanted at least one output' }];
+  for (const name of outputs) {
+    if (!made.includes(name)) {
+      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; ${kind === 'copy' ? 'copies' : 'expressions'} are ${made.join(', ')}` });
+    }
+    if (job.outputs[name]?.bands !== undefined) problems.push({ path: jsonPath(['outputs', name, 'bands']), message: `has a meaning for functions, models and commands; ${kind === 'copy' ? 'a copy has the bands of its input' : 'there is one band for each expression'}` });
+  }
+  for (const name of made) {
+    if (!outputs.includes(name)) {
+      const near = nearestName(name, outputs);
+      problems.push({
+        path: jsonPath(['operation', kind, name]),
+        message: `no output of this name; outputs are ${outputs.join(', ')}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`,
+      });
+    }
+  }
+  for (const [name, value] of Object.entries(parameters)) {
+    const path = jsonPath(['operation', 'parameters', name]);
+    if (typeof value !== 'number') problems.push({ path, message: `wanted number, found ${show(value)}` });
+    if (Object.hasOwn(job.inputs, name)) problems.push({ path, message: 'an input has the same name' });
+  }
+  if (job.results !== undefined) problems.push({ path: '$.results', message: `wanted a function, model or command, whose results these are; found ${kind === 'copy' ? 'copies' : 'expressions'}` });
+  for (const field of codeFields) if (isGiven(job.operation[field])) problems.push({ path: `$.operation.${field}`, message: 'has a meaning for functions, models and commands only' });
+  return problems;
+}
+
+/** Fields that belong to code. */
+const codeFields = ['function', 'lists', 'requirements', 'credentials', 'serial'] as const;
+
+/** Whether a field of the operation says something else than its default. */
+function isGiven(value: JobSpec['operation'][(typeof codeFields)[number]]): boolean {
+  return value !== undefined && value !== false && (typeof value !== 'object' || Object.keys(value).length > 0);
+}
+
+/** Of functions, models and commands. */
+function codeProblems(job: JobSpec): Problem[] {
+  const problems: Problem[] = [];
+  const { module, function: called, lists, serial, command } = job.operation;
+  const names = [...Object.keys(job.inputs), ...Object.keys(job.outputs)];
+  const runtime = module === undefined ? undefined : runtimeOf(module);
+  if (module !== undefined && runtime === undefined) problems.push({ path: '$.operation.module', message: `wanted a file that ends in ${moduleEndings.map((ending) => `.${ending}`).join(', ')}; found ${JSON.stringify(module)}` });
+  if (runtime === 'python' && called === undefined && module?.endsWith('.pkl') === false) problems.push({ path: '$.operation.function', message: 'missing; wanted the name of a function of the Python module' });
+  if (module === undefined && called !== undefined) problems.push({ path: '$.operation.function', message: 'has a meaning with module only' });
+  if (serial && module === undefined) problems.push({ path: '$.operation.serial', message: 'has a meaning with module only' });
+  if (command?.[0]?.trim() === '') problems.push({ path: '$.operation.command[0]', message: 'wanted the name of a program, found an empty one' });
+  for (const [list, members] of Object.entries(lists)) {
+    const path = jsonPath(['operation', 'lists', list]);
+    if (module === undefined) problems.push({ path, message: 'has a meaning with module only' });
+    if (names.includes(list)) problems.push({ path, message: 'an input or output has the same name' });
+    const unknown = members.filter((member) => !names.includes(member));
+    if (unknown.length > 0) problems.push({ path, message: `no input or output ${unknown.map((name) => JSON.stringify(name)).join(', ')}; there are ${names.join(', ')}` });
+    const kinds = new Set(members.map((member) => Object.hasOwn(job.inputs, member)));
+    if (kinds.size > 1) problems.push({ path, message: 'wanted either inputs or outputs, found both' });
+  }
+  if (Object.keys(job.outputs).length === 0 && job.results === undefined) problems.push({ path: '$.outputs', message: 'wanted at least one output, or results' });
+  const { results } = job;
+  if (typeof results?.merge === 'object' && module === undefined) problems.push({ path: '$.results.merge', message: `a function merge(a, b) is one of the module; wanted module, or one of ${resultMerges.join(', ')}` });
+  if (results !== undefined && resultFormat(results) === undefined) problems.push({ path: '$.results.format', message: `missing, and ${JSON.stringify(results.href)} doesn't tell: wanted ${resultFormats.join(', ')}` });
   return problems;
 }
 

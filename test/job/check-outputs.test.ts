@@ -1,8 +1,8 @@
 /** What is said of outputs before any work begins. Would catch: a combination that fails only in a worker, or a sound one that is refused. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkCopies, checkOperationAndOutputs } from '../../lib/job/check-outputs.ts';
-import { checkNodata, planOutput, type CopiedInput } from '../../lib/job/plan-output.ts';
+import { checkLateTypes, checkOperationAndOutputs } from '../../lib/job/check-outputs.ts';
+import { checkNodata, expressed, planOutput, type CopiedInput } from '../../lib/job/plan-output.ts';
 import type { Problem } from '../../lib/job/problems.ts';
 import { parseJobSpec } from '../../lib/job/validate.ts';
 
@@ -24,7 +24,7 @@ function problemsOf({ output, bands = 1, copied }: Wishes): string[] {
   const expressions = checkOperationAndOutputs(job, { a: bands }, problems);
   const { o } = job.outputs;
   assert.ok(o !== undefined);
-  if (copied !== undefined) checkCopies(job, [planOutput('o', o, expressions.get('o') ?? [], [], { ...plain, ...copied })], problems);
+  if (copied !== undefined) checkLateTypes(job, [planOutput('o', o, expressed(expressions.get('o') ?? [], []), { ...plain, ...copied })], problems);
   return problems.map(({ path, message }) => `${path}: ${message}`);
 }
 
@@ -34,7 +34,7 @@ function planned({ output, bands = 1, copied }: Wishes): ReturnType<typeof planO
   const expressions = checkOperationAndOutputs(job, { a: bands }, []);
   const { o } = job.outputs;
   assert.ok(o !== undefined);
-  return planOutput('o', o, expressions.get('o') ?? [], [], copied && { ...plain, ...copied });
+  return planOutput('o', o, expressed(expressions.get('o') ?? [], []), copied && { ...plain, ...copied });
 }
 
 const sound: readonly Wishes[] = [
@@ -67,8 +67,8 @@ const refused: readonly (readonly [Wishes, RegExp])[] = [
   [{ output: { compression: 'none', predictor: 3 } }, /^\$\.outputs\.o\.predictor: without compression there is nothing to predict; wanted 1, found 3$/],
   [{ output: { predictor: 2 }, copied: { dtype: 'float64' } }, /^\$\.outputs\.o\.predictor: 2 is for integers; float64 takes 1 or 3$/],
   [{ output: { nodata: 300 }, copied: { dtype: 'uint8' } }, /^\$\.outputs\.o\.nodata: uint8 can't hold 300; wanted a whole number from 0 to 255$/],
-  [{ output: { scale: [1, 2] }, bands: 3 }, /^\$\.outputs\.o\.scale: wanted 3, one for each expression; found 2$/],
-  [{ output: { offset: [1] }, bands: 2, copied: {} }, /^\$\.outputs\.o\.offset: wanted 2, one for each expression; found 1$/],
+  [{ output: { scale: [1, 2] }, bands: 3 }, /^\$\.outputs\.o\.scale: wanted 3, one a band; found 2$/],
+  [{ output: { offset: [1] }, bands: 2, copied: {} }, /^\$\.outputs\.o\.offset: wanted 2, one a band; found 1$/],
   [{ output: { dtype: 'uint8', colorTable: { 1: '#ffffff' } }, bands: 3 }, /^\$\.outputs\.o\.colorTable: wanted one band of uint8 or uint16, found 3 of uint8$/],
   [{ output: { dtype: 'int16', colorTable: { 1: '#ffffff' } } }, /^\$\.outputs\.o\.colorTable: wanted one band of uint8 or uint16, found 1 of int16$/],
   [{ output: { dtype: 'uint8', colorTable: { 256: '#ffffff' } } }, /^\$\.outputs\.o\.colorTable\["?256"?\]: wanted a value of uint8, 0 to 255, found 256$/],

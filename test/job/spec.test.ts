@@ -149,7 +149,7 @@ void describe('job spec', () => {
       name: 'job',
       inputs: { a: 'a.tif' },
       grid: { footprint: 'intersection', tileSize: 1024, halo: 0, maxPixels: 1e11 },
-      operation: { expression: { out: 'a[1]' }, parameters: {}, kernels: {}, nodata: 'mask' },
+      operation: { expression: { out: 'a[1]' }, parameters: {}, kernels: {}, lists: {}, requirements: [], credentials: false, tileTimeout: '10m', serial: false },
       outputs: { out: { href: 'out.tif', compression: 'deflate', predictor: 'auto', blockSize: 512, statistics: true } },
       compute: { tilesPerTask: 'auto' },
       tolerateFailures: { percentage: 0 },

@@ -1,0 +1,111 @@
+/**
+ * Before the fan-out: the code is stored under the run prefix, and tried on the first tile, so that a mistake costs one tile and not ten thousand tasks. What it makes
+ * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
+ */
+import { createHash } from 'node:crypto';
+import { TilefanError } from '../base/errors.ts';
+import { bundleModule } from '../code/bundle.ts';
+import { findPython } from '../code/find-python.ts';
+import { modelHalo } from '../code/model/chips.ts';
+import { modelFacts } from '../code/model/model-facts.ts';
+import { modelPlan } from '../code/model/model-plan.ts';
+import { checkRequirements } from '../code/requirements.ts';
+import type { ObjectReader, Store } from '../store/store.ts';
+import { OneTile } from './one-tile.ts';
+import { codeHref, runtimeOf } from './operation-kind.ts';
+import { modelSetup } from './plan-code-setup.ts';
+import { plan as planSchema, runFiles, type Plan, type PlanCode } from './plan.ts';
+import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
+import { problemOf, throwProblems } from './problems.ts';
+import { encodeDocument, readDocument } from './records.ts';
+
+export interface PrepareEnvironment {
+  readonly env: NodeJS.ProcessEnv;
+  /** Gives the trial up. */
+  readonly signal: AbortSignal;
+}
+
+/** The tile that code is tried on: its first outputs decide what types outputs have, as in RIOS. */
+const trialTile = { column: 0, row: 0 };
+
+/** The plan that a worker tries the code with. @throws DataError RECORD_BROKEN */
+export async function readTrialPlan(reader: ObjectReader, run: string): Promise<Plan> {
+  const found = await readDocument(reader, trialPlanHref(run), planSchema);
+  if (found === undefined) throw new Error(`${trialPlanHref(run)} is not there`);
+  return found;
+}
+
+/**
+ * Stores the code of a plan and tries it. Doing it again gives what came of it the first time.
+ * @param plan made without knowing what the code makes
+ * @throws JobError PLAN_REFUSED naming what is wrong with the code's file; REQUIREMENT_MISSING; whatever the code's processes throw on the tile
+ */
+export async function prepareCode(store: Store, plan: Plan, { env, signal }: PrepareEnvironment): Promise<PreparedCode> {
+  const run = plan.state.run.href;
+  const earlier = await readPrepared(store, run);
+  if (earlier !== undefined) return earlier;
+  const { operation } = plan.job;
+  const python = async (): Promise<string> => await findPython(env);
+  await checkRequirements(operation.requirements, { python, env });
+  const { code, model } = await storeCode(store, plan);
+  const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
+  const { outputs, seconds } = await tryTile(store, trial, env, signal);
+  const prepared: PreparedCode = { code, outputs, halo: model.halo, seconds, tile: [trialTile.column, trialTile.row] };
+  await store.put(preparedHref(run), encodeDocument(prepared), { contentType: 'application/json', createFolders: true });
+  return prepared;
+}
+
+async function tryTile(store: Store, trial: Plan, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Pick<PreparedCode, 'outputs' | 'seconds'>> {
+  const tile = await OneTile.open(store, trial, trialTile, env);
+  const stop = (): void => void tile.close();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const started = performance.now();
+    const reply = await tile.probe();
+    const outputs = Object.fromEntries(trial.outputs.map(({ name }, i) => [name, reply.outputs[i] ?? { dtype: 'float32' as const, bands: 1 }]));
+    return { outputs, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await tile.close();
+  }
+}
+
+/** What the file of a model tells without running it. */
+interface ModelNeeds {
+  readonly halo: number;
+  readonly bands: Readonly<Record<string, number>>;
+}
+
+const noModel: ModelNeeds = { halo: 0, bands: {} };
+
+/** Puts the code under the run prefix, named after its content. */
+async function storeCode(store: Store, plan: Plan): Promise<{ readonly code: PlanCode; readonly model: ModelNeeds }> {
+  const { operation } = plan.job;
+  const href = codeHref(operation);
+  if (href === undefined) return { code: { kind: 'command', runtime: null, href: null, sha256: null }, model: noModel };
+  const runtime = operation.module === undefined ? 'node' : (runtimeOf(operation.module) ?? 'node');
+  try {
+    const { bytes, sha256, extension } = operation.module !== undefined && runtime === 'node' ? await bundleModule(href, store) : await asItIs(store, href);
+    const model = operation.model === undefined ? noModel : modelNeeds(plan, bytes);
+    const stored = `${plan.state.run.href}${runFiles.code}${sha256}${extension}`;
+    await store.put(stored, bytes, { ifAbsent: true, createFolders: true });
+    return { code: { kind: operation.module === undefined ? 'model' : 'module', runtime, href: stored, sha256 }, model };
+  } catch (error) {
+    if (!(error instanceof TilefanError) || error.retryable) throw error;
+    throwProblems('PLAN_REFUSED', "the job can't run", [problemOf(operation.module === undefined ? '$.operation.model' : '$.operation.module', error)]);
+    throw error;
+  }
+}
+
+async function asItIs(reader: ObjectReader, href: string): Promise<{ readonly bytes: Uint8Array; readonly sha256: string; readonly extension: string }> {
+  const bytes = await reader.readAll(href);
+  return { bytes, sha256: createHash('sha256').update(bytes).digest('hex'), extension: /\.[a-z]+$/i.exec(href)?.[0]?.toLowerCase() ?? '' };
+}
+
+function modelNeeds({ job, inputs, outputs, tileSize }: Plan, bytes: Uint8Array): ModelNeeds {
+  const setup = modelSetup(job.operation.model);
+  if (setup === null) return noModel;
+  const facts = modelFacts(bytes);
+  const planned = modelPlan(setup, facts, inputs, outputs.map(({ name }) => name));
+  return { halo: modelHalo(setup, facts, tileSize), bands: Object.fromEntries(planned.outputs.flatMap(({ bands }, i): [string, number][] => (bands === null ? [] : [[outputs[i]?.name ?? '', bands]]))) };
+}
