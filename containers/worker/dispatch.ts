@@ -36,5 +36,11 @@ export async function workOn(line: ManifestLine, { store, run, signal, early, on
     await runPyramidTask(line, { plan, store, signal });
     return;
   }
+  if ('merge' in line) {
+    const { openCodeMerger } = await import('../../lib/job/results/code-merger.ts');
+    const { runMergeTask } = await import('../../lib/job/results/merge-task.ts');
+    await runMergeTask({ plan, store, signal, openMerger: () => openCodeMerger(store, plan) });
+    return;
+  }
   await workOnTiles(line, { plan, store, signal, early, onProgress });
 }

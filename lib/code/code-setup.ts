@@ -43,6 +43,8 @@ export interface CodeSetup {
   readonly lists: Readonly<Record<string, readonly string[]>>;
   /** One process, tiles in row order; what the function leaves in otherargs stays from tile to tile. */
   readonly serial: boolean;
+  /** The function is `merge(a, b)`: it makes one result of two, and gets no tiles. */
+  readonly merges?: boolean;
   readonly inputs: readonly CodeInput[];
   readonly outputs: readonly CodeOutput[];
   readonly grid: {
@@ -77,6 +79,12 @@ export interface CodeCall {
   readonly outputs: readonly { readonly offset: number }[];
   /** Only finds out what the function makes: bands and dtype are not checked and nothing is copied. */
   readonly probe: boolean;
+}
+
+/** Results of tiles, for a function that merges: the first with the second, what comes of it with the third, and so on. Two at least. */
+export interface MergeCall {
+  readonly id: number;
+  readonly values: readonly unknown[];
 }
 
 /** What came of a tile; its outputs lie in the shared file. */

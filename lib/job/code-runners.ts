@@ -80,8 +80,8 @@ function sharedBytes({ tileSize, halo, inputs, outputs }: Plan, program: Express
   return Math.max(1, codeArrayBytes(program, tileSize, halo) + paddingBytes * (2 * inputs.length + outputs.length));
 }
 
-/** The code as a file of its own name: what tracebacks show. */
-async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, name: string, folder: string): Promise<string> {
+/** The code as a file of its own name: what tracebacks show. @throws DataError CODE_CHANGED */
+export async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, name: string, folder: string): Promise<string> {
   if (href === null) return '';
   const bytes = await reader.readAll(href);
   const found = createHash('sha256').update(bytes).digest('hex');

@@ -95,6 +95,18 @@ export const runRecord = z.object({
       bigTiff: z.boolean(),
     }),
   ),
+  /** What became of the values that a function returned for each tile; null where the job has no results. */
+  results: z
+    .object({
+      href: z.string(),
+      format: z.string(),
+      rows: z.int(),
+      bytes: z.number(),
+      /** Tiles that failed, which the job tolerates: how many, and the first of them. */
+      missing: z.object({ tiles: z.int(), first: z.array(z.array(z.int())) }),
+    })
+    .nullable()
+    .default(null),
   errors: z.array(z.object({ batch: z.int(), error: errorRecord })),
 });
 export type RunRecord = z.infer<typeof runRecord>;

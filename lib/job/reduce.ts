@@ -9,12 +9,13 @@ import type { Assembly, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
-import { encodeManifest, type PyramidLine } from './manifest.ts';
+import { encodeManifest, type MergeLine, type PyramidLine } from './manifest.ts';
 import { planParts } from './merge-layout.ts';
 import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
 import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
+import { mergeResults, resultsFinished, type MergedResults } from './results/reduce-results.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
 
@@ -35,9 +36,9 @@ const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
  */
 export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
   const plan = await readPlan(store, state.run.href);
-  if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
+  if ((await finishedRecord(store, plan)) !== undefined && (await resultsFinished(store, plan))) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];
-  const lines: PyramidLine[] = [];
+  const lines: (PyramidLine | MergeLine)[] = [];
   for (const output of plan.outputs) {
     const merging = new OutputMerge(store, plan, output, state.pass, deadline);
     const result = await merging.run(lines.length === 0);
@@ -46,14 +47,22 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
     if ('lines' in result) lines.push(...result.lines);
     else merged.push(result);
   }
+  let results: MergedResults | undefined;
+  if (plan.job.results !== undefined) {
+    const goesOn = (): boolean => deadline() >= handOverMs;
+    const result = await mergeResults({ store, plan, results: plan.job.results, runPass: state.pass, goesOn, writes: lines.length === 0 });
+    if (result === 'later') return { ...state, status: 'MERGING' };
+    if ('lines' in result) lines.push(...result.lines);
+    else results = result;
+  }
   if (lines.length > 0) return await sendWorkers(store, plan, state, lines);
-  const record = await writeRunRecord(store, plan, merged);
+  const record = await writeRunRecord(store, plan, merged, results);
   onFinished?.(record);
   return { ...state, status: 'DONE' };
 }
 
 /** One more pass of workers. Whatever the job tolerates, no task of it may fail: overviews would have holes where there are pixels. */
-async function sendWorkers(store: Store, plan: Plan, state: RunState, lines: readonly PyramidLine[]): Promise<ReduceResult> {
+async function sendWorkers(store: Store, plan: Plan, state: RunState, lines: readonly (PyramidLine | MergeLine)[]): Promise<ReduceResult> {
   const pass = state.pass + 1;
   const href = `${plan.state.run.href}${runFiles.manifest(pass)}`;
   await store.put(href, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });

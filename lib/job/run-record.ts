@@ -3,8 +3,9 @@ import pLimit from 'p-limit';
 import { toJsonNumber } from '../base/json-number.ts';
 import { standardDeviation, type Statistics } from '../raster/statistics.ts';
 import type { Store } from '../store/store.ts';
-import { firstConversion, passNumbers } from './manifest.ts';
+import { firstConversion, mergeBatch, passNumbers, trialNumber } from './manifest.ts';
 import { levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
+import type { MergedResults } from './results/reduce-results.ts';
 import { batchRecord, encodeDocument, readDocument, type BatchRecord, type RunRecord } from './records.ts';
 import { batchCount, tileCount } from './tiling.ts';
 
@@ -22,7 +23,7 @@ const concurrency = 32;
 /** Errors in the record, at most; each batch has its own record with all of its attempts. */
 const maxErrors = 100;
 
-export async function writeRunRecord(store: Store, plan: Plan, merged: readonly MergedOutput[]): Promise<RunRecord> {
+export async function writeRunRecord(store: Store, plan: Plan, merged: readonly MergedOutput[], mergedResults?: MergedResults): Promise<RunRecord> {
   const tiling = tilingOf(plan);
   const total = batchCount(tiling);
   const limit = pLimit(concurrency);
@@ -44,7 +45,7 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
     grid: { columns: plan.grid.columns, rows: plan.grid.rows, epsg: plan.grid.epsg },
     tiles: {
       total: tileCount(tiling),
-      done: Math.min(...merged.map(({ tilesDone }) => tilesDone)),
+      done: Math.min(...[...merged, ...(mergedResults === undefined ? [] : [mergedResults])].map(({ tilesDone }) => tilesDone)),
       computed: attempts.reduce((sum, { tilesComputed }) => sum + tilesComputed, 0),
       reused: attempts.reduce((sum, { tilesReused }) => sum + tilesReused, 0),
     },
@@ -55,6 +56,7 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
     },
     passes: await describePasses(store, plan),
     outputs: merged.map((each) => describeOutput(plan, each)),
+    results: mergedResults?.record ?? null,
     errors: errorsOf(records).slice(0, maxErrors),
   };
   await store.put(`${plan.state.run.href}${runFiles.record}`, encodeDocument(record), { contentType: 'application/json', createFolders: true });
@@ -70,12 +72,18 @@ async function describePasses(store: Store, plan: Plan): Promise<RunRecord['pass
   }
   const limit = pLimit(concurrency);
   const found = await Promise.all(hrefs.map(({ batch, href }) => limit(async () => ({ batch, record: await readDocument(store, href, batchRecord) }))));
-  const passes = Map.groupBy(found, ({ batch }) => Math.floor(batch / passNumbers));
-  return [...passes].toSorted(([a], [b]) => a - b).map(([pass, tasks]) => ({
-    pass: pass === 0 ? 'conversion' : `overviews-${String(pass)}`,
+  const passes = Map.groupBy(found.toSorted((a, b) => a.batch - b.batch), ({ batch }) => passName(batch));
+  return [...passes].map(([pass, tasks]) => ({
+    pass,
     tasks: tasks.length,
     retried: tasks.flatMap(({ batch, record }) => (record !== undefined && record.attempts.length > 1 ? [{ batch, attempts: record.attempts.length }] : [])),
   }));
+}
+
+function passName(batch: number): string {
+  if (batch === trialNumber) return 'trial';
+  if (batch === mergeBatch) return 'results';
+  return batch < passNumbers ? 'conversion' : `overviews-${String(Math.floor(batch / passNumbers))}`;
 }
 
 function errorsOf(records: readonly BatchRecord[]): RunRecord['errors'] {

@@ -113,7 +113,7 @@ const tailBytes = 16 * 1024;
  * @param expectedBytes how long the index is likely to be, with its footer: so much is read at once
  * @throws DataError SEGMENT_BROKEN, naming the segment
  */
-export async function readSegmentValues(reader: ObjectReader, stat: ObjectStat, expectedBytes = tailBytes): Promise<SegmentValues> {
+export async function readSegmentValues(reader: Pick<ObjectReader, 'readInto'>, stat: ObjectStat, expectedBytes = tailBytes): Promise<SegmentValues> {
   const broken = (what: string): DataError =>
     new DataError('SEGMENT_BROKEN', `${stat.href} is not a whole segment: ${what}`, { where: { segment: stat.href } });
   if (stat.size < footerBytes) throw broken(`it has ${String(stat.size)} bytes, wanted ${String(footerBytes)} at least`);

@@ -42,6 +42,7 @@ function prefixWith(run: string, failed: readonly number[] = []): string {
     batches: { total: 4, failed: [...failed], retried: [] },
     passes: [],
     outputs: [{ name: 'o', href: 's3://out/o.tif', bytes: 2048, bands: [{ name: null, statistics: null }], overviews: 1, bigTiff: false }],
+    results: null,
     errors: [],
   };
   writeFileSync(space.path(`runs/${run}/run.json`), JSON.stringify(record));

@@ -1,0 +1,47 @@
+/** The user's own function that merges results, in a process for user code like the one that its functions over tiles run in. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OperationError } from '../../base/errors.ts';
+import { CodeProcess } from '../../code/code-process.ts';
+import { makeSharedFile } from '../../code/shared-file.ts';
+import { basename } from '../../store/href.ts';
+import type { ObjectReader } from '../../store/store.ts';
+import { localCopy } from '../code-runners.ts';
+import { codeHref } from '../operation-kind.ts';
+import { codeSetupOf } from '../plan-code-setup.ts';
+import type { Plan } from '../plan.ts';
+import { parseDuration } from '../quantities.ts';
+import type { ValueMerger } from './merge-task.ts';
+
+/**
+ * Makes ready; the process starts with the first values.
+ * @throws DataError CODE_CHANGED; OperationError RESULTS_MERGE for a job that has no such function
+ */
+export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: NodeJS.ProcessEnv = process.env): Promise<ValueMerger> {
+  const { code, job } = plan;
+  const merge = job.results?.merge;
+  if (code === null || code.runtime === null || typeof merge !== 'object') throw new OperationError('RESULTS_MERGE', 'the job has no function of its own that merges results');
+  const root = await mkdtemp(join(tmpdir(), 'tilefan-merge-'));
+  const path = await localCopy(reader, code, basename(codeHref(job.operation) ?? 'code'), join(root, 'code'));
+  // No pixels go through it, but a process expects one.
+  const shared = makeSharedFile(1);
+  const runner = new CodeProcess({
+    setup: { ...codeSetupOf(plan, path, 1), function: merge.function, merges: true, serial: false, model: null },
+    runtime: code.runtime,
+    sharedFd: shared.fd,
+    scratch: join(root, 'scratch'),
+    credentials: job.operation.credentials,
+    timeoutSeconds: parseDuration(job.operation.tileTimeout),
+    env,
+  });
+  let id = 0;
+  return {
+    merge: async (values) => await runner.merge({ id: id++, values }),
+    async close() {
+      await runner.close();
+      shared.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** What is kept under the run prefix while results are merged and written, so that the next call goes on, and nothing is done twice. */
+import * as z from 'zod';
+import { TilefanError } from '../../base/errors.ts';
+import type { ObjectStat, Store } from '../../store/store.ts';
+
+/** Where it lies; no output can be called like that. */
+export const resultFiles = {
+  state: 'merge/results-state.json',
+  /** What the user's own function made of all results. */
+  value: 'merge/results-value.json',
+} as const;
+
+export const resultsState = z.object({
+  /** Names of the segments that count, in order; late ones, of a worker that was given up, are not in it. */
+  segments: z.array(z.string()),
+  /** The pass of the run in which a worker was last asked to merge these; null when none was. */
+  asked: z.int().nullable(),
+  /** Of an assembly under way. */
+  token: z.string().nullable(),
+  /** Calls that were too short to write everything, one after another. */
+  tooShort: z.int(),
+  /** The finished object; null while it is in the making. */
+  done: z.object({ bytes: z.number(), version: z.string(), rows: z.int() }).nullable(),
+});
+export type ResultsState = z.infer<typeof resultsState>;
+
+/** The one value, and which choice of segments it was made from. */
+export const resultsValue = z.object({
+  generation: z.string(),
+  /** Tiles that gave a value. */
+  tiles: z.int(),
+  value: z.unknown(),
+});
+
+/** Whether what an earlier call has finished is still there. */
+export async function resultsAreThere(store: Store, href: string, { done }: ResultsState): Promise<boolean> {
+  if (done === null) return false;
+  let stat: ObjectStat;
+  try {
+    stat = await store.stat(href);
+  } catch (error) {
+    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
+    throw error;
+  }
+  return stat.size === done.bytes && stat.version === done.version;
+}
