@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
-import { count, defaultWork, href, pair } from './arguments.ts';
+import { count, defaultWork, href, pair, tile } from './arguments.ts';
 import { addAwsCommands, addStackCommands } from './aws/commands.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
@@ -74,6 +74,32 @@ program
   .action(async (job: string, options) => {
     const { validate } = await import('./validate.ts');
     await validate(job, options);
+  });
+
+program
+  .command('try')
+  .description('run a job on one tile on this machine, and show its pixels, what its code prints and how it fails; no output is written')
+  .argument('<job>', 'the job spec: a JSON file, or its href')
+  .addOption(inputOption)
+  .addOption(outputOption)
+  .addOption(objectOption)
+  .addOption(new Option('--tile <COLUMN,ROW>', 'which tile, both from 0').argParser(tile).default({ column: 0, row: 0 }, '0,0'))
+  .option('--json', 'print a JSON document')
+  .action(async (job: string, options) => {
+    const { tryTile } = await import('./try.ts');
+    process.exitCode = await tryTile(job, options);
+  });
+
+program
+  .command('replay')
+  .description("compute a tile of a run once more on this machine, with the run's own code, inputs and parameters; nothing is written")
+  .argument('<run>', 'run id under --work, or the href of its run prefix')
+  .addOption(new Option('--tile <COLUMN,ROW>', 'which tile, both from 0 (default: the first that failed)').argParser(tile))
+  .addOption(workOption)
+  .option('--json', 'print a JSON document')
+  .action(async (run: string, options) => {
+    const { replay } = await import('./replay.ts');
+    process.exitCode = await replay(run, options);
   });
 
 program

@@ -3,13 +3,10 @@
  * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
  */
 import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { TilefanError } from '../base/errors.ts';
-import { bundleModule } from '../code/bundle.ts';
+import { codeEnvironment } from '../code/code-environment.ts';
 import { findPython } from '../code/find-python.ts';
-import { modelHalo } from '../code/model/chips.ts';
-import { modelFacts } from '../code/model/model-facts.ts';
-import { modelPlan } from '../code/model/model-plan.ts';
-import { checkRequirements } from '../code/requirements.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
 import { OneTile } from './one-tile.ts';
 import { codeHref, runtimeOf } from './operation-kind.ts';
@@ -45,8 +42,11 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   const earlier = await readPrepared(store, run);
   if (earlier !== undefined) return earlier;
   const { operation } = plan.job;
-  const python = async (): Promise<string> => await findPython(env);
-  await checkRequirements(operation.requirements, { python, env });
+  if (operation.requirements.length > 0) {
+    const { checkRequirements } = await import('../code/requirements/check-requirements.ts');
+    const python = plan.code?.runtime === 'python' ? (await findPython(env)).python : (env['TILEFAN_PYTHON'] ?? 'python3');
+    await checkRequirements(operation.requirements, { python, env: codeEnvironment(env, { scratch: tmpdir(), credentials: operation.credentials }) });
+  }
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
   const { outputs, seconds } = await tryTile(store, trial, env, signal);
@@ -85,8 +85,8 @@ async function storeCode(store: Store, plan: Plan): Promise<{ readonly code: Pla
   if (href === undefined) return { code: { kind: 'command', runtime: null, href: null, sha256: null }, model: noModel };
   const runtime = operation.module === undefined ? 'node' : (runtimeOf(operation.module) ?? 'node');
   try {
-    const { bytes, sha256, extension } = operation.module !== undefined && runtime === 'node' ? await bundleModule(href, store) : await asItIs(store, href);
-    const model = operation.model === undefined ? noModel : modelNeeds(plan, bytes);
+    const { bytes, sha256, extension } = operation.module !== undefined && runtime === 'node' ? await bundle(store, href) : await asItIs(store, href);
+    const model = operation.model === undefined ? noModel : await modelNeeds(plan, bytes);
     const stored = `${plan.state.run.href}${runFiles.code}${sha256}${extension}`;
     await store.put(stored, bytes, { ifAbsent: true, createFolders: true });
     return { code: { kind: operation.module === undefined ? 'model' : 'module', runtime, href: stored, sha256 }, model };
@@ -97,12 +97,25 @@ async function storeCode(store: Store, plan: Plan): Promise<{ readonly code: Pla
   }
 }
 
-async function asItIs(reader: ObjectReader, href: string): Promise<{ readonly bytes: Uint8Array; readonly sha256: string; readonly extension: string }> {
+interface StoredBytes {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly extension: string;
+}
+
+async function asItIs(reader: ObjectReader, href: string): Promise<StoredBytes> {
   const bytes = await reader.readAll(href);
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex'), extension: /\.[a-z]+$/i.exec(href)?.[0]?.toLowerCase() ?? '' };
 }
 
-function modelNeeds({ job, inputs, outputs, tileSize }: Plan, bytes: Uint8Array): ModelNeeds {
+/** Loaded for modules in TypeScript only. */
+async function bundle(store: Store, href: string): Promise<StoredBytes> {
+  const { bundleModule } = await import('../code/bundle.ts');
+  return await bundleModule(href, store);
+}
+
+async function modelNeeds({ job, inputs, outputs, tileSize }: Plan, bytes: Uint8Array): Promise<ModelNeeds> {
+  const [{ modelHalo }, { modelFacts }, { modelPlan }] = await Promise.all([import('../code/model/chips.ts'), import('../code/model/model-facts.ts'), import('../code/model/model-plan.ts')]);
   const setup = modelSetup(job.operation.model);
   if (setup === null) return noModel;
   const facts = modelFacts(bytes);

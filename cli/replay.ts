@@ -1,0 +1,57 @@
+/** `tilefan replay`: a tile of a run once more, on this machine, with the code, the inputs and the parameters of the run. Nothing is written. */
+import { JobError } from '../lib/base/errors.ts';
+import { OneTile } from '../lib/job/one-tile.ts';
+import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
+import { batchRecord, readDocument } from '../lib/job/records.ts';
+import { tileWindow } from '../lib/job/tiling.ts';
+import { displayHref, folderHref } from '../lib/store/href.ts';
+import { createStore } from '../lib/store/routing-store.ts';
+import type { Store } from '../lib/store/store.ts';
+import { catchInterrupts } from './interrupt.ts';
+import { userFolderHref, userHref } from './job-file.ts';
+import { runPrefix } from './local-run.ts';
+import { checkTile, reportTile, tileReportText } from './tile-report.ts';
+
+export interface ReplayOptions {
+  readonly work: string;
+  readonly tile?: { readonly column: number; readonly row: number };
+  readonly json?: boolean;
+}
+
+/**
+ * @param run its id under the work prefix, or the href of its run prefix
+ * @returns the exit code: 0, or that of what the tile failed with
+ */
+export async function replay(run: string, options: ReplayOptions): Promise<number> {
+  const store = createStore();
+  const interrupts = catchInterrupts();
+  try {
+    const prefix = run.includes('/') ? folderHref(userHref(run)) : runPrefix(userFolderHref(options.work), run);
+    const plan = await readPlan(store, prefix);
+    const place = options.tile ?? (await firstFailedTile(store, prefix));
+    if (place === undefined) throw new JobError('TILE_UNKNOWN', `no tile of ${displayHref(prefix)} is on record as failed; wanted --tile COLUMN,ROW`);
+    checkTile(plan, place);
+    const tile = await OneTile.open(store, plan, place);
+    interrupts.signal.addEventListener('abort', () => void tile.close(), { once: true });
+    try {
+      const report = await reportTile(plan, tile, place, tileWindow(tilingOf(plan), place.column, place.row));
+      process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
+      return report.error?.exitCode ?? 0;
+    } finally {
+      await tile.close();
+    }
+  } finally {
+    interrupts.close();
+    await store.close();
+  }
+}
+
+/** The tile that the record of a failed batch names, of the first such batch. */
+async function firstFailedTile(store: Store, prefix: string): Promise<{ readonly column: number; readonly row: number } | undefined> {
+  for await (const { href } of store.list(`${prefix}${runFiles.results}`)) {
+    const record = await readDocument(store, href, batchRecord);
+    const tile = record?.error?.where['tile'];
+    if (Array.isArray(tile)) return { column: Number(tile[0]), row: Number(tile[1]) };
+  }
+  return undefined;
+}
