@@ -198,14 +198,14 @@ function argmax(row: Float64Array, bands: number, columns: number): void {
   }
 }
 
-/** As expressions are stored: whole numbers rounded half to even and saturated, NaN as the nodata value. */
+/** As expressions are stored: whole numbers rounded half to even and saturated, NaN as the nodata value; floats as they are. */
 function storeRow(target: TileArray, at: number, values: Float64Array, from: number, length: number, { dtype, nodata }: CodeOutput): void {
   const whole = !isFloat(dtype);
   const { min, max } = dtypeFacts(dtype);
-  const missing = nodata === null ? (whole ? 0 : NaN) : fromJsonNumber(nodata);
+  const missing = nodata === null ? 0 : fromJsonNumber(nodata);
   for (let x = 0; x < length; x++) {
     const value = values[from + x] as number;
-    if (Number.isNaN(value)) target[at + x] = missing;
-    else target[at + x] = whole ? wholeNumber(value, min, max) : value;
+    if (!whole) target[at + x] = value;
+    else target[at + x] = Number.isNaN(value) ? missing : wholeNumber(value, min, max);
   }
 }

@@ -59,7 +59,7 @@ export class ModelSession {
    * @throws OperationError MODEL_FAILED
    */
   async run(inputs: readonly FedTensor[], outputs: readonly string[]): Promise<GivenTensor[]> {
-    const feeds = Object.fromEntries(inputs.map(({ name, type, data, dims }) => [name, new this.Tensor(type, data as never, dims)]));
+    const feeds = Object.fromEntries(inputs.map(({ name, type, data, dims }) => [name, readable(new this.Tensor(type, data as never, dims), data)]));
     try {
       const given = await this.session.run(feeds, [...new Set(outputs)]);
       return outputs.map((name) => {
@@ -71,6 +71,15 @@ export class ModelSession {
       throw new OperationError('MODEL_FAILED', `the model failed on ${dims}: ${firstLine(error)}`, { cause: error, where: { kind: 'function' } });
     }
   }
+}
+
+/**
+ * The binding takes a Float16Array for one without bytes; the same bytes as a Uint16Array it reads, but the class Tensor makes a Float16Array of one.
+ * https://github.com/microsoft/onnxruntime/issues/26791, https://github.com/microsoft/onnxruntime/pull/32323
+ */
+function readable(tensor: Tensor, data: FedArray): Tensor {
+  if (data instanceof Float16Array) Object.assign(tensor, { cpuData: new Uint16Array(data.buffer, data.byteOffset, data.length) });
+  return tensor;
 }
 
 function loadError(code: string, message: string, cause: unknown): JobError {
