@@ -15,6 +15,7 @@ import type { Scenario } from './scenario.ts';
 import { findPeers, outFolder, type Setting } from './setting.ts';
 import { floor } from './scenarios/floor.ts';
 import { focal } from './scenarios/focal.ts';
+import { functions } from './scenarios/functions.ts';
 import { memory } from './scenarios/memory.ts';
 import { mosaic } from './scenarios/mosaic.ts';
 import { ndvi } from './scenarios/ndvi.ts';
@@ -24,7 +25,7 @@ import { startup } from './scenarios/startup.ts';
 import { subsetNdvi } from './scenarios/subset.ts';
 import { threads } from './scenarios/threads.ts';
 
-const scenarios: readonly Scenario[] = [ndvi, floor, subsetNdvi, threads, focal, mosaic, startup, s3, memory, scaling];
+const scenarios: readonly Scenario[] = [ndvi, floor, subsetNdvi, threads, focal, functions, mosaic, startup, s3, memory, scaling];
 
 const { values } = parseArgs({
   options: {

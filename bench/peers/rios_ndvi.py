@@ -6,8 +6,9 @@ import os
 import sys
 
 sys.path.insert(0, os.environ.get('RIOS_DIR', ''))
-import numpy
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../functions'))
 from osgeo import gdal
+from ndvi import ndvi
 from rios import applier
 
 gdal.UseExceptions()
@@ -17,17 +18,7 @@ gdal.SetConfigOption('GDAL_NUM_THREADS', '2')
 infiles = applier.FilenameAssociations()
 outfiles = applier.FilenameAssociations()
 infiles.scene = scene
-outfiles.ndvi = out
-
-
-def ndvi(info, inputs, outputs):
-    red = inputs.scene[2].astype(numpy.float32)
-    nir = inputs.scene[3].astype(numpy.float32)
-    total = nir + red
-    valid = total > 0
-    result = numpy.full(total.shape, -9999, numpy.float32)
-    numpy.divide(nir - red, total, out=result, where=valid)
-    outputs.ndvi = result[None]
+outfiles.out = out
 
 
 controls = applier.ApplierControls()
