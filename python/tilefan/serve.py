@@ -1,0 +1,84 @@
+"""The conversation with the worker: a setup, then tiles, until fd 3 ends."""
+import gc
+import json
+import os
+
+from .failures import Failure, Source, describe
+from .process import Prints, end_with_parent, limit_memory, move_channel
+from .shared_memory import SharedFile
+from .tile import Tiles
+from .user_function import load
+
+
+def write_line(fd, text):
+    data = memoryview((text + '\n').encode('utf-8', 'backslashreplace'))
+    at = 0
+    while at < len(data):
+        at += os.write(fd, data[at:at + 1048576])
+
+
+class Conversation:
+    def __init__(self):
+        end_with_parent()
+        self.requests = os.fdopen(move_channel(3), 'rb')
+        self.replies = move_channel(4)
+        self.shared = SharedFile(move_channel(5))
+        self.prints = Prints()
+
+    def reply(self, text):
+        self.prints.flush()
+        write_line(self.replies, text)
+
+    def fail(self, failure, call_id=None):
+        record = failure.record()
+        self.reply(json.dumps({'error': record if call_id is None else {'id': call_id, **record}}))
+
+    def start(self, setup):
+        """Loads the function. @returns None when that failed"""
+        source = Source(setup['code'])
+        try:
+            if setup.get('memoryBytes'):
+                limit_memory(int(setup['memoryBytes']))
+            user = load(setup['code'], setup.get('function'), source)
+            return Tiles(setup, user, self.shared, source)
+        except Failure as failure:
+            self.fail(failure)
+        except BaseException as error:
+            self.fail(describe(error, 'load', source))
+        return None
+
+    def answer(self, tiles, call):
+        try:
+            result, outputs = tiles.run(call)
+        except Failure as failure:
+            self.fail(failure, call['id'])
+            if failure.kind == 'memory':
+                gc.collect()
+        except BaseException as error:
+            # Of this package, or of a value of the user's that fails when it is looked at.
+            self.fail(describe(error, 'function', tiles.source, tiles.user.name), call['id'])
+        else:
+            said = '' if result is None else '"result":%s,' % result
+            self.reply('{"done":{"id":%s,%s"outputs":%s}}' % (json.dumps(call['id']), said, json.dumps(outputs)))
+
+
+def serve():
+    conversation = Conversation()
+    try:
+        line = conversation.requests.readline()
+        if line:
+            setup = json.loads(line)
+            tiles = conversation.start(setup.get('setup', setup))
+            if tiles is not None:
+                conversation.reply('{"ready":true}')
+                for line in iter(conversation.requests.readline, b''):
+                    conversation.answer(tiles, json.loads(line)['call'])
+    except BrokenPipeError:
+        # The worker is gone.
+        pass
+    finally:
+        try:
+            conversation.prints.flush()
+        finally:
+            # Threads that the user's code has started don't hold it up.
+            os._exit(0)
