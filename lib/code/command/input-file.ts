@@ -33,10 +33,9 @@ export interface TileInput {
  */
 export async function writeInputFile(path: string, sharedFd: number, tile: TileInput): Promise<void> {
   const { input, offset, validOffset, columns, rows, geo } = tile;
-  const nodata = input.nodata === null ? undefined : fromJsonNumber(input.nodata);
+  const nodata = nodataOf(input);
   const masked = input.masked && validOffset !== null;
-  const burn = nodata !== undefined && fitsDtype(nodata, input.dtype);
-  const { header, bandOffsets, maskOffset } = plainGeoTiff({ dtype: input.dtype, columns, rows, bands: input.bands, nodata, mask: masked && !burn, geo });
+  const { header, bandOffsets, maskOffset } = plainGeoTiff({ dtype: input.dtype, columns, rows, bands: input.bands, nodata, mask: masked && nodata === undefined, geo });
   const pixels = columns * rows;
   const sampleBytes = bytesPerSample(input.dtype);
   await using file = await open(path, 'w');
@@ -51,7 +50,7 @@ export async function writeInputFile(path: string, sharedFd: number, tile: TileI
       const chunk = room.subarray(0, count * sampleBytes);
       // oxlint-disable no-await-in-loop
       await readFully(sharedFd, chunk, from + done * sampleBytes);
-      if (burn && validity !== undefined && validOffset !== null) {
+      if (nodata !== undefined && validity !== undefined && validOffset !== null) {
         await readFully(sharedFd, validity.subarray(0, count), validOffset + done);
         burnInvalid(samplesOf(input.dtype, chunk, count), validity, nodata);
       }
@@ -68,6 +67,13 @@ export async function writeInputFile(path: string, sharedFd: number, tile: TileI
     // oxlint-disable-next-line no-await-in-loop
     await writeFully(file, chunk, maskOffset + done);
   }
+}
+
+/** The input's nodata value as a sample has it; undefined without one, or where no sample can hold it. */
+function nodataOf({ dtype, nodata }: CodeInput): number | undefined {
+  if (nodata === null) return undefined;
+  const value = dtype === 'float32' ? Math.fround(fromJsonNumber(nodata)) : fromJsonNumber(nodata);
+  return fitsDtype(value, dtype) ? value : undefined;
 }
 
 function samplesOf(dtype: Dtype, bytes: Buffer, count: number): SampleArray {
