@@ -35,7 +35,7 @@ export function failureError(setup: CodeSetup, failure: CodeFailure, printed: Co
   const subject = `${codeName(setup, failure.function)}${place}`;
   const advice = kind === 'memory' ? `; ${memoryAdvice}` : '';
   const message = `${subject}: ${withType(failure)}${advice}`;
-  const code = codes[kind] ?? 'FUNCTION_FAILED';
+  const code = failure.code ?? codes[kind] ?? 'FUNCTION_FAILED';
   return ofTheJob.has(kind) ? new JobError(code, message, { where }) : new OperationError(code, message, { where });
 }
 

@@ -2,8 +2,8 @@
  * A process that runs user code, tile after tile: Node for TypeScript functions and models, Python for Python's.
  *
  * Its file descriptors: 0 nothing; 1 and 2 what it prints, which belongs to the tile under way; 3 requests and 4 replies, one JSON object a line;
- * 5 the shared file with the pixels; 6 a pipe on which nothing ever comes, whose end says that the worker is gone. It leads a process group of its
- * own, so that what it starts ends with it.
+ * 5 the shared file with the pixels; 6 a pipe on which nothing ever comes, whose end says that the worker is gone (process-group.ts). It
+ * leads a process group of its own, so that what it starts ends with it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 import { JobError, messageOf, OperationError, TryAgainError, type TilefanError } from '../base/errors.ts';
-import { CapturedOutput } from './captured-output.ts';
+import { CapturedOutput, lastLine } from './captured-output.ts';
 import { codeEnvironment } from './code-environment.ts';
 import { codeName, deathError, failureError, timeoutError } from './code-failure.ts';
-import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup } from './code-setup.ts';
+import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup, MergeCall } from './code-setup.ts';
 import { findPython } from './find-python.ts';
 import { LineReader } from './line-reader.ts';
-import { killGroup } from './process-group.ts';
+import { guarded, killGroup } from './process-group.ts';
 import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 
 const nodeHost = join(import.meta.dirname, 'node-host/main.ts');
@@ -47,6 +47,9 @@ export interface CodeProcessOptions {
   /** For starting and loading the code; default: that of a tile, and two minutes at least. */
   readonly loadTimeoutSeconds?: number;
 }
+
+/** Exit codes of the shell whose place the program takes (POSIX, Shell Command Language, 2.8.2). */
+const notStarted = { refused: 126, missing: 127 } as const;
 
 interface Running {
   readonly child: ChildProcess;
@@ -81,11 +84,23 @@ export class CodeProcess implements CodeRunner {
    * JobError FUNCTION_LOAD, FUNCTION_MISSING, FUNCTION_SIGNATURE, PYTHON_MISSING, NUMPY_MISSING, REQUIREMENT_MISSING; OutputError SCRATCH_UNUSABLE
    */
   async call(call: CodeCall): Promise<CodeReply> {
+    return await this.#request(call.id, { call }, 'a tile');
+  }
+
+  /**
+   * Merges results of tiles by a function that does so (`merges` of the setup), as `call` computes a tile.
+   * @returns the one result; undefined when the function returned nothing
+   */
+  async merge(merge: MergeCall): Promise<unknown> {
+    return (await this.#request(merge.id, { merge }, 'merging results')).result;
+  }
+
+  async #request(id: number, message: unknown, what: string): Promise<CodeReply> {
     if (this.#closed) throw closedError();
     if (this.#busy !== undefined) throw new OperationError('CODE_PROCESS', 'A code process was called while it was still at work');
     this.#stdout.reset();
     this.#stderr.reset();
-    const reply = this.#call(call);
+    const reply = this.#send(id, message, what);
     this.#busy = reply.then(
       () => undefined,
       () => undefined,
@@ -97,16 +112,16 @@ export class CodeProcess implements CodeRunner {
     }
   }
 
-  async #call(call: CodeCall): Promise<CodeReply> {
+  async #send(id: number, request: unknown, what: string): Promise<CodeReply> {
     const running = this.#running ?? (await this.#start());
     const { setup, timeoutSeconds } = this.#options;
-    const message = await this.#ask(running, { call }, timeoutSeconds, 'a tile', 'while it worked');
+    const message = await this.#ask(running, request, timeoutSeconds, what, 'while it worked');
     if ('done' in message) {
-      const { id, ...reply } = message.done;
-      if (id === call.id) return reply;
+      const { id: answered, ...reply } = message.done;
+      if (answered === id) return reply;
     }
     await this.#end();
-    throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process gave an answer that is none to the tile (${JSON.stringify(message).slice(0, 200)})`);
+    throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process gave an answer that is none to what it was asked (${JSON.stringify(message).slice(0, 200)})`);
   }
 
   output(): CodePrinted {
@@ -144,7 +159,8 @@ export class CodeProcess implements CodeRunner {
 
   #spawn([command, ...args]: readonly [string, ...string[]]): Running {
     const { sharedFd, scratch, credentials, env, setup } = this.#options;
-    const child = spawn(command, args, {
+    const guardedCommand = guarded(6, command, args);
+    const child = spawn(guardedCommand.command, guardedCommand.args, {
       cwd: scratch,
       env: codeEnvironment(env, { scratch, credentials }),
       detached: true,
@@ -155,28 +171,24 @@ export class CodeProcess implements CodeRunner {
     child.stderr?.on('data', (chunk: Buffer) => this.#stderr.take(chunk));
     // A process that died has closed its ends; its exit says more than a broken pipe.
     for (const stream of [child.stdout, child.stderr, requests, replies, watched]) stream?.on('error', () => undefined);
-    // What the worker leaves when it ends in whatever way but a kill, for which there is the pipe.
-    const atExit = (): void => killGroup(child.pid);
-    process.setMaxListeners(process.getMaxListeners() + 1);
-    process.once('exit', atExit);
 
-    let failed: TilefanError | undefined;
+    let failed: Error | undefined;
+    let answered = false;
     let how: [number | null, NodeJS.Signals | null] = [null, null];
     const ended = new Promise<void>((resolve) => {
       child.once('error', (cause) => {
-        failed = startError(this.#options.runtime, command, cause);
+        failed = startError(this.#options.runtime, command, messageOf(cause));
         resolve();
       });
       child.once('exit', (code, signal) => {
         how = [code, signal];
+        if (!answered && (code === notStarted.refused || code === notStarted.missing)) failed = startError(this.#options.runtime, command, lastLine(this.#stderr.text()) ?? 'it is missing');
         // What it has started ends with it.
         killGroup(child.pid);
-        void Promise.race([new Promise((closed) => child.once('close', closed)), sleep(lastWordsMs)]).then(() => resolve());
+        void Promise.race([new Promise((closed) => child.once('close', closed)), sleep(lastWordsMs, undefined, { ref: false })]).then(() => resolve());
       });
     }).then(() => {
       for (const stream of [child.stdout, child.stderr, requests, replies, watched]) stream?.destroy();
-      process.off('exit', atExit);
-      process.setMaxListeners(process.getMaxListeners() - 1);
       if (this.#running?.child === child) this.#running = undefined;
     });
     const lines = new LineReader(replies);
@@ -186,7 +198,10 @@ export class CodeProcess implements CodeRunner {
       ended,
       reply: async (during) => {
         const line = await Promise.race([lines.next(), ended]);
-        if (line !== undefined) return parseReply(setup, line);
+        if (line !== undefined) {
+          answered = true;
+          return parseReply(setup, line);
+        }
         throw failed ?? deathError(setup, during, ...how, this.output());
       },
     };
@@ -221,7 +236,7 @@ export class CodeProcess implements CodeRunner {
   async #end(byItself = false): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    if (byItself) await Promise.race([running.ended, sleep(lastWordsMs)]);
+    if (byItself) await Promise.race([running.ended, sleep(lastWordsMs, undefined, { ref: false })]);
     killGroup(running.child.pid);
     await running.ended;
   }
@@ -239,7 +254,7 @@ function parseReply(setup: CodeSetup, line: string): CodeMessage {
   }
 }
 
-function startError(runtime: 'node' | 'python', command: string, cause: Error): TilefanError {
-  if (runtime === 'python') return new JobError('PYTHON_MISSING', `Python functions need Python with numpy, but ${command} cannot be started: ${messageOf(cause)}`, { cause, where: { python: command } });
-  return new OperationError('CODE_PROCESS', `${command} cannot be started: ${messageOf(cause)}`, { cause });
+function startError(runtime: 'node' | 'python', command: string, why: string): TilefanError {
+  if (runtime === 'python') return new JobError('PYTHON_MISSING', `Python functions need Python with numpy, but ${command} cannot be started: ${why}`, { where: { python: command } });
+  return new OperationError('CODE_PROCESS', `${command} cannot be started: ${why}`);
 }

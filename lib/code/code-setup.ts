@@ -126,6 +126,8 @@ export const codeFailureKinds = ['function', 'shape', 'output', 'load', 'missing
 export interface CodeFailure {
   readonly id?: number;
   readonly kind: (typeof codeFailureKinds)[number];
+  /** Of an error of the tree that says it itself, such as a model's. */
+  readonly code?: string | undefined;
   /** The class of what was thrown. */
   readonly type?: string | undefined;
   /** One clear sentence. */

@@ -1,0 +1,55 @@
+/** One tile with the user's function, or with a model. */
+import type { CodeCall, CodeSetup } from '../code-setup.ts';
+import type { Tile } from '../tile-function.ts';
+import { loadFunction } from './load-function.ts';
+import { InputReader } from './tile-inputs.ts';
+import { gridInfo, tileInfo } from './tile-info.ts';
+import { OutputWriter } from './tile-outputs.ts';
+import { resultText } from './tile-result.ts';
+
+export interface TileComputer {
+  /** What the function is called, for messages. */
+  readonly name: string | undefined;
+  /** @returns the reply, as a line of JSON */
+  compute(call: CodeCall): Promise<string>;
+}
+
+/** Loads what the setup names. @throws what the user's module throws; CodeError */
+export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<TileComputer> {
+  const model = setup.model === null ? undefined : await loadModel(setup);
+  const run = model === undefined ? await loadFunction(setup.code, setup.function) : undefined;
+  const inputs = new InputReader(setup, sharedFd);
+  const outputs = new OutputWriter(setup, sharedFd);
+  const grid = gridInfo(setup);
+  const scratch = process.env['TILEFAN_SCRATCH'] ?? process.cwd();
+  // What a function leaves in its parameters would depend on the order of the tiles, which only a serial run has.
+  const parameters = (setup.serial ? setup.parameters : deepFreeze(setup.parameters)) as Tile['parameters'];
+  return {
+    name: setup.function ?? (run === undefined || run.name === '' || run.name === 'default' ? undefined : run.name),
+    compute: async (call) => {
+      const written = outputs.open(call);
+      const tile = { inputs: inputs.read(call) as Tile['inputs'], outputs: written.values as Tile['outputs'], info: tileInfo(setup, grid, call, scratch), parameters };
+      const applied = await model?.({ ...tile, probe: call.probe });
+      const result = resultText(await run?.(tile));
+      // What a model makes is known from its own answer: of a probe, it writes nothing.
+      const made = applied !== undefined && call.probe ? applied.outputs : written.finish();
+      return `{"done":{"id":${String(call.id)},${result === undefined ? '' : `"result":${result},`}"outputs":${JSON.stringify(made)}}}`;
+    },
+  };
+}
+
+type Model = Awaited<ReturnType<typeof import('../model/run-model.ts').createModel>>;
+
+async function loadModel(setup: CodeSetup): Promise<Model> {
+  // Only here: its library is large, and functions can do without.
+  const { createModel } = await import('../model/run-model.ts');
+  return await createModel(setup);
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

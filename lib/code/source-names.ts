@@ -1,0 +1,2 @@
+/** What comes before the names of the user's sources in a bundle's source map: no path of any machine, and easy to find in a stack. */
+export const sourcePrefix = 'tilefan-source:';
