@@ -35,7 +35,8 @@ export class ModelSession {
     const runtime = await import('onnxruntime-node').catch((error: unknown) => {
       throw loadError('MODEL_RUNTIME', `wanted the package onnxruntime-node to run the model, found none that works here: ${firstLine(error)}`, error);
     });
-    runtime.env.logLevel = 'error';
+    // What it would log is thrown, too.
+    runtime.env.logLevel = 'fatal';
     try {
       const session = await runtime.InferenceSession.create(file, {
         executionProviders: [provider],
@@ -43,7 +44,7 @@ export class ModelSession {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
+        logSeverityLevel: 4,
       });
       return new ModelSession(session, runtime.Tensor);
     } catch (error) {
