@@ -1,7 +1,7 @@
 /** The examples of README.md and of the example's page do what they say: they are taken out of the text and run. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -29,7 +29,7 @@ function scriptsOf(page: string): string[][] {
 
 /** Commands that speak to AWS, or go on until they are stopped; other tests run those. */
 const onAws = new Set(['attach', 'cancel', 'dev', 'image', 'logs', 'ls', 'purge', 'resume', 'status', 'submit']);
-const pages = ['README.md', 'deployments/README.md', 'examples/deployments/existing-kms.yml', 'examples/deployments/gpu.yml', 'docs/command-line.md', 'docs/deploy.md', 'docs/uploads.md', 'docs/worker.md'];
+const pages = ['README.md', 'deployments/README.md', 'examples/deployments/existing-kms.yml', 'examples/deployments/gpu.yml', 'docs/command-line.md', 'docs/deploy.md', 'docs/uploads.md', 'docs/user-code.md', 'docs/worker.md'];
 
 describe('the examples of the README', () => {
   let folder: string;
@@ -47,9 +47,11 @@ describe('the examples of the README', () => {
   // Catches: an option that was renamed, a job that is not valid any more, a command that the README forgot.
   void it('run as they stand there', async () => {
     const commands = commandsOf('README.md').filter(([command = '']) => !onAws.has(command));
-    for (const wanted of ['plan', 'run', 'schema', 'validate']) assert.ok(commands.some(([command]) => command === wanted), wanted);
+    for (const wanted of ['plan', 'replay', 'run', 'schema', 'try', 'validate']) assert.ok(commands.some(([command]) => command === wanted), wanted);
     for (const args of commands) {
-      const here = args.map((arg) => arg.replace('/data/', `${folder}/`));
+      // The scene has one tile, and the run is whichever there is.
+      const [run = ''] = args.includes('RUN') ? readdirSync(join(folder, '.tilefan/runs')) : [];
+      const here = args.map((arg) => arg.replace('/data/', `${folder}/`).replace(/^3,4$/, '0,0').replace(/^RUN$/, run));
       const { exitCode, stdout, stderr } = await runCli(here, { cwd: folder });
       assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
       if (args.includes('--json')) assert.equal(runRecord.parse(JSON.parse(stdout)).state, 'SUCCEEDED');
@@ -68,13 +70,22 @@ describe('the examples of the README', () => {
       assert.equal(status, 0, stderr);
     }
     const [, ...jobs] = [...readFileSync(new URL('README.md', root), 'utf8').matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => text);
-    assert.equal(jobs.length, 2);
+    assert.equal(jobs.length, 3);
+    const [, python = ''] = /```python\n(.*?)```/s.exec(readFileSync(new URL('README.md', root), 'utf8')) ?? assert.fail('README.md has a function');
+    writeFileSync(join(folder, 'texture.py'), python);
     for (const [i, text] of jobs.entries()) {
       writeFileSync(join(folder, `more-${String(i)}.json`), text);
       const { exitCode, stdout, stderr } = await runCli(['run', `more-${String(i)}.json`, '--json'], { cwd: folder });
       assert.equal(exitCode, 0, stderr);
       assert.equal(runRecord.parse(JSON.parse(stdout)).state, 'SUCCEEDED');
     }
+  });
+
+  // Catches: a function whose result is lost, or a table without a row for each tile.
+  void it('with a function, whose results become a table', () => {
+    const [header, ...rows] = readFileSync(join(folder, 'texture.csv'), 'utf8').trim().split('\n');
+    assert.match(header ?? '', /^column,row,.*mean/);
+    assert.equal(rows.length, 1);
   });
 
   void it('of the example too, on a scene of its own', async () => {
