@@ -38,7 +38,6 @@ export function programError(end: ProgramEnd, { program, args, timeoutSeconds, p
 function whyNot(cause: Error): string {
   const code = 'code' in cause ? cause.code : undefined;
   if (code === 'ENOENT') return 'the interpreter that its first line (#!) names is not on this machine';
-  if (code === 'ENOEXEC') return 'it is neither a program for this machine nor a script whose first line (#!) names an interpreter';
   if (code === 'E2BIG') return 'its arguments are longer than the system takes';
   return messageOf(cause);
 }
