@@ -46,7 +46,7 @@ export class CodeRunners {
     const root = await mkdtemp(join(tmpdir(), 'tilefan-code-'));
     const files: SharedFile[] = [];
     try {
-      const path = await localCopy(reader, code, basename(codeHref(job.operation) ?? 'code'), join(root, 'code'));
+      const path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
       const setup = codeSetupOf(plan, path, count);
       const timeoutSeconds = parseDuration(job.operation.tileTimeout);
       const slots: CodeSlot[] = [];
@@ -81,13 +81,14 @@ function sharedBytes({ tileSize, halo, inputs, outputs }: Plan, program: Express
 }
 
 /** The code as a file of its own name: what tracebacks show. @throws DataError CODE_CHANGED */
-export async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, name: string, folder: string): Promise<string> {
-  if (href === null) return '';
+export async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, source: string | undefined, folder: string): Promise<string> {
+  if (href === null || source === undefined) return '';
   const bytes = await reader.readAll(href);
   const found = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== null && found !== sha256) throw new DataError('CODE_CHANGED', `${displayHref(href)} is not the code that the run was planned with: wanted SHA-256 ${sha256}, found ${found}`, { where: { href } });
   await mkdir(folder, { recursive: true });
   const ending = /\.[a-z]+$/.exec(href)?.[0] ?? '';
+  const name = basename(source);
   const path = join(folder, name.endsWith(ending) ? name : `${name}${ending}`);
   await writeFile(path, bytes, { mode: 0o400 });
   return path;
