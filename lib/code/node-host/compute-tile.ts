@@ -1,21 +1,25 @@
-/** One tile with the user's function, or with a model. */
-import type { CodeCall, CodeSetup } from '../code-setup.ts';
+/** One tile with the user's function, or with a model; or results of tiles merged. */
+import type { CodeCall, CodeSetup, MergeCall } from '../code-setup.ts';
 import type { Tile } from '../tile-function.ts';
-import { loadFunction } from './load-function.ts';
+import { CodeError } from './code-error.ts';
+import { loadFunction, loadMerge } from './load-function.ts';
 import { InputReader } from './tile-inputs.ts';
 import { gridInfo, tileInfo } from './tile-info.ts';
 import { OutputWriter } from './tile-outputs.ts';
-import { resultText } from './tile-result.ts';
+import { numbersOf, resultText } from './tile-result.ts';
 
 export interface TileComputer {
   /** What the function is called, for messages. */
   readonly name: string | undefined;
   /** @returns the reply, as a line of JSON */
-  compute(call: CodeCall): Promise<string>;
+  compute(request: CodeRequest): Promise<string>;
 }
+
+export type CodeRequest = { readonly call: CodeCall } | { readonly merge: MergeCall };
 
 /** Loads what the setup names. @throws what the user's module throws; CodeError */
 export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<TileComputer> {
+  if (setup.merges === true) return await prepareMerge(setup);
   const model = setup.model === null ? undefined : await loadModel(setup);
   const run = model === undefined ? await loadFunction(setup.code, setup.function) : undefined;
   const inputs = new InputReader(setup, sharedFd);
@@ -26,7 +30,9 @@ export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<
   const parameters = (setup.serial ? setup.parameters : deepFreeze(setup.parameters)) as Tile['parameters'];
   return {
     name: setup.function ?? (run === undefined || run.name === '' || run.name === 'default' ? undefined : run.name),
-    compute: async (call) => {
+    compute: async (request) => {
+      if (!('call' in request)) throw new Error('a function over tiles was asked to merge');
+      const { call } = request;
       const written = outputs.open(call);
       const tile = { inputs: inputs.read(call) as Tile['inputs'], outputs: written.values as Tile['outputs'], info: tileInfo(setup, grid, call, scratch), parameters };
       const applied = await model?.({ ...tile, probe: call.probe });
@@ -34,6 +40,25 @@ export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<
       // What a model makes is known from its own answer: of a probe, it writes nothing.
       const made = applied !== undefined && call.probe ? applied.outputs : written.finish();
       return `{"done":{"id":${String(call.id)},${result === undefined ? '' : `"result":${result},`}"outputs":${JSON.stringify(made)}}}`;
+    },
+  };
+}
+
+async function prepareMerge(setup: CodeSetup): Promise<TileComputer> {
+  const merge = await loadMerge(setup.code, setup.function);
+  return {
+    name: setup.function ?? merge.name,
+    compute: async (request) => {
+      if (!('merge' in request)) throw new Error('a function that merges was asked for a tile');
+      const { id, values } = request.merge;
+      let merged = numbersOf(values[0]);
+      for (const value of values.slice(1)) {
+        // Each goes on with what came of the last.
+        // oxlint-disable-next-line no-await-in-loop
+        merged = await merge(merged, numbersOf(value));
+        if (merged === undefined) throw new CodeError('output', 'returned nothing; it has to return what comes of its two results');
+      }
+      return `{"done":{"id":${String(id)},"result":${resultText(merged) ?? 'null'},"outputs":[]}}`;
     },
   };
 }

@@ -6,21 +6,42 @@ import type { Tile } from '../tile-function.ts';
 import { CodeError } from './code-error.ts';
 
 export type AnyTileFunction = (tile: Tile) => unknown;
+export type AnyMergeFunction = (a: unknown, b: unknown) => unknown;
+
+const kinds = {
+  tile: { wanted: 'a function of one argument, the object { inputs, outputs, info, parameters }', most: 1 },
+  merge: { wanted: 'a function merge(a, b) of two results', most: 2 },
+} as const;
 
 /**
  * @param name null: the default export
  * @throws CodeError missing, signature; whatever the module throws while it is loaded
  */
 export async function loadFunction(path: string, name: string | null): Promise<AnyTileFunction> {
+  return (await load(path, name, kinds.tile)) as AnyTileFunction;
+}
+
+/** As loadFunction, for a function that makes one result of two. */
+export async function loadMerge(path: string, name: string | null): Promise<AnyMergeFunction> {
+  return (await load(path, name, kinds.merge)) as AnyMergeFunction;
+}
+
+async function load(path: string, name: string | null, { wanted, most }: (typeof kinds)[keyof typeof kinds]): Promise<(...args: never[]) => unknown> {
   const found = exportsOf((await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>);
-  const wanted = name ?? 'default';
-  if (!found.has(wanted)) throw missing(name, [...found.keys()].filter((known) => known !== 'default'), found.has('default'));
-  const value = found.get(wanted);
-  const called = name === null ? 'the default export' : name;
-  if (typeof value !== 'function') throw new CodeError('signature', `${called} is ${value === null ? 'null' : `a ${typeof value}`}; wanted a function of { inputs, outputs, info, parameters }`);
-  if (/^class\b/.test(Function.prototype.toString.call(value))) throw new CodeError('signature', `${called} is a class; wanted a function of { inputs, outputs, info, parameters }`);
-  if (value.length > 1) throw new CodeError('signature', `${called} takes ${String(value.length)} arguments; wanted one, the object { inputs, outputs, info, parameters }`);
-  return value as AnyTileFunction;
+  if (!found.has(name ?? 'default')) {
+    throw missing(
+      name,
+      [...found.keys()].filter((known) => known !== 'default'),
+      found.has('default'),
+    );
+  }
+  const value = found.get(name ?? 'default');
+  const called = name ?? 'the default export';
+  const wrong = (what: string): CodeError => new CodeError('signature', `${called} ${what}; wanted ${wanted}`);
+  if (typeof value !== 'function') throw wrong(`is ${value === null ? 'null' : value === undefined ? 'undefined' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
+  if (/^class\b/.test(Function.prototype.toString.call(value))) throw wrong('is a class');
+  if (value.length > most) throw wrong(`takes ${String(value.length)} arguments`);
+  return value as (...args: never[]) => unknown;
 }
 
 /** What a module offers; of a CommonJS module the properties of its exports, too. */

@@ -2,11 +2,11 @@
  * The Node code process: takes the setup, loads the user's function or model, and computes tile after tile until the worker has no more.
  * code-process.ts starts it and says what its file descriptors are.
  */
-import type { CodeCall, CodeFailure, CodeSetup } from '../code-setup.ts';
+import type { CodeFailure, CodeSetup } from '../code-setup.ts';
 import { Channel, sharedFd } from './channel.ts';
 import { describeFailure } from './describe-failure.ts';
 import { watchEscapes } from './escapes.ts';
-import { prepareTiles, type TileComputer } from './compute-tile.ts';
+import { prepareTiles, type CodeRequest, type TileComputer } from './compute-tile.ts';
 
 const quit = process.exit.bind(process);
 const channel = new Channel(() => quit(0));
@@ -78,13 +78,14 @@ async function serve(): Promise<never> {
   for (;;) {
     // One tile after another.
     // oxlint-disable-next-line no-await-in-loop
-    const { call } = (await channel.next()) as { readonly call: CodeCall };
+    const request = (await channel.next()) as CodeRequest;
+    const { id } = 'call' in request ? request.call : request.merge;
     if (left !== undefined) {
-      channel.fail({ ...left, id: call.id, ends: true });
+      channel.fail({ ...left, id, ends: true });
       quit(70);
     }
     // oxlint-disable-next-line no-await-in-loop
-    const text = await attempt(call.id, 'function', async () => await computer.compute(call));
+    const text = await attempt(id, 'function', async () => await computer.compute(request));
     if (text !== undefined) channel.send(text);
   }
 }
