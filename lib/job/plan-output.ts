@@ -42,7 +42,7 @@ export function planOutput(name: string, output: JobSpec['outputs'][string], mad
   const dtype = output.dtype ?? copied?.dtype ?? made.dtype ?? 'float32';
   const { bands } = made;
   const predictor = output.predictor === 'auto' ? defaultPredictor(dtype, compression) : output.predictor;
-  const nodata = output.nodata ?? (isBlurred(output) ? null : copied === undefined ? defaultNodata(dtype, made.inputs) : copiedNodata(copied, dtype));
+  const nodata = output.nodata !== undefined ? output.nodata : isBlurred(output) ? null : copied === undefined ? defaultNodata(dtype, made.inputs) : copiedNodata(copied, dtype);
   const fits = copied?.dtype === dtype;
   return {
     name,

@@ -80,9 +80,10 @@ const outputObject = z.strictObject({
   dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own; of a Python function, that of what it returns for the first tile."),
   bands: z.int().min(1).max(65_535).optional().describe('Of functions, models and commands: the number of bands. Default: as many as come for the first tile; 1 of functions in TypeScript.'),
   nodata: nodataValue
+    .nullable()
     .optional()
     .describe(
-      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. An integer output that can have nodata pixels must have one; jpeg, and webp with a quality, can have none.",
+      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. null: none, every value is data. An integer output that can have nodata pixels must have one; jpeg, and webp with a quality, can have none.",
     ),
   compression: z.enum(compressions).default('deflate').describe('jpeg takes 1 or 3 bands of uint8 (3 are stored as YCbCr 4:2:0), webp 3 or 4; the others take anything.'),
   level: z
