@@ -4,6 +4,7 @@ import json
 import os
 
 from .failures import Failure, Source, describe
+from .merge import Merger
 from .process import Prints, end_with_parent, limit_memory, move_channel
 from .shared_memory import SharedFile
 from .tile import Tiles
@@ -39,6 +40,8 @@ class Conversation:
         try:
             if setup.get('memoryBytes'):
                 limit_memory(int(setup['memoryBytes']))
+            if setup.get('merges'):
+                return Merger(setup, source)
             user = load(setup['code'], setup.get('function'), source)
             return Tiles(setup, user, self.shared, source)
         except Failure as failure:
@@ -56,7 +59,7 @@ class Conversation:
                 gc.collect()
         except BaseException as error:
             # Of this package, or of a value of the user's that fails when it is looked at.
-            self.fail(describe(error, 'function', tiles.source, tiles.user.name), call['id'])
+            self.fail(describe(error, 'function', tiles.source, tiles.name), call['id'])
         else:
             said = '' if result is None else '"result":%s,' % result
             self.reply('{"done":{"id":%s,%s"outputs":%s}}' % (json.dumps(call['id']), said, json.dumps(outputs)))
@@ -72,7 +75,8 @@ def serve():
             if tiles is not None:
                 conversation.reply('{"ready":true}')
                 for line in iter(conversation.requests.readline, b''):
-                    conversation.answer(tiles, json.loads(line)['call'])
+                    request = json.loads(line)
+                    conversation.answer(tiles, request['merge' if 'merge' in request else 'call'])
     except BrokenPipeError:
         # The worker is gone.
         pass

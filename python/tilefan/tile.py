@@ -17,6 +17,7 @@ class Tiles:
     def __init__(self, setup, user, shared, source):
         self.setup = setup
         self.user = user
+        self.name = user.name
         self.shared = shared
         self.source = source
         self.place = source.place_of(user.function)
