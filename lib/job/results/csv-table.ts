@@ -12,7 +12,8 @@ export async function writeCsv(table: Table, columns: Columns, sink: ObjectSink,
   for await (const chunk of table.rows()) {
     for (const { keys, value } of chunk) {
       const cells = columns.rowOf(value).map((cell, i) => csvCell(json[i] === true && cell !== null ? JSON.stringify(cell) : cell));
-      await sink.writeText(`${[...keys.map((key) => csvCell(key)), ...cells].join(',')}\n`);
+      // An empty line is no row to most readers.
+      await sink.writeText(`${[...keys.map((key) => csvCell(key)), ...cells].join(',') || '""'}\n`);
     }
     rows += chunk.length;
     check();

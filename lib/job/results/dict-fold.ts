@@ -30,20 +30,23 @@ export class DictFold implements ResultFold {
 
   #update(target: Record<string, unknown>, value: Readonly<Record<string, unknown>>): void {
     for (const [key, theirs] of Object.entries(value)) {
-      const ours = target[key];
-      if (isObject(ours) && isObject(theirs)) {
-        this.#update(ours, theirs);
-        continue;
-      }
+      let ours = target[key];
       if (isObject(theirs)) {
-        const made = emptyObject();
-        target[key] = made;
-        this.#parts++;
-        this.#update(made, theirs);
+        if (!isObject(ours)) {
+          this.#parts += 1 - (key in target ? partsOf(ours) : 0);
+          ours = target[key] = emptyObject();
+        }
+        this.#update(ours as Record<string, unknown>, theirs);
       } else {
+        this.#parts += partsOf(theirs) - (key in target ? partsOf(ours) : 0);
         target[key] = theirs;
-        this.#parts += Array.isArray(theirs) ? 1 + theirs.length : 1;
       }
     }
   }
+}
+
+/** A value counts as one, and so do all of those in it. */
+function partsOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  return Object.values(value).reduce((sum: number, each) => sum + partsOf(each), 1);
 }

@@ -10,9 +10,12 @@ import { isArray, isNumberWord } from './result-values.ts';
 import type { Table } from './tables.ts';
 
 /** Cells of a row group, and characters of its texts and arrays, at most: what keeps memory bounded. */
-const groupCells = 500_000;
-const groupRows = 100_000;
-const groupLength = 8 * 1024 * 1024;
+const groupCells = 250_000;
+const groupRows = 50_000;
+const groupLength = 4 * 1024 * 1024;
+
+/** What a number of an array counts for among characters. */
+const numberLength = 16;
 
 /** @param check called after each list of rows; what it throws ends the writing */
 export async function writeParquet(table: Table, columns: Columns, sink: ObjectSink, check: () => void): Promise<number> {
@@ -56,7 +59,8 @@ class RowGroup {
   add(row: readonly unknown[]): void {
     for (const [i, { type }] of this.#columns.entries()) {
       const cell = cellOf(type, row[i]);
-      if (typeof cell === 'string' || isArray(cell)) this.#length += cell.length;
+      if (typeof cell === 'string') this.#length += cell.length;
+      else if (isArray(cell)) this.#length += cell.length * numberLength;
       this.#cells[i]?.push(cell);
     }
     this.#rows++;
