@@ -11,6 +11,9 @@ import type { ExpressionProgram } from '../../lib/raster/expression/program.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { ThreadPool, type EarlyThreads } from './thread-pool.ts';
 
+/** What user code under way may still take when the worker has to stop; ECS gives the worker 120 s in all. */
+const stopGraceMs = 60_000;
+
 export interface TileBatchEnvironment {
   readonly plan: Plan;
   readonly store: Store;
@@ -31,6 +34,7 @@ export async function workOnTiles(line: BatchLine, { plan, store, signal, early,
   const inputs = new TileInputs(store, plan, program, { column, row, columns, rows }, windows);
   const code = plan.code === null ? undefined : await startCode(plan, store, program);
   const runner = new ThreadPool(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()), plan.threads, signal, early, code?.slots);
+  signal.addEventListener('abort', () => setTimeout(() => void code?.close(), stopGraceMs).unref(), { once: true });
   try {
     if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', 'stopped before the first tile');
     summary = await runBatch(line, {

@@ -171,11 +171,14 @@ class BatchRun {
   /** Starts a tile; waits while enough are under way. */
   async start(tile: { column: number; row: number }): Promise<void> {
     while (this.#underWay.size >= this.#environment.runner.inFlight) await Promise.race(this.#underWay);
+    const { plan, signal } = this.#environment;
     // While this waited, the batch may have failed or been stopped.
-    if (this.#error !== undefined || this.#environment.signal.aborted) return;
+    if (this.#error !== undefined || signal.aborted) return;
     const work: Promise<void> = this.#compute(tile)
       .catch((cause: unknown) => {
-        if (this.#tolerant && cause instanceof OperationError && cause.where['tile'] !== undefined) this.tolerated.push(cause);
+        // Code that is ended because the worker has to go has not failed.
+        if (signal.aborted && plan.code !== null) this.#error ??= { cause: new TryAgainError('WORKER_STOPPED', 'the worker was stopped while user code was at work', { cause }) };
+        else if (this.#tolerant && cause instanceof OperationError && cause.where['tile'] !== undefined) this.tolerated.push(cause);
         else this.#error ??= { cause };
       })
       .finally(() => this.#underWay.delete(work));
