@@ -50,9 +50,17 @@ export async function reportTile(plan: Plan, tile: OneTile, { column, row }: { r
     return { ...common, state: 'SUCCEEDED', seconds, outputs: outputsOf(plan, computed), ...(computed.value === undefined ? {} : { result: computed.value }), printed: tile.printed ?? null, error: null };
   } catch (error) {
     if (!(error instanceof TilefanError)) throw error;
-    const { name, code, message, where, exitCode } = describeError(error);
-    return { ...common, state: 'FAILED', seconds: (performance.now() - started) / 1000, outputs: [], printed: tile.printed ?? null, error: { name, code, message, where, exitCode } };
+    return { ...failedReport(error, window, (performance.now() - started) / 1000), ...common };
   }
+}
+
+/** What a tile failed with; it names the tile, and has what was printed last. */
+export function failedReport(error: TilefanError, window: Window, seconds: number): TileReport {
+  const { name, code, message, where, exitCode } = describeError(error);
+  const [column = 0, row = 0] = Array.isArray(where['tile']) ? (where['tile'] as number[]) : [];
+  const text = (of: 'stdout' | 'stderr'): string => (typeof where[of] === 'string' ? where[of] : '');
+  const printed = { stdout: text('stdout'), stderr: text('stderr'), stdoutBytes: text('stdout').length, stderrBytes: text('stderr').length };
+  return { tile: [column, row], window, state: 'FAILED', seconds, outputs: [], printed, error: { name, code, message, where, exitCode } };
 }
 
 function outputsOf(plan: Plan, { outputs, window }: ComputedTile): TileReport['outputs'] {

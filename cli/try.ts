@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TilefanError } from '../lib/base/errors.ts';
 import { runConversion } from '../lib/job/convert-task.ts';
 import { findConversions, readConversions } from '../lib/job/find-conversions.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
@@ -17,7 +18,7 @@ import { createStore } from '../lib/store/routing-store.ts';
 import { catchInterrupts } from './interrupt.ts';
 import { readJob, type JobOverrides } from './job-file.ts';
 import { localEnvironment } from './local-environment.ts';
-import { checkTile, reportTile, tileReportText } from './tile-report.ts';
+import { checkTile, failedReport, reportTile, tileReportText, type TileReport } from './tile-report.ts';
 
 export type TryOptions = JobOverrides & { readonly tile: { readonly column: number; readonly row: number }; readonly json?: boolean };
 
@@ -27,6 +28,10 @@ export async function tryTile(file: string, options: TryOptions): Promise<number
   const scratch = await mkdtemp(join(tmpdir(), 'tilefan-try-'));
   const interrupts = catchInterrupts();
   const { signal } = interrupts;
+  const print = (report: TileReport): number => {
+    process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
+    return report.error?.exitCode ?? 0;
+  };
   try {
     const { job, runId, problems } = await readJob(store, file, options, () => 'try');
     const work = fileHref(`${scratch}/`);
@@ -42,14 +47,22 @@ export async function tryTile(file: string, options: TryOptions): Promise<number
     const known = { conversions, tiffs };
     const trial = await makePlan(store, job, runId, settings, problems, known);
     checkTile(trial, options.tile);
-    const plan = trial.code === null ? trial : await makePlan(store, job, runId, settings, [], { ...known, prepared: await prepareCode(store, trial, { env: process.env, signal }) });
+    let plan = trial;
+    if (trial.code !== null) {
+      const started = performance.now();
+      try {
+        plan = await makePlan(store, job, runId, settings, [], { ...known, prepared: await prepareCode(store, trial, { env: process.env, signal }) });
+      } catch (error) {
+        // What the code makes is found out on the first tile, and there it may fail already.
+        if (!(error instanceof TilefanError) || error.where['tile'] === undefined) throw error;
+        return print(failedReport(error, tileWindow(tilingOf(trial), 0, 0), (performance.now() - started) / 1000));
+      }
+    }
     const tile = await OneTile.open(store, plan, options.tile);
     const stop = (): void => void tile.close();
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const report = await reportTile(plan, tile, options.tile, tileWindow(tilingOf(plan), options.tile.column, options.tile.row));
-      process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
-      return report.error?.exitCode ?? 0;
+      return print(await reportTile(plan, tile, options.tile, tileWindow(tilingOf(plan), options.tile.column, options.tile.row)));
     } finally {
       await tile.close();
     }

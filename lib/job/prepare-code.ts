@@ -4,17 +4,18 @@
  */
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { TilefanError } from '../base/errors.ts';
+import { describeError, TilefanError } from '../base/errors.ts';
 import { codeEnvironment } from '../code/code-environment.ts';
 import { findPython } from '../code/find-python.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
+import { trialNumber } from './manifest.ts';
 import { OneTile } from './one-tile.ts';
 import { codeHref, runtimeOf } from './operation-kind.ts';
 import { modelSetup } from './plan-code-setup.ts';
 import { plan as planSchema, runFiles, type Plan, type PlanCode } from './plan.ts';
-import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
+import { preparedHref, readPrepared, trialErrorHref, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { problemOf, throwProblems } from './problems.ts';
-import { encodeDocument, readDocument } from './records.ts';
+import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
 
 export interface PrepareEnvironment {
   readonly env: NodeJS.ProcessEnv;
@@ -49,7 +50,15 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   }
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
-  const { outputs, seconds } = await tryTile(store, trial, env, signal);
+  let tried: Awaited<ReturnType<typeof tryTile>>;
+  const startedAt = new Date().toISOString();
+  try {
+    tried = await tryTile(store, trial, env, signal);
+  } catch (error) {
+    await store.put(`${run}${runFiles.result(trialNumber)}`, encodeDocument(failedTrial(error, startedAt)), { contentType: 'application/json', createFolders: true });
+    throw error;
+  }
+  const { outputs, seconds } = tried;
   const prepared: PreparedCode = { code, outputs, halo: model.halo, seconds, tile: [trialTile.column, trialTile.row] };
   await store.put(preparedHref(run), encodeDocument(prepared), { contentType: 'application/json', createFolders: true });
   return prepared;
@@ -64,10 +73,22 @@ async function tryTile(store: Store, trial: Plan, env: NodeJS.ProcessEnv, signal
     const reply = await tile.probe();
     const outputs = Object.fromEntries(trial.outputs.map(({ name }, i) => [name, reply.outputs[i] ?? { dtype: 'float32' as const, bands: 1 }]));
     return { outputs, seconds: (performance.now() - started) / 1000 };
+  } catch (error) {
+    // The message alone goes through the state machine; traceback and prints are kept here.
+    if (!signal.aborted) await store.put(trialErrorHref(trial.state.run.href), encodeDocument(describeError(error)), { contentType: 'application/json', createFolders: true });
+    throw error;
   } finally {
     signal.removeEventListener('abort', stop);
     await tile.close();
   }
+}
+
+/** A trial in a task of its own has a record as every task has; here it is the only thing that remains of one. */
+function failedTrial(error: unknown, startedAt: string): BatchRecord {
+  const { stack, ...described } = describeError(error);
+  const recorded = { ...described, where: { ...described.where }, ...(stack === undefined ? {} : { stack }) };
+  const attempt = { attempt: 1, state: 'FAILED', startedAt, endedAt: new Date().toISOString(), tilesComputed: 0, tilesReused: 0, error: recorded, task: null, log: null } as const;
+  return { batch: trialNumber, task: 'trial of the code', state: 'FAILED', attempt: 1, tiles: 0, error: recorded, attempts: [attempt] };
 }
 
 /** What the file of a model tells without running it. */
