@@ -143,22 +143,27 @@ class Run:
         if not prefix.startswith('file://'):
             return {}
         from urllib.parse import unquote
-        folder = os.path.join(unquote(prefix[len('file://'):]), 'results')
+        folder = unquote(prefix[len('file://'):])
         for batch in record.get('failedBatches') or []:
-            try:
-                with open(os.path.join(folder, '%s.json' % batch.get('batch')), encoding='utf-8') as file:
-                    found = json.load(file).get('error')
-            except (OSError, ValueError):
-                continue
+            found = (read_json(os.path.join(folder, 'results', '%s.json' % batch.get('batch'))) or {}).get('error')
             if found:
                 return found
-        return {}
+        # The function has failed on the tile that it was tried on.
+        return read_json(os.path.join(folder, 'code', 'trial-error.json')) or {}
 
 
 def parse(text):
     try:
         return json.loads(text)
     except ValueError:
+        return None
+
+
+def read_json(path):
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except (OSError, ValueError):
         return None
 
 
