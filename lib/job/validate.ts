@@ -6,11 +6,16 @@ import { jsonPath, throwProblems, type Problem } from './problems.ts';
 import { resultFormat } from './result-format.ts';
 import { jobSpec, resultFormats, resultMerges, type JobInput, type JobSpec } from './spec.ts';
 
-type JsonSchema = z.core.JSONSchema.BaseSchema;
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** The published JSON Schema (draft 2020-12) of a job spec as users write it. */
 export function jobJsonSchema(): JsonSchema {
-  return z.toJSONSchema(jobSpec, {
+  return documentJsonSchema(jobSpec);
+}
+
+/** The JSON Schema of a document as users write it. */
+export function documentJsonSchema(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
     io: 'input',
     override: ({ jsonSchema }) => {
       // zod writes the bounds of safe integers where the schema sets none.
@@ -26,18 +31,28 @@ export function jobJsonSchema(): JsonSchema {
  * @throws JobError JOB_INVALID that lists every problem of form with its JSON path; those between the fields too, when nobody gathers them
  */
 export function parseJobSpec(document: unknown, problems?: Problem[]): JobSpec {
+  return parseDocument(jobSpec, crossFieldProblems, document, problems);
+}
+
+/** The same for a document of another form. @param check finds what no single field shows */
+export function parseDocument<Schema extends z.ZodType>(
+  schema: Schema,
+  check: (job: z.output<Schema>) => readonly Problem[],
+  document: unknown,
+  problems: Problem[] | undefined,
+): z.output<Schema> {
   refusePrototypes(document, []);
-  const parsed = jobSpec.safeParse(document);
+  const parsed = schema.safeParse(document);
   if (!parsed.success) {
-    const schema = jobJsonSchema();
+    const json = documentJsonSchema(schema);
     throwProblems(
       'JOB_INVALID',
       'the job spec is not valid',
-      parsed.error.issues.flatMap((issue) => describeIssue(issue, [], document, schema)),
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, [], document, json)),
     );
   }
-  const job = jobSpec.parse(document);
-  const found = crossFieldProblems(job);
+  const job = schema.parse(document);
+  const found = check(job);
   if (problems === undefined) throwProblems('JOB_INVALID', 'the job spec is not valid', found);
   else problems.push(...found);
   return job;

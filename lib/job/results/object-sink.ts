@@ -2,14 +2,14 @@
  * One object, written from beginning to end without knowing how long it gets: by one put if it stays small, otherwise as an assembly of parts. Either way it is
  * visible only when it is whole. Memory holds two parts.
  */
-import type { Assembly, ObjectStat, ObjectWriter, Part, Store } from '../../store/store.ts';
+import type { Assembly, FolderOptions, ObjectStat, ObjectWriter, Part, Store } from '../../store/store.ts';
 
 /** S3 takes 10,000 parts: 78 GiB. */
 const partBytes = 8 * 1024 * 1024;
 /** Text is encoded in pieces of about this length. */
 const textLength = 256 * 1024;
 
-export interface SinkOptions {
+export interface SinkOptions extends FolderOptions {
   readonly contentType: string;
   /** Told the token of an assembly before anything is stored, so that it can be given up if this process dies. */
   readonly onAssembly: (token: string) => Promise<void>;
@@ -51,7 +51,7 @@ export class ObjectSink {
   async finish(): Promise<ObjectStat> {
     await this.#encodeTexts();
     if (this.#assembly === undefined) {
-      await this.#store.put(this.#href, this.#waiting, { contentType: this.#options.contentType });
+      await this.#store.put(this.#href, this.#waiting, this.#putOptions());
       return await this.#store.stat(this.#href);
     }
     if (this.#waitingBytes > 0) await this.#putPart();
@@ -93,8 +93,13 @@ export class ObjectSink {
     this.#underWay.catch(() => undefined);
   }
 
+  #putOptions(): FolderOptions & { readonly contentType: string } {
+    const { contentType, createFolders = false } = this.#options;
+    return { contentType, createFolders };
+  }
+
   async #begin(): Promise<Assembly> {
-    const assembly = await this.#store.assemble(this.#href, { contentType: this.#options.contentType });
+    const assembly = await this.#store.assemble(this.#href, this.#putOptions());
     await this.#options.onAssembly(assembly.token);
     return assembly;
   }
