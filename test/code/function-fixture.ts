@@ -99,7 +99,7 @@ export async function openFunction(fixture: FunctionFixture): Promise<FunctionRu
     memoryBytes: null,
     ...fixture.setup,
   };
-  const process_ = new CodeProcess({
+  const runner = new CodeProcess({
     setup,
     runtime: ending === '.py' ? 'python' : 'node',
     sharedFd: shared.fd,
@@ -111,11 +111,11 @@ export async function openFunction(fixture: FunctionFixture): Promise<FunctionRu
   });
   let id = 0;
   return {
-    process: process_,
+    process: runner,
     scratch,
     folder,
     call: async (changes = {}) =>
-      await process_.call({
+      await runner.call({
         id: ++id,
         column: 0,
         row: 0,
@@ -125,7 +125,7 @@ export async function openFunction(fixture: FunctionFixture): Promise<FunctionRu
         probe: false,
         ...changes,
       }),
-    printed: () => process_.output(),
+    printed: () => runner.output(),
     output(key) {
       const place = outputPlaces.find((known) => known.key === key);
       if (place === undefined) throw new Error(`no output ${key}`);
@@ -139,7 +139,7 @@ export async function openFunction(fixture: FunctionFixture): Promise<FunctionRu
       write(shared.fd, place.offset, samples);
     },
     async close() {
-      await process_.close();
+      await runner.close();
       shared.close();
       rmSync(folder, { recursive: true, force: true });
     },

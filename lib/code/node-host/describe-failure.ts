@@ -22,7 +22,7 @@ interface Frame {
 /** @param kind what an ordinary exception means here; those of the host itself and of memory say what they are */
 export function describeFailure(thrown: unknown, kind: CodeFailure['kind'], functionName: string | undefined): CodeFailure {
   if (!(thrown instanceof Error)) {
-    return { kind, type: typeof thrown, message: `threw ${textOf(thrown)}; an Error would say where`, function: functionName };
+    return { kind, message: `threw ${textOf(thrown)}; an Error would say where`, function: functionName };
   }
   if (thrown instanceof TilefanError) return { kind: kindOf(thrown) ?? kind, code: thrown.code, message: thrown.message, function: functionName };
   const frame = frameOf(stackOf(thrown));
