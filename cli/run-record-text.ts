@@ -4,6 +4,8 @@ import type { RunRecord } from '../lib/job/records.ts';
 import { displayHref } from '../lib/store/href.ts';
 import { bytesText, countText, secondsText } from './text.ts';
 
+const passWords: Readonly<Record<string, string>> = { conversion: 'inputs converted by', trial: 'code tried by', results: 'results merged by' };
+
 /** @param seconds that this took */
 export function runRecordText(record: RunRecord, seconds: number): string {
   const { tiles, batches, outputs } = record;
@@ -11,7 +13,7 @@ export function runRecordText(record: RunRecord, seconds: number): string {
   const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${batches.retried.length === 0 ? '' : 'over all attempts '}${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
   for (const { pass, tasks, retried: again } of record.passes) {
-    const what = pass === 'conversion' ? 'inputs converted by' : 'overviews made by';
+    const what = passWords[pass] ?? 'overviews made by';
     lines.push(`  ${what} ${countText(tasks, 'task')}${again.length === 0 ? '' : `, of which ${String(again.length)} needed more than one attempt`}`);
   }
   for (const output of outputs) {
@@ -22,6 +24,11 @@ export function runRecordText(record: RunRecord, seconds: number): string {
       const digits = (value: typeof minimum): string => (value === null ? 'none' : String(Number(fromJsonNumber(value).toPrecision(6))));
       lines.push(`  band ${String(i + 1)}${name === null ? '' : ` ${name}`}: ${String(count)} valid, min ${digits(minimum)}, max ${digits(maximum)}, mean ${digits(mean)}, stddev ${digits(stddev)}`);
     }
+  }
+  if (record.results !== null) {
+    const { href, rows, bytes, missing } = record.results;
+    const without = missing.tiles === 0 ? '' : `, without ${countText(missing.tiles, 'tile')} that failed`;
+    lines.push(`results: ${displayHref(href)} (${countText(rows, 'row')}, ${bytesText(bytes)}${without})`);
   }
   return `${lines.join('\n')}\n`;
 }

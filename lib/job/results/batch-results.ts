@@ -17,7 +17,7 @@ export interface TileResult {
 }
 
 /** Segments up to this size are read by one request, index and values together, and kept until the batch is done. */
-const wholeSegmentBytes = 256 * 1024;
+const wholeSegmentBytes = 1024 * 1024;
 /** … as long as those of a batch are no more than this together. */
 const wholeBatchBytes = 16 * 1024 * 1024;
 /** Text that is read and parsed at a time; parsed it takes some times as much. */
@@ -146,8 +146,12 @@ export class BatchResults {
           limit(async () => {
             const answer = new Uint8Array(length);
             await this.#reader.readInto(stat.href, offset, answer, stat.version);
-            // Copied, so that what lies between isn't kept.
-            for (const range of ranges) texts[of[range.index] as number] = answer.slice(range.at, range.at + range.length);
+            // What lies between isn't kept, where it is much.
+            const dense = 2 * ranges.reduce((sum, range) => sum + range.length, 0) >= length;
+            for (const range of ranges) {
+              const text = answer.subarray(range.at, range.at + range.length);
+              texts[of[range.index] as number] = dense ? text : text.slice();
+            }
           }),
         );
       }

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { OperationError } from '../../base/errors.ts';
 import { CodeProcess } from '../../code/code-process.ts';
 import { makeSharedFile } from '../../code/shared-file.ts';
-import { basename } from '../../store/href.ts';
 import type { ObjectReader } from '../../store/store.ts';
 import { localCopy } from '../code-runners.ts';
 import { codeHref } from '../operation-kind.ts';
@@ -23,7 +22,7 @@ export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: Node
   const merge = job.results?.merge;
   if (code === null || code.runtime === null || typeof merge !== 'object') throw new OperationError('RESULTS_MERGE', 'the job has no function of its own that merges results');
   const root = await mkdtemp(join(tmpdir(), 'tilefan-merge-'));
-  const path = await localCopy(reader, code, basename(codeHref(job.operation) ?? 'code'), join(root, 'code'));
+  const path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
   // No pixels go through it, but a process expects one.
   const shared = makeSharedFile(1);
   const runner = new CodeProcess({
