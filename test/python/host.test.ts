@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { PythonHost, packageFolder, python, refusalOf, withHost, withoutCloudpickle, withoutPython } from './support/host.ts';
+import { packageFolder, python, refusalOf, withHost, withoutCloudpickle, withoutPython, type HostOptions } from './support/host.ts';
 
 const skip = withoutPython;
 
@@ -139,7 +139,7 @@ def f(info, inputs, outputs):
 });
 
 describe('what comes back beside pixels', { skip }, () => {
-  const resultOf = async (body: string, more: Partial<ConstructorParameters<typeof PythonHost>[0]> = {}): Promise<unknown> =>
+  const resultOf = async (body: string, more: Partial<HostOptions> = {}): Promise<unknown> =>
     await withHost({ code: `import numpy, collections, dataclasses, datetime, pathlib, enum\nfrom types import SimpleNamespace\n@dataclasses.dataclass\nclass Place:\n    x: float\n    tags: list\nPair = collections.namedtuple('Pair', 'a b')\ndef f(info, inputs, outputs, other):\n${body.replaceAll(/^/gm, '    ')}\n`, ...more }, async (host) => (await host.tile()).reply.result);
 
   it('takes values of numpy and Python as JSON has them', async () => {

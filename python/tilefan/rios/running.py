@@ -1,4 +1,5 @@
 """tilefan's command line, started for a job: its progress, its record, and what it says when it fails."""
+import builtins
 import json
 import os
 import shlex
@@ -122,13 +123,15 @@ class Run:
         causes = [batch.get('cause') for batch in record.get('failedBatches') or [] if batch.get('cause')] or [record.get('cause')]
         text = '\n'.join(dict.fromkeys(cause for cause in causes if cause)) or '\n'.join(self.said) or 'tilefan ended with exit code %s' % exit_code
         where = detail.get('where') or {}
+        if detail.get('message'):
+            text = detail['message']
         traceback_text = where.get('traceback')
         if traceback_text and traceback_text.strip() not in text:
             text += '\n\n' + traceback_text.rstrip()
         for name in ('stdout', 'stderr'):
             if where.get(name):
                 text += '\n\nprinted to %s:\n%s' % (name, where[name].rstrip())
-        error = exception_class(detail.get('code'), record.get('error'), exit_code)(text)
+        error = also_of(exception_class(detail.get('code'), record.get('error'), exit_code), where.get('type'))(text)
         if isinstance(error, WorkerExceptionError):
             tile = where.get('tile')
             error.tile = tuple(tile) if isinstance(tile, (list, tuple)) else tile
@@ -150,6 +153,23 @@ class Run:
                 return found
         # The function has failed on the tile that it was tried on.
         return read_json(os.path.join(folder, 'code', 'trial-error.json')) or {}
+
+
+def also_of(error_class, name):
+    """
+    A class that is also the built-in one of what the function has raised: RIOS lets a function's own exception through, and scripts catch it as
+    such.
+    """
+    own = getattr(builtins, str(name), None)
+    if error_class is not WorkerExceptionError or not isinstance(own, type) or not issubclass(own, Exception):
+        return error_class
+    try:
+        both = type('WorkerExceptionError', (WorkerExceptionError, own), {'__module__': WorkerExceptionError.__module__})
+        both('')
+        return both
+    except TypeError:
+        # Some want more than a message.
+        return error_class
 
 
 def parse(text):
