@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { JobError, OperationError } from '../../base/errors.ts';
+import { JobError, messageOf, OperationError, OutputError } from '../../base/errors.ts';
 import { shiftAffine } from '../../raster/affine.ts';
 import { geoTagsOf } from '../../tiff/crs.ts';
 import type { GeoTags } from '../../tiff/geo.ts';
@@ -134,9 +134,14 @@ export class CommandRunner implements CodeRunner {
     for (const [i, input] of setup.inputs.entries()) {
       const place = call.inputs[i];
       if (place === undefined || !this.#inputs.includes(input.name)) continue;
-      // One after another, through the same megabyte of memory.
-      // oxlint-disable-next-line no-await-in-loop
-      await writeInputFile(this.#inputPath(input.name), sharedFd, { input, ...place, ...this.#sides(call), geo });
+      const path = this.#inputPath(input.name);
+      try {
+        // One after another, through the same megabyte of memory.
+        // oxlint-disable-next-line no-await-in-loop
+        await writeInputFile(path, sharedFd, { input, ...place, ...this.#sides(call), geo });
+      } catch (cause) {
+        throw new OutputError('SCRATCH_UNUSABLE', `The tile's input ${input.name} cannot be written into the scratch folder, ${path}: ${messageOf(cause)}`, { cause, where: { path, input: input.name } });
+      }
     }
   }
 

@@ -7,6 +7,9 @@ import type { ProgramEnd } from './run-program.ts';
 const quotedLines = 3;
 const quotedCharacters = 600;
 
+/** Of each argument, in the record. */
+const recordedCharacters = 1000;
+
 export interface FailedProgram {
   /** As the job names it. */
   readonly program: string;
@@ -17,7 +20,7 @@ export interface FailedProgram {
 
 /** The error that an end is; undefined for exit code 0. */
 export function programError(end: ProgramEnd, { program, args, timeoutSeconds, printed }: FailedProgram): OperationError | undefined {
-  const where = { function: program, arguments: args, stdout: printed.stdout, stderr: printed.stderr, stdoutBytes: printed.stdoutBytes, stderrBytes: printed.stderrBytes };
+  const where = { function: program, arguments: args.map(shortened), stdout: printed.stdout, stderr: printed.stderr, stdoutBytes: printed.stdoutBytes, stderrBytes: printed.stderrBytes };
   const said = lastWords(printed);
   switch (end.kind) {
     case 'exit':
@@ -32,6 +35,11 @@ export function programError(end: ProgramEnd, { program, args, timeoutSeconds, p
     case 'unstartable':
       return new OperationError('FUNCTION_FAILED', `${program} cannot be started: ${whyNot(end.cause)}`, { cause: end.cause, where });
   }
+}
+
+/** An argument may be a whole document; a record of it may not. */
+function shortened(argument: string): string {
+  return argument.length > recordedCharacters ? `${argument.slice(0, recordedCharacters)}…` : argument;
 }
 
 /** The system's reasons in words; it says ENOENT of a script whose interpreter is missing, too. */

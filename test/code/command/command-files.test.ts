@@ -110,33 +110,45 @@ with rasterio.open(sys.argv[1]) as d:
 
   // Catches: rounding by truncation, halves up, wrapping instead of saturating, NaN that becomes 0 although there is a nodata value.
   void it('are converted as numpy would', async () => {
-    const samples = Float32Array.from([0.5, 1.5, 2.5, -0.5, 254.5, 255.5, 300, -3, Number.NaN, Infinity, -Infinity, 7, 1e30, 0.49999997, 99.5, 100]);
-    for (const [dtype, nodata] of [['uint8', 9], ['uint8', undefined], ['int16', -1], ['int32', undefined], ['uint32', 77], ['float64', -5], ['float32', undefined]] as const) {
+    const floats = Float32Array.from([0.5, 1.5, 2.5, -0.5, 254.5, 255.5, 300, -3, Number.NaN, Infinity, -Infinity, 7, 1e30, 0.49999997, 99.5, 100]);
+    const doubles = Float64Array.from([...floats.subarray(0, 12), 1e300, 2 ** 31 - 0.5, -(2 ** 31) - 0.5, 4_294_967_295.5]);
+    const integers = Int32Array.from([0, 1, -1, 127, 128, -128, -129, 255, 256, 32_767, 32_768, 65_535, 65_536, 2_147_483_647, -2_147_483_648, 16_777_217]);
+    const cases: readonly [Dtype, SampleArray, Dtype, number?][] = [
+      ['float32', floats, 'uint8', 9], ['float32', floats, 'uint8'], ['float32', floats, 'int16', -1], ['float32', floats, 'uint32', 77], ['float32', floats, 'float64', -5], ['float32', floats, 'float32'],
+      ['float64', doubles, 'int32', -1], ['float64', doubles, 'uint32'], ['float64', doubles, 'int8'], ['float64', doubles, 'float32', -1],
+      ['int32', integers, 'uint8', 3], ['int32', integers, 'uint16'], ['int32', integers, 'int16'], ['int32', integers, 'uint32'], ['int32', integers, 'float32'],
+    ];
+    const found: string[] = [];
+    for (const [i, [from, samples, dtype, nodata]] of cases.entries()) {
       const { outputs } = await runTile({
-        command: ['gdal_translate', '-q', '{input.x}', '{output.y}'],
+        command: ['cp', '{input.x}', '{output.y}'],
         window: { column: 0, row: 0, columns: 8, rows: 2 },
-        inputs: { x: { dtype: 'float32', samples } },
+        inputs: { x: { dtype: from, samples } },
         outputs: { y: { dtype, ...(nodata === undefined ? {} : { nodata }) } },
         scratch: workspace.path('scratch'),
       });
-      writeFileSync(workspace.path('found.bin'), bytesOf(outputs['y'] ?? assert.fail()));
-      writeFileSync(workspace.path('x.bin'), bytesOf(samples));
-      const differences = runPythonJson(
-        `
-import json, sys, numpy as np
-a = np.fromfile(sys.argv[1] + '/x.bin', np.float32).astype(np.float64)
-dtype, nodata = sys.argv[2], float(sys.argv[3])
-found = np.fromfile(sys.argv[1] + '/found.bin', dtype)
-if np.dtype(dtype).kind == 'f': want = a
-else:
-    i = np.iinfo(dtype)
-    want = np.where(np.isnan(a), nodata, np.clip(np.rint(a), i.min, i.max))
-bad = ~((found == want) | (np.isnan(found.astype(float)) & np.isnan(want)))
-print(json.dumps([[float(a[n]) if np.isfinite(a[n]) else str(a[n]), str(want[n]), str(found[n])] for n in np.flatnonzero(bad)]))`,
-        [workspace.folder, dtype, String(nodata ?? 0)],
-      );
-      assert.deepEqual(differences, [], dtype);
+      writeFileSync(workspace.path(`found-${String(i)}.bin`), bytesOf(outputs['y'] ?? assert.fail()));
+      writeFileSync(workspace.path(`x-${String(i)}.bin`), bytesOf(samples));
+      found.push(JSON.stringify([from, dtype, nodata ?? 0]));
     }
+    const differences = runPythonJson(
+      `
+import json, sys, numpy as np
+out = []
+for n, case in enumerate(sys.argv[2:]):
+    source, dtype, nodata = json.loads(case)
+    a = np.fromfile(sys.argv[1] + '/x-%d.bin' % n, source).astype(np.float64)
+    found = np.fromfile(sys.argv[1] + '/found-%d.bin' % n, dtype)
+    if np.dtype(dtype).kind == 'f': want = a.astype(dtype)
+    else:
+        i = np.iinfo(dtype)
+        want = np.where(np.isnan(a), nodata, np.clip(np.rint(a), i.min, i.max))
+    bad = ~((found == want) | (np.isnan(found.astype(float)) & np.isnan(want)))
+    out += [[case, str(a[k]), str(want[k]), str(found[k])] for k in np.flatnonzero(bad)] + ([] if len(found) == 16 else [[case, len(found)]])
+print(json.dumps(out))`,
+      [workspace.folder, ...found],
+    );
+    assert.deepEqual(differences, []);
   });
 
   // Catches: a program's own nodata value or mask that is taken for data.
