@@ -88,7 +88,7 @@ function bundleError(entry: string, cause: unknown): JobError {
   const { file, line, column } = placeOf(first);
   const place = file === undefined ? '' : `${file}:${String(line)}:${String(column)}: `;
   const more = errors.length > 1 ? ` (and ${String(errors.length - 1)} more)` : '';
-  return new JobError('FUNCTION_LOAD', `${name} cannot be bundled: ${place}${first.text.trim()}${more}`, {
+  return new JobError('FUNCTION_LOAD', `${name} cannot be bundled: ${place}${first.text.replaceAll(sourcePrefix, '').trim()}${more}`, {
     where: { module: entry, folder: parentHref(entry), file, line, column, source: first.location?.lineText },
   });
 }
