@@ -11,7 +11,7 @@ import { withoutPyarrow, withTable } from './pyarrow.ts';
 const across = 1000;
 const tiles = across * across;
 /** Above what a process has when it begins; all results together take more than twice as much. */
-const mostGrownBytes = 200e6;
+const mostGrownBytes = 150e6;
 
 interface Figures {
   readonly tilesDone: number;
@@ -51,7 +51,7 @@ describe('a million results', () => {
     // What shows that the figure of the others means anything.
     const { grownBytes } = write('hold', 'list');
     t.diagnostic(`all of them in memory: ${String(Math.round(grownBytes / 1e6))} MB`);
-    assert.ok(grownBytes > 1.4 * mostGrownBytes, `memory grew by ${String(grownBytes)} bytes`);
+    assert.ok(grownBytes > 1.5 * mostGrownBytes, `memory grew by ${String(grownBytes)} bytes`);
   });
 
   for (const format of ['csv', 'jsonl'] as const) {

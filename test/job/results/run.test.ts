@@ -1,0 +1,90 @@
+/** Whole runs with results, as a user starts them: through the state machine, with workers. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { runRecord } from '../../../lib/job/records.ts';
+import { runCli } from '../../support/cli.ts';
+import { withoutGdal } from '../../support/gdal.ts';
+import { makeFiles, oracle } from '../../support/raster-oracle.ts';
+import { codeEnv } from '../../support/user-code.ts';
+import { createWorkspace } from '../../support/workspace.ts';
+
+const space = createWorkspace('results');
+const work = space.path('work');
+
+const modules = {
+  'zones.ts': `
+import type { TileFunction } from 'tilefan';
+interface Zones { pixels: number; sum: number; tiles: string[] }
+export const zones: TileFunction = ({ inputs, info }): Zones => {
+  let sum = 0;
+  for (const value of (inputs as any).a) sum += value;
+  return { pixels: (inputs as any).a.length, sum, tiles: [String(info.tile.column) + ',' + String(info.tile.row)] };
+};
+export function merge(a: Zones, b: Zones): Zones {
+  return { pixels: a.pixels + b.pixels, sum: a.sum + b.sum, tiles: [...a.tiles, ...b.tiles] };
+}
+`,
+  'zones.py': `
+import os
+
+def zones(info, inputs, outputs):
+    return {'pixels': inputs.a.size, 'sum': int(inputs.a.sum()), 'tiles': ['%d,%d' % (info.xblock, info.yblock)]}
+def merge(a, b):
+    return {'pixels': a['pixels'] + b['pixels'], 'sum': a['sum'] + b['sum'], 'tiles': a['tiles'] + b['tiles']}
+def dies(a, b):
+    os._exit(3)
+`,
+} as const;
+
+/** 5 x 4 tiles of 128 px in batches of 2 x 2. */
+function job(module: keyof typeof modules, name: string, merge: unknown): string {
+  return space.job(`${name}.json`, {
+    inputs: { a: 'a.tif' },
+    grid: { tileSize: 128 },
+    operation: { module, function: 'zones' },
+    results: { href: name, merge },
+    compute: { tilesPerTask: 4 },
+  });
+}
+
+describe('runs with results', { skip: withoutGdal }, () => {
+  before(() => {
+    makeFiles(`ds = gdal.GetDriverByName('GTiff').Create(sys.argv[1], 600, 450, 1, gdal.GDT_Int16, ['TILED=YES'])\nds.GetRasterBand(1).WriteArray(np.arange(450 * 600).reshape(450, 600) % 1009)\nds = None`, [space.path('a.tif')]);
+    for (const [name, source] of Object.entries(modules)) writeFileSync(space.path(name), source);
+  });
+  after(() => space.remove());
+
+  /** In the order that is promised: batch by batch, and row by row in each. */
+  const order = ['0,0', '1,0', '0,1', '1,1', '2,0', '3,0', '2,1', '3,1', '4,0', '4,1', '0,2', '1,2', '0,3', '1,3', '2,2', '3,2', '2,3', '3,3', '4,2', '4,3'];
+
+  for (const module of ['zones.ts', 'zones.py'] as const) {
+    it(`are merged by the user's own function of ${module}, in order`, async () => {
+      const run = module.replace('.', '-');
+      const { exitCode, stderr, stdout } = await runCli(['run', job(module, `${run}.out.json`, { function: 'merge' }), '--work', work, '--run', run], { env: codeEnv });
+      assert.equal(exitCode, 0, stderr);
+      const sum = oracle("answer(int(gdal.Open(sys.argv[1]).ReadAsArray().astype('int64').sum()))", [space.path('a.tif')]);
+      assert.deepEqual(JSON.parse(readFileSync(space.path(`${run}.out.json`), 'utf8')), { pixels: 600 * 450, sum, tiles: order });
+      const record = runRecord.parse(JSON.parse(readFileSync(`${work}/runs/${run}/run.json`, 'utf8')));
+      assert.deepEqual({ rows: record.results?.rows, missing: record.results?.missing, outputs: record.outputs, passes: record.passes.map(({ pass, tasks }) => [pass, tasks]), done: record.tiles.done }, {
+        rows: 1,
+        missing: { tiles: 0, first: [] },
+        outputs: [],
+        passes: [['results', 1]],
+        done: 20,
+      });
+      assert.match(`${stdout}${stderr}`, /results: .*\.out\.json \(1 row/);
+    });
+  }
+
+  it('of which the merge dies say so, and are gone on with by the same run id', async () => {
+    const path = job('zones.py', 'dies.csv', { function: 'dies' });
+    for (let i = 0; i < 2; i++) {
+      const { exitCode, stderr } = await runCli(['run', path, '--work', work, '--run', 'dies'], { env: codeEnv });
+      assert.equal(exitCode, 70, stderr);
+      assert.match(stderr, /function dies.*exit code 3/);
+    }
+    const { tilesComputed } = JSON.parse(readFileSync(`${work}/runs/dies/results/0.json`, 'utf8')).attempts.at(-1) as { tilesComputed: number };
+    assert.equal(tilesComputed, 0, 'tiles were computed again, though only the merge failed');
+  });
+});
