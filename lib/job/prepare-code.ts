@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { describeError, TilefanError } from '../base/errors.ts';
+import { requirementOf } from '../code/command/check-command.ts';
 import { codeEnvironment } from '../code/code-environment.ts';
 import { findPython } from '../code/find-python.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
@@ -43,10 +44,11 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   const earlier = await readPrepared(store, run);
   if (earlier !== undefined) return earlier;
   const { operation } = plan.job;
-  if (operation.requirements.length > 0) {
+  const requirements = [...operation.requirements, ...(operation.command === undefined ? [] : [requirementOf(operation.command, operation.parameters)])];
+  if (requirements.length > 0) {
     const { checkRequirements } = await import('../code/requirements/check-requirements.ts');
     const python = plan.code?.runtime === 'python' ? (await findPython(env)).python : (env['TILEFAN_PYTHON'] ?? 'python3');
-    await checkRequirements(operation.requirements, { python, env: codeEnvironment(env, { scratch: tmpdir(), credentials: operation.credentials }) });
+    await checkRequirements(requirements, { python, env: codeEnvironment(env, { scratch: tmpdir(), credentials: operation.credentials }) });
   }
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
