@@ -1,0 +1,51 @@
+/** Which Python runs user code. */
+import assert from 'node:assert/strict';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { after, describe, it } from 'node:test';
+
+import { findPython } from '../../lib/code/find-python.ts';
+import { gdalPython, runPython } from '../support/gdal.ts';
+import { createWorkspace } from '../support/workspace.ts';
+
+const workspace = createWorkspace('find-python');
+after(() => workspace.remove());
+
+/** A program that answers as a Python would. */
+function standIn(name: string, answer: string): string {
+  const path = workspace.path(name);
+  writeFileSync(path, `#!/bin/sh\n${answer}\n`);
+  chmodSync(path, 0o700);
+  return path;
+}
+
+void describe('finding Python', () => {
+  // Catches a shim or link instead of the interpreter, which another home folder would break, and versions that are not its own.
+  void it('gives the interpreter itself', async () => {
+    const [python, version, numpy] = runPython('import sys, numpy; print(sys.executable, "%d.%d.%d" % sys.version_info[:3], numpy.__version__)').trim().split(' ');
+    const shim = standIn('shim', `exec ${gdalPython} "$@"`);
+    assert.deepEqual(await findPython({ ...process.env, TILEFAN_PYTHON: shim }), { python, version, numpy });
+  });
+
+  // Catches a sentence that doesn't say what is missing and what helps.
+  for (const [name, answer, code, words] of [
+    ['absent', 'exit 127', 'PYTHON_MISSING', /need Python 3\.9 or newer; .*absent cannot be started: install it with numpy, or name another one in TILEFAN_PYTHON/],
+    ['old', `echo '{"python":"/opt/python3.8","version":"3.8.10","numpy":"1.20"}'`, 'PYTHON_MISSING', /need Python 3\.9 or newer; \/opt\/python3\.8 is Python 3\.8\.10/],
+    ['bare', `echo '{"python":"/opt/python3","version":"3.12.1","numpy":null}'`, 'NUMPY_MISSING', /need numpy, which \/opt\/python3 \(Python 3\.12\.1\) does not have: install it \(\/opt\/python3 -m pip install numpy\)/],
+    ['other', 'echo hello', 'PYTHON_MISSING', /cannot be started/],
+  ] as const) {
+    void it(`says what is wrong with one (${name})`, async () => {
+      await assert.rejects(findPython({ PATH: process.env['PATH'], TILEFAN_PYTHON: standIn(name, answer) }), { name: 'JobError', exitCode: 64, code, message: words });
+    });
+  }
+
+  // Catches a search that ends at the first python3 of the PATH, which may be a project's without numpy.
+  void it("takes the system's when that of the PATH has no numpy", async (t) => {
+    const system = await findPython({ TILEFAN_PYTHON: '/usr/bin/python3' }).catch(() => undefined);
+    if (system === undefined) return t.skip('/usr/bin/python3 has no numpy');
+    const folder = workspace.newFolder();
+    const other = `${folder}/python3`;
+    writeFileSync(other, `#!/bin/sh\necho '{"python":"${other}","version":"3.12.1","numpy":null}'\n`);
+    chmodSync(other, 0o700);
+    assert.equal((await findPython({ PATH: `${folder}:/bin` })).python, system.python);
+  });
+});
