@@ -68,7 +68,7 @@ export async function finishRun(store: Store, prefix: string, { keep }: { readon
   if (record === undefined) throw new Error(`the run has ended well, but ${prefix}${runFiles.record} is not there`);
   // A run whose failures were tolerated can be continued, and then needs only what failed.
   if (!keep && record.batches.failed.length === 0) {
-    for (const folder of ['segments/', 'pyramids/']) await store.removePrefix(`${prefix}${folder}`);
+    for (const folder of ['segments/', 'pyramids/', 'collected/']) await store.removePrefix(`${prefix}${folder}`);
   }
   return record;
 }

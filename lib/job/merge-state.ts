@@ -4,6 +4,7 @@ import { TilefanError } from '../base/errors.ts';
 import type { ObjectStat, Store } from '../store/store.ts';
 import { runFiles, type Plan } from './plan.ts';
 import { readDocument, runRecord, type RunRecord } from './records.ts';
+import { resultsFinished } from './results/results-state.ts';
 
 export const mergeState = z.object({
   /** Of the assembly; null before it has begun. */
@@ -35,7 +36,7 @@ export async function isThere(store: Store, href: string, { done }: MergeState):
 }
 
 /**
- * The record of a run that has nothing left to do: every batch succeeded, and every output lies where this run has put it. Undefined for any
+ * The record of a run that has nothing left to do: every batch succeeded, and every output, and its results, lie where this run has put them. Undefined for any
  * other. The segments of such a run may be gone.
  */
 export async function finishedRecord(store: Store, plan: Plan): Promise<RunRecord | undefined> {
@@ -46,5 +47,5 @@ export async function finishedRecord(store: Store, plan: Plan): Promise<RunRecor
     const merge = await readDocument(store, `${href}${runFiles.merge(output.name)}`, mergeState);
     if (merge === undefined || !(await isThere(store, output.href, merge))) return undefined;
   }
-  return record;
+  return (await resultsFinished(store, plan)) ? record : undefined;
 }

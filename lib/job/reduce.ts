@@ -15,7 +15,7 @@ import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } fr
 import { finishedRecord, isThere, mergeState, type MergeState } from './merge-state.ts';
 import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
-import { mergeResults, resultsFinished, type MergedResults } from './results/reduce-results.ts';
+import { mergeResults, type MergedResults } from './results/reduce-results.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
 
@@ -36,7 +36,7 @@ const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
  */
 export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
   const plan = await readPlan(store, state.run.href);
-  if ((await finishedRecord(store, plan)) !== undefined && (await resultsFinished(store, plan))) return { ...state, status: 'DONE' };
+  if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];
   const lines: (PyramidLine | MergeLine)[] = [];
   for (const output of plan.outputs) {

@@ -13,7 +13,7 @@ import { resultFormat } from '../result-format.ts';
 import type { JobResults } from '../spec.ts';
 import { collectResults, segmentFile, type CollectedResults } from './collected-results.ts';
 import { abandonAssembly } from './object-sink.ts';
-import { resultFiles, resultsAreThere, resultsState, resultsValue, type ResultsState } from './results-state.ts';
+import { readResultsState, resultFiles, resultsAreThere, resultsValue, type ResultsState } from './results-state.ts';
 import { writeResults, type ResultsToWrite } from './write-results.ts';
 
 export interface ResultsMerge {
@@ -46,7 +46,7 @@ const mostTooShort = 2;
  */
 export async function mergeResults(merge: ResultsMerge): Promise<MergedResults | 'later' | { readonly lines: readonly MergeLine[] }> {
   const { store, plan, results, writes } = merge;
-  const earlier = await readState(store, plan);
+  const earlier = await readResultsState(store, plan);
   const finished = earlier !== undefined && (await resultsAreThere(store, results.href, earlier)) ? earlier.done : null;
   // What is under way goes on with the segments that it began with. A finished object that has been taken away is made anew, perhaps from other segments.
   const goesOn = finished !== null || earlier?.done === null;
@@ -65,14 +65,6 @@ export async function mergeResults(merge: ResultsMerge): Promise<MergedResults |
   if (by === undefined) return await askWorker(merge, state);
   if (!writes) return { lines: [] };
   return await write(merge, collected, state, by);
-}
-
-/** Whether an earlier call has finished the results and they are still there. */
-export async function resultsFinished(store: Store, plan: Plan): Promise<boolean> {
-  const { results } = plan.job;
-  if (results === undefined) return true;
-  const state = await readState(store, plan);
-  return state !== undefined && (await resultsAreThere(store, results.href, state));
 }
 
 /** How results become what is written; undefined while the user's own function has not merged them. */
@@ -154,10 +146,6 @@ function mergedAs(results: JobResults, collected: CollectedResults, { bytes, row
       missing: { tiles: collected.tilesTotal - collected.tilesDone, first: [...collected.missingTiles(namedTiles)].map(({ column, row }) => [column, row]) },
     },
   };
-}
-
-async function readState(store: Store, plan: Plan): Promise<ResultsState | undefined> {
-  return await readDocument(store, `${plan.state.run.href}${resultFiles.state}`, resultsState);
 }
 
 async function writeState(store: Store, plan: Plan, state: ResultsState): Promise<void> {

@@ -1,7 +1,9 @@
 /** What is kept under the run prefix while results are merged and written, so that the next call goes on, and nothing is done twice. */
 import * as z from 'zod';
 import { TilefanError } from '../../base/errors.ts';
-import type { ObjectStat, Store } from '../../store/store.ts';
+import type { ObjectReader, ObjectStat } from '../../store/store.ts';
+import type { Plan } from '../plan.ts';
+import { readDocument } from '../records.ts';
 
 /** Where it lies; no output can be called like that. */
 export const resultFiles = {
@@ -33,7 +35,7 @@ export const resultsValue = z.object({
 });
 
 /** Whether what an earlier call has finished is still there. */
-export async function resultsAreThere(store: Store, href: string, { done }: ResultsState): Promise<boolean> {
+export async function resultsAreThere(store: ObjectReader, href: string, { done }: ResultsState): Promise<boolean> {
   if (done === null) return false;
   let stat: ObjectStat;
   try {
@@ -43,4 +45,16 @@ export async function resultsAreThere(store: Store, href: string, { done }: Resu
     throw error;
   }
   return stat.size === done.bytes && stat.version === done.version;
+}
+
+export async function readResultsState(reader: ObjectReader, plan: Plan): Promise<ResultsState | undefined> {
+  return await readDocument(reader, `${plan.state.run.href}${resultFiles.state}`, resultsState);
+}
+
+/** Whether a job has no results, or an earlier call has finished them and they are still there. */
+export async function resultsFinished(reader: ObjectReader, plan: Plan): Promise<boolean> {
+  const { results } = plan.job;
+  if (results === undefined) return true;
+  const state = await readResultsState(reader, plan);
+  return state !== undefined && (await resultsAreThere(reader, results.href, state));
 }
