@@ -1,0 +1,75 @@
+/** Reads the header of an image, and refuses what is not one or is too large, before a pixel is decoded. */
+import type { Metadata, SharpOptions } from 'sharp';
+import { DataError, messageOf } from '../base/errors.ts';
+import type { Size } from './fit.ts';
+import { findImageFormat, type ImageFormat } from './image-format.ts';
+import type { ImageLimits } from './image-limits.ts';
+import { loadSharp } from './sharp-setup.ts';
+
+export interface OpenedImage {
+  readonly bytes: Uint8Array;
+  readonly format: ImageFormat;
+  /** As it is seen, its orientation applied; of one frame. */
+  readonly size: Size;
+  /** EXIF's, 1 to 8; 1 where there is none. */
+  readonly orientation: number;
+  /** Frames of an animation; 1 of everything else, as only first pages are read. */
+  readonly frames: number;
+  readonly hasAlpha: boolean;
+  /** The EXIF block, as it lies in the file. */
+  readonly exif: Uint8Array | undefined;
+}
+
+/** sharp's own name of what we call AVIF is the container's. */
+const nameOfSharp: Readonly<Partial<Record<string, ImageFormat>>> = { jpeg: 'jpeg', png: 'png', gif: 'gif', webp: 'webp', tiff: 'tiff', heif: 'avif', svg: 'svg' };
+
+/** @throws DataError IMAGE_EMPTY, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+export async function openImage(bytes: Uint8Array, limits: ImageLimits): Promise<OpenedImage> {
+  const format = findImageFormat(bytes);
+  const sharp = await loadSharp();
+  let header: Metadata;
+  try {
+    // The limit is ours to check, so that the error has numbers; a header is read without decoding.
+    header = await sharp(bytes, { failOn: failOn(limits), limitInputPixels: false }).metadata();
+  } catch (cause) {
+    throw damaged(format, bytes, cause);
+  }
+  const found = nameOfSharp[header.format];
+  if (found !== format) throw new DataError('IMAGE_FORMAT', `wanted a ${describeFormat(format)}, as the file begins like one, found ${header.format}`);
+  const { width, height } = header.autoOrient;
+  const orientation = header.orientation ?? 1;
+  const pages = format === 'gif' || format === 'webp' ? (header.pages ?? 1) : 1;
+  // libvips can't turn frames on their side; no program is known to write such files.
+  const frames = orientation === 1 ? pages : 1;
+  checkPixels(`the ${describeFormat(format)}`, { width, height }, 1, limits);
+  return { bytes, format, size: { width, height }, orientation, frames, hasAlpha: header.hasAlpha, exif: header.exif };
+}
+
+/** @throws DataError IMAGE_TOO_LARGE */
+export function checkPixels(what: string, { width, height }: Size, frames: number, { maxPixels }: ImageLimits): void {
+  const pixels = width * height * frames;
+  if (pixels <= maxPixels) return;
+  const shape = `${String(width)} x ${String(height)}${frames > 1 ? ` in ${String(frames)} frames` : ''}`;
+  const hint = frames > 1 ? ' (the first frame alone: animation "first")' : '';
+  throw new DataError('IMAGE_TOO_LARGE', `${what}: wanted ${String(maxPixels)} pixels at most (maxPixels), found ${String(pixels)}: ${shape}${hint}`, { where: { width, height, frames, maxPixels } });
+}
+
+/** Options with which the image is decoded, once it has been opened. */
+export function decodeOptions({ frames }: OpenedImage, limits: ImageLimits, allFrames: boolean): SharpOptions {
+  return { autoOrient: true, animated: allFrames && frames > 1, failOn: failOn(limits), limitInputPixels: limits.maxPixels };
+}
+
+/** libjpeg only warns of wrong bits in the middle of a file, so `warning` is what finds them. */
+function failOn({ damaged }: ImageLimits): 'warning' | 'none' {
+  return damaged === 'fail' ? 'warning' : 'none';
+}
+
+/** An error for an image that can't be decoded. */
+export function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): DataError {
+  const said = messageOf(cause).trim().split('\n').slice(0, 3).join('; ');
+  return new DataError('IMAGE_DAMAGED', `wanted a whole ${describeFormat(format)}, found one of ${String(bytes.length)} bytes that is truncated or damaged: ${said}`, { cause });
+}
+
+export function describeFormat(format: ImageFormat): string {
+  return format === 'webp' ? 'WebP' : format.toUpperCase();
+}
