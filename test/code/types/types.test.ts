@@ -1,0 +1,96 @@
+/** What an editor makes of a user's function: tsc on samples, in a project of the user's own with the package installed. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+
+import { projectFolder } from '../../support/cli.ts';
+import { createWorkspace } from '../../support/workspace.ts';
+
+const workspace = createWorkspace('types');
+after(() => workspace.remove());
+
+const published = ['package.json', 'index.ts', 'lib/code/tile-function.ts'];
+
+/** A project with one file. @param linked as `npm link` leaves the package, else as npm installs it */
+function project(source: string, linked: boolean): string {
+  const folder = workspace.newFolder();
+  const installed = join(folder, 'node_modules/tilefan');
+  mkdirSync(dirname(installed));
+  if (linked) symlinkSync(projectFolder, installed);
+  else for (const file of published) cpSync(join(projectFolder, file), join(installed, file));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'f.ts'), source);
+  return folder;
+}
+
+function check(source: string, options: readonly string[], linked = false): string {
+  const args = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--types', '', ...options, 'f.ts'];
+  const { stdout, stderr } = spawnSync(join(projectFolder, 'node_modules/.bin/tsc'), args, { cwd: project(source, linked), encoding: 'utf8' });
+  return stdout + stderr;
+}
+
+const good = `
+import type { TileArray, TileFunction, TileInfo } from 'tilefan';
+
+interface Parameters {
+  readonly soil: number;
+}
+
+export const savi: TileFunction<{ red: TileArray<Uint16Array>; nir: TileArray<Uint16Array> }, { out: TileArray<Float32Array> }, Parameters, { pixels: number }> = ({ inputs, outputs, parameters }) => {
+  const { red, nir } = inputs;
+  outputs.out.set(Float32Array.from(nir, (n, i) => ((n - (red[i] ?? 0)) / (n + (red[i] ?? 0) + parameters.soil)) * (1 + parameters.soil)));
+  return { pixels: red.band(1).length };
+};
+
+export const lists: TileFunction<{ scenes: readonly TileArray[] }, { out: Float32Array | number[] }> = async ({ inputs, outputs }) => {
+  outputs.out = new Float32Array(inputs.scenes.length);
+};
+
+export const where = (info: TileInfo): number | undefined => info.pixelCentres().x[0];
+`;
+
+const untyped = `
+import type { TileFunction } from 'tilefan';
+const mean: TileFunction = ({ inputs, outputs, info, parameters }) => {
+  const { scene } = inputs;
+  outputs.out.set(scene.band(1).map((value) => value * Number(parameters.scale)));
+  return [info.tile.column + scene[0], scene.valid?.length];
+};
+export default mean;
+`;
+
+const nodenext = ['--module', 'nodenext'];
+const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler'];
+const strictest = ['--noUncheckedIndexedAccess', '--exactOptionalPropertyTypes', '--noPropertyAccessFromIndexSignature', '--verbatimModuleSyntax', '--isolatedModules'];
+
+void describe('the types of functions', () => {
+  // Catches types that only a project with our own options understands: imports with .ts, missing declarations.
+  for (const [name, options, linked] of [
+    ['nodenext', nodenext, false],
+    ['bundler', bundler, false],
+    ['the strictest', [...nodenext, ...strictest], false],
+    ['a linked package', nodenext, true],
+  ] as const) {
+    void it(`are understood by a project with ${name}`, () => {
+      assert.equal(check(good, options, linked), '');
+      if (!options.includes('--noUncheckedIndexedAccess')) assert.equal(check(untyped, options, linked), '');
+    });
+  }
+
+  // Catches types so wide that they say nothing.
+  void it('find what is wrong', () => {
+    for (const [source, words] of [
+      ['inputs.green', /Property 'green' does not exist/],
+      ['inputs.red.bands = 2', /Cannot assign to 'bands' because it is a read-only property/],
+      ['inputs.red.band("1")', /'string' is not assignable to parameter of type 'number'/],
+      ['info.windows', /Property 'windows' does not exist on type 'TileInfo'/],
+      ['outputs.out = "x"', /'string' is not assignable/],
+      ['info.nodataOf("red") + 1', /is possibly 'undefined'/],
+    ] as const) {
+      const text = `import type { TileArray, TileFunction } from 'tilefan';\nexport const f: TileFunction<{ red: TileArray }, { out: TileArray }> = ({ inputs, outputs, info }) => { void [inputs, outputs, info]; ${source}; };`;
+      assert.match(check(text, nodenext), words, source);
+    }
+  });
+});
