@@ -29,9 +29,13 @@ const rangeOptions = { maxGapBytes: 16 * 1024, maxRequestBytes: chunkBytes };
 
 interface Segment {
   readonly stat: ObjectStat;
-  readonly values: SegmentValues;
   /** All of it, if it is small. */
   readonly bytes: Uint8Array | undefined;
+}
+
+/** With its index, which is of no use once the places are known. */
+interface OpenedSegment extends Segment {
+  readonly values: SegmentValues;
 }
 
 interface Place {
@@ -57,10 +61,10 @@ export class BatchResults {
   readonly #offsets: Float64Array;
   readonly #lengths: Uint32Array;
 
-  private constructor(reader: ObjectReader, window: Window, segments: readonly Segment[]) {
+  private constructor(reader: ObjectReader, window: Window, segments: readonly OpenedSegment[]) {
     this.#reader = reader;
     this.#window = window;
-    this.#segments = segments;
+    this.#segments = segments.map(({ stat, bytes }) => ({ stat, bytes }));
     const { columns, rows } = window;
     this.#owners = new Uint32Array(columns * rows);
     this.#offsets = new Float64Array(columns * rows);
@@ -81,7 +85,7 @@ export class BatchResults {
   }
 
   /** Takes the tiles that no earlier segment lists. A tile that is listed and has no block gave nothing. */
-  #take(segment: Segment, number: number, seen: Uint32Array): void {
+  #take(segment: OpenedSegment, number: number, seen: Uint32Array): void {
     const { tiles, tileStride, blocks } = segment.values;
     for (let at = 0; at < tiles.length; at += tileStride) {
       const tile = this.#tileAt(segment.stat, tiles[at] as number, tiles[at + 1] as number);
@@ -171,7 +175,7 @@ export class BatchResults {
   }
 }
 
-async function openSegment(reader: ObjectReader, stat: ObjectStat, whole: boolean): Promise<Segment> {
+async function openSegment(reader: ObjectReader, stat: ObjectStat, whole: boolean): Promise<OpenedSegment> {
   if (!whole || stat.size > wholeSegmentBytes) return { stat, values: await readSegmentValues(reader, stat), bytes: undefined };
   const bytes = new Uint8Array(stat.size);
   await reader.readInto(stat.href, 0, bytes, stat.version);

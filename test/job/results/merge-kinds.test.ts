@@ -139,6 +139,19 @@ describe('merges of results refuse', () => {
     });
   }
 
+  it('more names than an object can hold, but not the same ones again and again', () => {
+    const names = (from: number): Record<string, number> => Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [String(from + i), i]));
+    const fold = createFold('dict');
+    const same = names(0);
+    for (let tile = 0; tile < 60; tile++) fold.add({ column: tile, row: 0 }, same);
+    assert.throws(
+      () => {
+        for (let tile = 0; tile < 60; tile++) fold.add({ column: tile, row: 1 }, names(50_000 * tile));
+      },
+      (error) => error instanceof OperationError && error.code === 'RESULTS_TOO_LARGE' && /tile 40,1.*list/.test(error.message),
+    );
+  });
+
   it('names that do harm to objects', () => {
     const values = [JSON.parse('{"__proto__": {"polluted": 1}, "constructor": 2}') as unknown];
     for (const name of ['sum', 'dict', 'histogram'] as const) {
