@@ -56,9 +56,9 @@ class ReaderInfo:
         self.blockbr = Coord(*to_world(self._transform, self._left + self.blockwidth, self._top + self.blockheight))
         self.loggingstream = sys.stdout
 
-    def _remember(self, array, description, valid):
-        """Notes which input an array is. It is kept, so that its id stays its own as long as this object lives."""
-        self._arrays[id(array)] = (array, description, valid)
+    def _remember(self, arrays):
+        """Notes which input each array is: (array, validity, description). They are kept, so that an id stays theirs as long as this object lives."""
+        self._arrays = {id(array): (array, description, valid) for array, valid, description in arrays}
 
     def _find(self, block, method):
         """The input that an array is, or is a part of."""

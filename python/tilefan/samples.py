@@ -9,7 +9,7 @@ DTYPES = ('uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'flo
 NEAREST = {'bool': 'uint8', 'float16': 'float32', 'int64': 'float64', 'uint64': 'float64', 'float128': 'float64', 'float96': 'float64'}
 
 # Conversions go by so many samples, so that what they need beside the arrays is small.
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 
 
 def number_of(value):
@@ -94,9 +94,12 @@ def store(array, target, nodata):
 
 def store_rounded(part, into, limits, nodata):
     # float32 can't tell the largest integers of 32 bits, nor float16 those of 16.
-    work = numpy.rint(part.astype(numpy.float64 if into.dtype.itemsize == 4 or part.dtype.itemsize > 4 else numpy.float32))
-    missing = numpy.isnan(work)
-    numpy.clip(work, limits.min, limits.max, out=work)
-    if missing.any():
+    wide = numpy.float64 if into.dtype.itemsize == 4 or part.dtype.itemsize > 4 else numpy.float32
+    work = numpy.rint(part if part.dtype == wide else part.astype(wide))
+    lowest, highest = work.min(), work.max()
+    # Both are NaN where one sample is, and then nothing is within limits.
+    if not (lowest >= limits.min and highest <= limits.max):
+        missing = numpy.isnan(work)
+        numpy.clip(work, limits.min, limits.max, out=work)
         work[missing] = 0 if nodata is None or nodata != nodata else nodata
     numpy.copyto(into, work, casting='unsafe')

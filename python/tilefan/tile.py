@@ -34,8 +34,7 @@ class Tiles:
         before = None if others is None or self.user.pickled is not None else copy_fields(vars(others))
         arrays = self.inputs(call)
         info = ReaderInfo(self.setup, call)
-        for array, valid, description in arrays:
-            info._remember(array, description, valid)
+        info._remember(arrays)
         outputs = BlockAssociations()
         arguments = (info, self.inputs_object(arrays), outputs) + ((others,) if self.user.takes_others else ())
         try:

@@ -112,6 +112,21 @@ def f(info, inputs, outputs):
     });
   });
 
+  it('copies no inputs as long as nobody keeps them', { skip: process.platform === 'linux' ? false : 'looks into /proc' }, async () => {
+    const code = 'kept = []\ndef f(info, inputs, outputs):\n    outputs.x = inputs.a + 1\n    part = inputs.a[0]\n    if info.getBlockCount() == (1, 0): kept.append(part)\n    return info.getFilenameFor(part)';
+    await withHost({ code, inputs: [{ name: 'a', masked: true }], outputs: [{ name: 'x', dtype: 'uint16' }], grid: { columns: 16, rows: 8 } }, async (host) => {
+      const mapped = (): boolean => readFileSync(`/proc/${String(host.child.pid)}/maps`, 'utf8').includes('/shared (deleted)');
+      for (let i = 0; i < 3; i++) {
+        await host.tile({ valid: [new Uint8Array(64)] });
+        assert.equal(mapped(), true);
+      }
+      await host.tile({ column: 1 });
+      assert.equal(mapped(), false, 'the kept array has memory of its own, and the file is mapped anew by the next tile');
+      await host.tile();
+      assert.equal(mapped(), true);
+    });
+  });
+
   it('gives lists of inputs, and takes lists of outputs', async () => {
     const code = `
 def f(info, inputs, outputs):

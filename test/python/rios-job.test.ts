@@ -109,8 +109,8 @@ describe('the job of a call of apply', { skip }, () => {
     ['setColorTable', 'controls.setColorTable([[1, 255, 0, 0], [2, 0, 0, 255, 255]])', (job) => output(job)['colorTable'], { 1: [255, 0, 0], 2: [0, 0, 255, 255] }],
     ['setOutputDtype', 'controls.setOutputDtype(numpy.int16)', (job) => output(job)['dtype'], 'int16'],
     ['settings of vectors', 'infiles.a = "/data/f.shp"\ncontrols.setBurnValue(7); controls.setVectorNull(9); controls.setFilterSQL("k = 1"); controls.setAlltouched(True); controls.setVectorDatatype(numpy.int16); controls.setVectorlayer("roads")', input, { href: '/data/f.shp', fill: 9, vector: { allTouched: true, dtype: 'int16', burn: 7, where: 'k = 1', layer: 'roads' } }],
-    ['setBurnAttribute', 'infiles.a = "/data/f.shp"\ncontrols.setVectorlayer("f"); controls.setBurnAttribute("k", vectorname="a")', (job) => (input(job)['vector'] as Record<string, unknown>), { allTouched: false, dtype: 'uint8', attribute: 'k', layer: 'f' }],
-    ['an option for one of several', 'infiles.b = "/data/b.tif"\ncontrols.selectInputImageLayers([2], imagename="b")', (job) => [input(job)['bands'], (job['inputs']?.['b'] as Record<string, unknown>)['bands']], [undefined, [2]]],
+    ['setBurnAttribute', 'infiles.a = "/data/f.shp"\ncontrols.setVectorlayer("f"); controls.setBurnAttribute("k", vectorname="a")', (job) => input(job)['vector'], { allTouched: false, dtype: 'uint8', attribute: 'k', layer: 'f' }],
+    ['an option for one of several', 'infiles.b = "/data/b.tif"\ncontrols.selectInputImageLayers([2], imagename="b")', (job) => [input(job)['bands'], (job['inputs']?.['b'] as Record<string, unknown> | undefined)?.['bands']], [undefined, [2]]],
     ['lists of files', 'infiles.a = ["/data/1.tif", "/data/2.tif"]; outfiles.x = ["/out/1.tif", "/out/2.tif"]; infiles.a_0 = "/data/3.tif"\noutfiles.y = outfiles.x; del outfiles.x', (job) => [Object.keys(job['inputs'] ?? {}), Object.keys(job['outputs'] ?? {}), job['operation']?.['lists']], [['_a_0', 'a_1', 'a_0'], ['y_0', 'y_1'], { a: ['_a_0', 'a_1'], y: ['y_0', 'y_1'] }]],
     ['names of S3', 'infiles.a = "/vsis3/bucket/a.tif"; outfiles.x = "s3://bucket/x.tif"', (job) => [input(job)['href'], output(job)['href']], ['s3://bucket/a.tif', 's3://bucket/x.tif']],
   ];
@@ -192,6 +192,7 @@ describe('ApplierControls', { skip }, () => {
     ['controls.setAllowOverviewsGdalwarp(True)', /^UnsupportedError: setAllowOverviewsGdalwarp\(True\)/],
     ['controls.setAutoColorTableType("rainbow")', /^UnsupportedError: setAutoColorTableType\('rainbow'\).*setColorTable/],
     ['controls.setVectorDatatype(numpy.int64)', /^UnsupportedError: setVectorDatatype\(int64\): wanted one of uint8/],
+    ['controls.setFilterSQL("select * from a")', /^UnsupportedError: setFilterSQL.*wanted the condition after its WHERE/],
     ['controls.setConcurrencyStyle(4)', /^ParameterError: setConcurrencyStyle\(4\)/],
     ['applier.ConcurrencyStyle(numComputeWorkers=2, computeWorkerKind=applier.CW_PBS)', /^UnsupportedError: computeWorkerKind CW_PBS/],
     ['applier.ConcurrencyStyle(numComputeWorkers=2, computeWorkerKind=applier.CW_ECS, computeWorkerExtraParams={"cluster": 1})', /^UnsupportedError: computeWorkerExtraParams \(cluster\)/],

@@ -16,7 +16,7 @@ from .imagereader import DEFAULTLOGGINGSTREAM  # noqa: F401
 from .job import Job, href
 from .pickling import pickled, take_over, unpickled
 from .pixelgrid import PixelGridDefn, pixelGridFromFile
-from .rioserrors import ParameterError, RiosError, UnavailableError, WrongControlsObject
+from .rioserrors import ParameterError, ResampleNeededError, RiosError, RunError, UnavailableError, WrongControlsObject
 from .running import Run
 from .structures import (CW_AWSBATCH, CW_ECS, CW_NONE, CW_PBS, CW_SLURM, CW_SUBPROC, CW_THREADS, ON_AWS, ApplierReturn, BlockAssociations,  # noqa: F401
                          ConcurrencyStyle, FilenameAssociations, OtherInputs, Timers)
@@ -78,7 +78,12 @@ def _run(function, infiles, outfiles, others, controls, folder, timings):
     with open(job_file, 'w', encoding='utf-8') as file:
         json.dump(spec, file, indent=2, allow_nan=False)
     with timings.interval('userfunction'):
-        record = Run(folder, controls).go(job_file)
+        try:
+            record = Run(folder, controls).go(job_file)
+        except RunError as error:
+            if job.grids_differ():
+                raise ResampleNeededError(str(error)) from None
+            raise
     answer = ApplierReturn()
     answer.record = record
     answer.otherArgsList = [None] if others is None else collect(read_results(record, results), others, serial)

@@ -177,7 +177,9 @@ class ApplierControls:
         self.setOptionForImagename('vectornull', vectorname, vectornull)
 
     def setFilterSQL(self, filtersql, vectorname=None):
-        """A condition that features have to meet, as in SQL."""
+        """A condition that features have to meet, as after WHERE in SQL."""
+        if str(filtersql or '').strip().upper().startswith('SELECT'):
+            refuse('setFilterSQL(%r)' % (filtersql,), 'a whole SQL statement; wanted the condition after its WHERE')
         self.setOptionForImagename('filtersql', vectorname, filtersql)
 
     def setAlltouched(self, alltouched, vectorname=None):

@@ -164,6 +164,16 @@ class Job:
             return {'like': own, 'footprint': 'reference'}
         return self._bounded(own)
 
+    def grids_differ(self):
+        """Whether rasters are on different lattices, as far as that can be told here, and none was named as the reference."""
+        if self.controls.referenceImage is not None or self.controls.referencePixgrid is not None:
+            return False
+        try:
+            first, *others = [pixelGridFromFile(file) for _, file in self._rasters()]
+            return not all(first.alignedWith(other) for other in others)
+        except (FileOpenError, UnavailableError, ValueError):
+            return False
+
     def _reference_input(self):
         """The input that is the reference, by its name or its file; the last of them, as in RIOS."""
         found = None

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 
-from .rioserrors import (ArrayShapeError, FileOpenError, ProcessCancelledError, ResampleNeededError, RunError, TimeoutError, UnavailableError,
+from .rioserrors import (ArrayShapeError, FileOpenError, ProcessCancelledError, RunError, TimeoutError, UnavailableError,
                          WorkerExceptionError)
 
 # Lines of what the command prints that a message has at most.
@@ -197,7 +197,7 @@ def counts(event):
 
 def exception_class(code, name, exit_code):
     """The class of rioserrors for an error of tilefan's, by its code where there is one."""
-    by_code = {'FUNCTION_SHAPE': ArrayShapeError, 'FUNCTION_TIMEOUT': TimeoutError, 'GRID_MISMATCH': ResampleNeededError, 'PYTHON_MISSING': UnavailableError,
+    by_code = {'FUNCTION_SHAPE': ArrayShapeError, 'FUNCTION_TIMEOUT': TimeoutError, 'PYTHON_MISSING': UnavailableError,
                'NUMPY_MISSING': UnavailableError, 'REQUIREMENT_MISSING': UnavailableError, 'GDAL_MISSING': UnavailableError}
     if code in by_code:
         return by_code[code]

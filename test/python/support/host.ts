@@ -1,9 +1,9 @@
 /** The Python host as a worker drives it: over its own descriptors, with a shared file, and arrays in and out. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -77,10 +77,12 @@ export class PythonHost {
     this.folder = mkdtempSync(join(tmpdir(), 'tilefan-host-'));
     const code = join(this.folder, options.file ?? 'user.py');
     writeFileSync(code, options.code);
-    const shared = join(this.folder, 'shared');
+    // Where a worker has it: in memory, if there is such a place.
+    const shared = join(existsSync('/dev/shm') ? mkdtempSync('/dev/shm/tilefan-test-') : this.folder, 'shared');
     this.#fd = openSync(shared, 'w+');
     ftruncateSync(this.#fd, options.sharedBytes ?? 4_000_000);
     unlinkSync(shared);
+    if (shared.startsWith('/dev/shm/')) rmSync(dirname(shared), { recursive: true });
     this.setup = setupOf(options, code);
     const [program = python, ...args] = options.program ?? [python, '-B', '-s', host];
     this.child = spawn(program, args, { cwd: this.folder, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', this.#fd], detached: true });
