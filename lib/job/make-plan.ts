@@ -78,7 +78,8 @@ export async function makePlan(
       ? compile(job, expressions, operationInputs, outputs, grid.geotransform, problems)
       : codeProgram(job.operation, operationInputs, outputs.map((output) => ({ ...output, nodata: nodataOf(output) })), Math.max(job.grid.halo, prepared?.halo ?? 0));
   checkTerrain(program, grid.geotransform, problems);
-  checkLateTypes(job, outputs, problems);
+  // What code makes is a guess before its trial.
+  if (kind === undefined || prepared !== undefined) checkLateTypes(job, outputs, problems);
   checkNodata(outputs, program.targets, problems);
   const { columns, rows } = grid;
   checkBlockCounts(outputs, columns, rows, problems);
