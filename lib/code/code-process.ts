@@ -51,6 +51,9 @@ export interface CodeProcessOptions {
 /** Exit codes of the shell whose place the program takes (POSIX, Shell Command Language, 2.8.2). */
 const notStarted = { refused: 126, missing: 127 } as const;
 
+/** A longer timer would go off at once. https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const longestTimerMs = 2 ** 31 - 1;
+
 interface Running {
   readonly child: ChildProcess;
   readonly requests: Writable;
@@ -213,7 +216,7 @@ export class CodeProcess implements CodeRunner {
     const timer = setTimeout(() => {
       late = true;
       killGroup(running.child.pid);
-    }, seconds * 1000);
+    }, Math.min(seconds * 1000, longestTimerMs));
     try {
       running.requests.write(`${JSON.stringify(message)}\n`);
       const reply = await running.reply(during);
