@@ -11,6 +11,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/base/errors.ts';
+import { removeCodeFolders } from '../lib/code/scratch-folder.ts';
 import { spawnWorker, type StandbyWorkers } from './standby.ts';
 
 /** How a worker ended. */
@@ -66,6 +67,7 @@ export async function runWorker({ command, standby, env, onLine, signal, graceMs
     // The last lines are still in the pipes; something that left the group could hold them open for ever.
     await Promise.race([printed, sleep(500, undefined, { ref: false })]);
     child.stdin.destroy();
+    if (killedBy !== null && child.pid !== undefined) await removeCodeFolders(child.pid);
     if (killedBy === null) return { kind: 'exited', exitCode: code ?? 1 };
     return { kind: 'exited', exitCode: 128 + constants.signals[killedBy], signal: killedBy };
   } finally {

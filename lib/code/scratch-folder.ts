@@ -1,8 +1,24 @@
 /** The folder of a code process: its own, empty when it starts, gone when it ends. */
-import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { messageOf, OutputError } from '../base/errors.ts';
+
+function codeFolderPrefix(pid: number): string {
+  return `tilefan-code-${String(pid)}-`;
+}
+
+/** A folder for the code of this process and the scratch folders of those that run it. Its name says whose it is. */
+export async function makeCodeFolder(): Promise<string> {
+  return await mkdtemp(join(tmpdir(), codeFolderPrefix(process.pid)));
+}
+
+/** Removes such folders of a process that was killed and could not do it itself. Never throws. */
+export async function removeCodeFolders(pid: number): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  await Promise.all(names.filter((name) => name.startsWith(codeFolderPrefix(pid))).map((name) => removeScratchFolder(join(tmpdir(), name))));
+}
 
 /**
  * Makes the folder, or empties the one that is there; nobody else can look into it.
@@ -25,7 +41,8 @@ export async function removeScratchFolder(path: string): Promise<void> {
 /** Removes a tree even where a program has taken the rights to its own folders away. */
 async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    // What was killed a moment ago may still write.
+    await rm(path, { recursive: true, force: true, maxRetries: 5 });
   } catch {
     await openUp(path);
     await rm(path, { recursive: true, force: true });

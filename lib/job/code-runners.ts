@@ -1,12 +1,12 @@
 /** The processes that run a plan's code, one for each compute thread, and all that they need: a copy of the code, a file for the arrays, scratch folders. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../base/errors.ts';
 import type { CodeRunner } from '../code/code-setup.ts';
 import { CodeProcess } from '../code/code-process.ts';
 import { CommandRunner } from '../code/command/command-runner.ts';
+import { makeCodeFolder, removeScratchFolder } from '../code/scratch-folder.ts';
 import { makeSharedFile, type SharedFile } from '../code/shared-file.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { basename, displayHref } from '../store/href.ts';
@@ -28,6 +28,7 @@ export class CodeRunners {
   readonly slots: readonly CodeSlot[];
   readonly #root: string;
   readonly #files: readonly SharedFile[];
+  #closing: Promise<void> | undefined;
 
   private constructor(root: string, slots: readonly CodeSlot[], files: readonly SharedFile[]) {
     this.#root = root;
@@ -43,7 +44,7 @@ export class CodeRunners {
   static async start(reader: ObjectReader, plan: Plan, program: ExpressionProgram, count: number, env: NodeJS.ProcessEnv = process.env): Promise<CodeRunners> {
     const { code, job } = plan;
     if (code === null) throw new Error('the plan has no code');
-    const root = await mkdtemp(join(tmpdir(), 'tilefan-code-'));
+    const root = await makeCodeFolder();
     const files: SharedFile[] = [];
     try {
       const path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
@@ -65,11 +66,15 @@ export class CodeRunners {
     }
   }
 
-  /** Ends all processes and removes what they had. */
+  /** Ends all processes and removes what they had. Once: a descriptor that is closed again may be another file's by then. */
   async close(): Promise<void> {
+    await (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(this.slots.map(({ runner }) => runner.close()));
     for (const file of this.#files) file.close();
-    await rm(this.#root, { recursive: true, force: true });
+    await removeScratchFolder(this.#root);
   }
 }
 
