@@ -1,0 +1,148 @@
+/**
+ * One batch of items, as a worker does it: what earlier attempts have committed is found, the other items are worked through, some at a time, and their outcomes are
+ * committed in segments. An item that fails is an outcome like others. Doing a batch again is harmless, also while another worker does it.
+ */
+import { TryAgainError } from '../../base/errors.ts';
+import type { Store } from '../../store/store.ts';
+import type { BatchSummary } from '../batch.ts';
+import { runFiles } from '../plan.ts';
+import { SegmentWriter } from '../segment-writer.ts';
+import { readSegmentIndex, segmentName, segmentPrefix } from '../segment.ts';
+import type { Item } from './item.ts';
+import { failed, isItemsOwn, succeeded, type ItemOutcome, type ItemResult } from './item-outcome.ts';
+
+/** What does the work on items: images, functions or models. */
+export interface ItemWorker {
+  /** Items that may be under way at a time. */
+  readonly atOnce: number;
+  /** @throws DataError, OperationError and InputUnavailableError for what is wrong with the item; anything else ends the batch */
+  work(item: Item): Promise<ItemResult>;
+}
+
+export interface ItemBatchEnvironment {
+  /** The run prefix. */
+  readonly run: string;
+  readonly store: Store;
+  readonly worker: ItemWorker;
+  /** Ends the batch early, with what is finished committed. */
+  readonly signal: AbortSignal;
+  /** Called when an item has an outcome, and when it turns out to have had one. */
+  readonly onItem: (item: { readonly index: number; readonly reused: boolean; readonly ok: boolean }) => void;
+}
+
+/** Outcomes are committed when there are so many bytes of them, … */
+const segmentBytes = 2 ** 20;
+/** … or when the oldest has waited so long: a lost worker costs no more. */
+const longestWaitMs = 30_000;
+
+/**
+ * @param batch its number
+ * @param items in the order of their indexes
+ * @throws TryAgainError WORKER_STOPPED when the signal ended it; what the worker or the store throws, after the finished items are committed
+ */
+export async function runItemBatch(batch: number, items: AsyncIterable<Item> | Iterable<Item>, environment: ItemBatchEnvironment): Promise<BatchSummary> {
+  const { run, store, worker, signal, onItem } = environment;
+  const folder = `${run}${runFiles.collected}`;
+  const found = await findCommitted(store, `${folder}${segmentPrefix(batch)}`);
+  const outcomes = new Outcomes(new SegmentWriter(store, (number) => `${folder}${segmentName(batch, number)}`, found.segments));
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly cause: unknown } | undefined;
+  let computed = 0;
+  let reused = 0;
+  const start = (item: Item): void => {
+    const work: Promise<void> = outcomeOf(worker, item)
+      .then(async (outcome) => {
+        outcomes.add(outcome);
+        computed++;
+        onItem({ index: item.index, reused: false, ok: outcome.ok });
+        if (outcomes.isDue) await outcomes.commit(false);
+      })
+      .catch((cause: unknown) => {
+        failure ??= { cause };
+      })
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
+  };
+  for await (const item of items) {
+    if (found.indexes.has(item.index)) {
+      reused++;
+      onItem({ index: item.index, reused: true, ok: true });
+      continue;
+    }
+    while (underWay.size >= worker.atOnce) await Promise.race(underWay);
+    if (signal.aborted || failure !== undefined) break;
+    start(item);
+  }
+  await Promise.all(underWay);
+  if (failure !== undefined || signal.aborted) {
+    await outcomes.commit(false);
+    if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', `stopped after ${String(computed + reused)} items; they are committed`, { cause: failure?.cause });
+    throw failure?.cause;
+  }
+  if (!found.complete) await outcomes.commit(true);
+  return { computed, reused };
+}
+
+async function outcomeOf(worker: ItemWorker, item: Item): Promise<ItemOutcome> {
+  try {
+    return succeeded(item, await worker.work(item));
+  } catch (error) {
+    if (!isItemsOwn(error)) throw error;
+    return failed(item, error);
+  }
+}
+
+/** Outcomes on their way into segments. */
+class Outcomes {
+  readonly #writer: SegmentWriter;
+  readonly #encoder = new TextEncoder();
+  #oldest = Infinity;
+  #committing: Promise<void> = Promise.resolve();
+
+  constructor(writer: SegmentWriter) {
+    this.#writer = writer;
+  }
+
+  get isDue(): boolean {
+    return this.#writer.bytes >= segmentBytes || performance.now() - this.#oldest > longestWaitMs;
+  }
+
+  add(outcome: ItemOutcome): void {
+    const bytes = this.#encoder.encode(JSON.stringify(outcome));
+    this.#oldest = Math.min(this.#oldest, performance.now());
+    // Items lie in one row, as tiles of a grid that has only one.
+    this.#writer.addTile(outcome.index, 0, { bytes, blocks: [{ level: 0, column: outcome.index, row: 0, offset: 0, length: bytes.length }], statistics: [], remainder: undefined });
+  }
+
+  /** One commit after the other. */
+  async commit(complete: boolean): Promise<void> {
+    const commit = this.#committing.then(async () => {
+      if (this.#writer.isEmpty && !complete) return;
+      this.#oldest = Infinity;
+      await this.#writer.commit(complete);
+    });
+    // Whoever waits for this commit sees its error; the next commit must not fail with it again.
+    this.#committing = commit.catch(() => undefined);
+    await commit;
+  }
+}
+
+interface FoundItems {
+  readonly complete: boolean;
+  readonly indexes: ReadonlySet<number>;
+  /** Number of the first free segment. */
+  readonly segments: number;
+}
+
+async function findCommitted(store: Store, prefix: string): Promise<FoundItems> {
+  const indexes = new Set<number>();
+  let complete = false;
+  let segments = 0;
+  for await (const stat of store.list(prefix)) {
+    const index = await readSegmentIndex(store, stat);
+    complete ||= index.complete;
+    segments++;
+    for (const { column } of index.tiles) indexes.add(column);
+  }
+  return { complete, indexes, segments };
+}
