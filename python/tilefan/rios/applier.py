@@ -3,20 +3,23 @@
 
 It writes a job, and has tilefan run it: on this machine, or on AWS by one setting (ApplierControls.setRunOn, or TILEFAN_RUN_ON=aws).
 """
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+from urllib.parse import unquote
 
 from .const import (BOUNDS_FROM_REFERENCE, DEFAULT_MINOVERVIEWDIM, DEFAULT_OVERVIEWAGGREGRATIONTYPE, DEFAULT_OVERVIEWLEVELS,  # noqa: F401
                     DEFAULT_RESAMPLEMETHOD, DEFAULTCREATIONOPTIONS, DEFAULTDRIVERNAME, DEFAULTFOOTPRINT, DEFAULTOVERLAP, DEFAULTWINDOWXSIZE,
                     DEFAULTWINDOWYSIZE, INTERSECTION, UNION, dfltDriverOptions)
+from . import s3
 from .controls import ApplierControls, refuse
 from .imagereader import DEFAULTLOGGINGSTREAM  # noqa: F401
 from .job import Job, href
 from .pickling import pickled, take_over, unpickled
 from .pixelgrid import PixelGridDefn, pixelGridFromFile
-from .rioserrors import ParameterError, ResampleNeededError, RiosError, RunError, UnavailableError, WrongControlsObject
+from .rioserrors import ParameterError, ResampleNeededError, RiosError, RunError, WrongControlsObject
 from .running import Run
 from .structures import (CW_AWSBATCH, CW_ECS, CW_NONE, CW_PBS, CW_SLURM, CW_SUBPROC, CW_THREADS, ON_AWS, ApplierReturn, BlockAssociations,  # noqa: F401
                          ConcurrencyStyle, FilenameAssociations, OtherInputs, Timers)
@@ -68,12 +71,12 @@ def _run(function, infiles, outfiles, others, controls, folder, timings):
     job = Job(infiles, outfiles, controls)
     if controls.runOn == 'aws':
         check_for_aws(job, controls)
-    code = os.path.join(folder, 'function.pkl')
+    place = run_folder(job, controls, folder)
     serial = others is not None and not controls.concurrency._parallel
-    results = results_href(job, controls, folder) if others is not None or not job.outputs else None
-    spec = job.spec(code, results, serial)
-    with open(code, 'wb') as file:
-        file.write(pickled(function, others))
+    results = place + '/{run}.otherargs.jsonl' if others is not None or not job.outputs else None
+    # What is wrong with settings is said before anything is written anywhere.
+    job.spec('function.pkl', results, serial)
+    spec = job.spec(write_function(place, pickled(function, others)), results, serial)
     job_file = os.path.join(folder, 'job.json')
     with open(job_file, 'w', encoding='utf-8') as file:
         json.dump(spec, file, indent=2, allow_nan=False)
@@ -107,53 +110,38 @@ def check_for_aws(job, controls):
                 raise ParameterError('%s %s is %s, which AWS can\'t reach; wanted s3://bucket/key' % (what, name, file))
 
 
-def results_href(job, controls, folder):
+def run_folder(job, controls, folder):
+    """Where the function and otherArgs of a run lie: on this machine a folder that goes with it, on AWS one on S3."""
     if controls.runOn != 'aws':
-        return os.path.join(folder, 'otherargs.jsonl')
-    place = os.environ.get('TILEFAN_RESULTS')
-    if place is None:
-        if not job.outputs:
-            raise ParameterError('there is no output beside which otherArgs could be put; wanted a folder on S3 in TILEFAN_RESULTS')
-        place = href(job.outputs[0][2]).rsplit('/', 1)[0]
-    return place.rstrip('/') + '/{run}.otherargs.jsonl'
+        return folder
+    named = os.environ.get('TILEFAN_FOLDER')
+    if named:
+        return named.rstrip('/')
+    if not job.outputs:
+        raise ParameterError('there is no output beside which the function could be put for AWS; wanted a folder on S3 in TILEFAN_FOLDER, s3://bucket/folder')
+    return href(job.outputs[0][2]).rsplit('/', 1)[0] + '/tilefan'
+
+
+def write_function(place, data):
+    """@returns where the function lies, by a name after its content"""
+    name = '%s/%s.pkl' % (place, hashlib.sha256(data).hexdigest()) if place.startswith('s3://') else os.path.join(place, 'function.pkl')
+    if name.startswith('s3://'):
+        s3.put(name, data)
+    else:
+        with open(name, 'wb') as file:
+            file.write(data)
+    return name
 
 
 def read_results(record, asked):
     """Lines of results, wherever they lie."""
     place = (record.get('results') or {}).get('href') or asked
+    if place.startswith('s3://'):
+        return [json.loads(line) for line in s3.get(place).decode('utf-8').splitlines()]
     if place.startswith('file://'):
-        from urllib.parse import unquote
         place = unquote(place[len('file://'):])
-    if not place.startswith('s3://'):
-        with open(place, encoding='utf-8') as file:
-            return [json.loads(line) for line in file]
-    return [json.loads(line) for line in read_s3(place).decode('utf-8').splitlines()]
-
-
-def read_s3(place):
-    bucket, key = place[len('s3://'):].split('/', 1)
-    try:
-        import boto3
-    except ImportError:
-        boto3 = None
-    if boto3 is not None:
-        return boto3.client('s3').get_object(Bucket=bucket, Key=key)['Body'].read()
-    try:
-        from osgeo import gdal
-    except ImportError:
-        raise UnavailableError('otherArgs lie in %s, and neither boto3 nor GDAL is there to read them; wanted one of both' % place) from None
-    file = gdal.VSIFOpenL('/vsis3/%s/%s' % (bucket, key), 'rb')
-    if file is None:
-        raise UnavailableError('%s can\'t be read: %s' % (place, gdal.GetLastErrorMsg()))
-    try:
-        parts = []
-        while True:
-            part = gdal.VSIFReadL(1, 1 << 20, file)
-            if not part:
-                return b''.join(bytes(each) for each in parts)
-            parts.append(part)
-    finally:
-        gdal.VSIFCloseL(file)
+    with open(place, encoding='utf-8') as file:
+        return [json.loads(line) for line in file]
 
 
 def collect(lines, others, serial):

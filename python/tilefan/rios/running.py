@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from urllib.parse import unquote
 
+from . import s3
 from .rioserrors import (ArrayShapeError, FileOpenError, ProcessCancelledError, RunError, TimeoutError, UnavailableError,
                          WorkerExceptionError)
 
@@ -143,16 +145,14 @@ class Run:
         if isinstance(record.get('detail'), dict):
             return record['detail']
         prefix = record.get('prefix') or ''
-        if not prefix.startswith('file://'):
+        if not prefix.startswith(('file://', 's3://')):
             return {}
-        from urllib.parse import unquote
-        folder = unquote(prefix[len('file://'):])
         for batch in record.get('failedBatches') or []:
-            found = (read_json(os.path.join(folder, 'results', '%s.json' % batch.get('batch'))) or {}).get('error')
+            found = (read_json('%sresults/%s.json' % (prefix, batch.get('batch'))) or {}).get('error')
             if found:
                 return found
         # The function has failed on the tile that it was tried on.
-        return read_json(os.path.join(folder, 'code', 'trial-error.json')) or {}
+        return read_json(prefix + 'code/trial-error.json') or {}
 
 
 def also_of(error_class, name):
@@ -179,11 +179,15 @@ def parse(text):
         return None
 
 
-def read_json(path):
+def read_json(place):
+    """A document of a run; None where it isn't, or can't be read from here."""
     try:
-        with open(path, encoding='utf-8') as file:
+        if place.startswith('s3://'):
+            return json.loads(s3.get(place))
+        with open(unquote(place[len('file://'):]), encoding='utf-8') as file:
             return json.load(file)
-    except (OSError, ValueError):
+    except Exception:
+        # It only makes a message longer: whatever keeps it away, the failure itself is to be told.
         return None
 
 
