@@ -141,6 +141,6 @@ describe('a model that fails', () => {
   });
 
   it('for want of a margin says how much it needs', async () => {
-    await assert.rejects(runTiles({ ...job, model: convolution(3, 2).model, options: { chip: 12, overlap: 3 }, halo: 3 }), { name: 'JobError', code: 'MODEL_HALO', message: 'chips need a margin of 10 pixels around tiles of 16, found 3' });
+    await assert.rejects(runTiles({ ...job, model: convolution(3, 2).model, options: { chip: 12, overlap: 3 }, halo: 9 }), { name: 'JobError', code: 'MODEL_HALO', message: 'chips need a margin of 10 pixels around tiles of 16, found 9' });
   });
 });
