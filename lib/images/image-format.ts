@@ -46,17 +46,17 @@ const foreign: readonly (readonly [string, Signature])[] = [
 ];
 
 const wanted = 'wanted a JPEG, PNG, WebP, AVIF, TIFF, GIF or SVG';
-/** An SVG may have comments and a document type before its first element; libvips looks at the first kilobyte or so. */
-const textStartBytes = 4096;
+/** How far into a file libvips looks for the element `svg`, after comments and a document type (vips_foreign_load_svg_is_a). */
+const svgStartBytes = 1000;
 
 /** @throws DataError IMAGE_EMPTY, IMAGE_FORMAT with what was found instead */
 export function findImageFormat(bytes: Uint8Array): ImageFormat {
   if (bytes.length === 0) throw new DataError('IMAGE_EMPTY', `${wanted}, found an empty file`);
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, textStartBytes));
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, svgStartBytes));
   const has = ([offset, text]: Signature): boolean => start.toString('latin1', offset, offset + text.length) === text;
   const format = readable.find(([, signature]) => has(signature))?.[0] ?? (has([4, 'ftyp']) ? formatOfBoxes(start) : undefined) ?? (isSvg(start) ? 'svg' : undefined);
   if (format !== undefined) return format;
-  const other = foreign.find(([, signature]) => has(signature))?.[0] ?? (isText(start) ? 'text' : 'bytes of an unknown format');
+  const other = foreign.find(([, signature]) => has(signature))?.[0] ?? (isText(start) ? textKind(start) : 'bytes of an unknown format');
   throw notAnImage(`${other}, ${String(bytes.length)} bytes, beginning with ${excerpt(start)}`);
 }
 
@@ -85,7 +85,12 @@ function isSvg(start: Buffer): boolean {
 }
 
 function isText(start: Buffer): boolean {
-  return !/[\0-\x08\x0E-\x1A]/.test(textOf(start));
+  // Not UTF-8 is \uFFFD; only the last character may be cut through.
+  return !/[\0-\x08\x0E-\x1A]|\uFFFD[^\uFFFD]|^\uFFFD/.test(textOf(start));
+}
+
+function textKind(start: Buffer): string {
+  return /^\s*<(?:\?xml|!DOCTYPE svg)/.test(textOf(start)) ? `XML without an element svg in its first ${String(svgStartBytes)} bytes` : 'text';
 }
 
 function excerpt(start: Buffer): string {

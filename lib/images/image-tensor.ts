@@ -66,7 +66,7 @@ export async function imageTensor(bytes: Uint8Array, wish: ImageTensorWish, limi
   return normalise(samples, options);
 }
 
-/** (height, width, channels) uint8, in the order that sharp gives: red first. */
+/** (height, width, 3 or 1) uint8, in the order that sharp gives: red first. */
 async function decodeFor(bytes: Uint8Array, { width, height, fit, resize, kernel, channels, background }: ImageTensorOptions, limits: ImageLimits): Promise<Uint8Array> {
   const image = await openImage(bytes, limits);
   const sharp = await loadSharp();
@@ -79,15 +79,20 @@ async function decodeFor(bytes: Uint8Array, { width, height, fit, resize, kernel
     crop === undefined
       ? opened.resize({ width, height, fit, background: color, ...how })
       : opened.resize({ ...crop.scaled, fit: 'fill', ...how }).extract({ left: crop.left, top: crop.top, width, height });
-  const shaped = channels === 'grey' ? resized.toColourspace('b-w') : resized.toColourspace('srgb');
   try {
-    const { data, info } = await shaped.timeout({ seconds: limits.seconds }).raw().toBuffer({ resolveWithObject: true });
-    const wanted = channelCount(channels);
-    if (info.width !== width || info.height !== height || info.channels !== wanted) throw new Error(`${String(info.width)} x ${String(info.height)} x ${String(info.channels)}, wanted ${String(width)} x ${String(height)} x ${String(wanted)}`);
-    return data;
+    const { data, info } = await resized.toColourspace('srgb').timeout({ seconds: limits.seconds }).raw().toBuffer({ resolveWithObject: true });
+    if (info.width !== width || info.height !== height || info.channels !== 3) throw new Error(`${String(info.width)} x ${String(info.height)} x ${String(info.channels)}, wanted ${String(width)} x ${String(height)} x 3`);
+    return channels === 'grey' ? toGrey(data) : data;
   } catch (cause) {
     throw damaged(image.format, bytes, cause);
   }
+}
+
+/** Luma of ITU-R BT.601, as PIL and OpenCV make grey; libvips would weigh the light instead. */
+function toGrey(samples: Uint8Array): Uint8Array {
+  const grey = new Uint8Array(samples.length / 3);
+  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += 3) grey[pixel] = Math.round(0.299 * (samples[at] ?? 0) + 0.587 * (samples[at + 1] ?? 0) + 0.114 * (samples[at + 2] ?? 0));
+  return grey;
 }
 
 /** As torchvision: the shorter side exactly, the longer rounded down (Resize); the offset rounded half to even, as Python's round (CenterCrop). */

@@ -71,7 +71,7 @@ export async function makeVariants(bytes: Uint8Array, variants: ImageVariants, l
   const order = planned.toSorted((a, b) => b.scaled.width * b.scaled.height - a.scaled.width * a.scaled.height);
   for (const [index, each] of order.entries()) {
     let raster = each.fromPixels ? rasters.findLast((known) => isSource(known, each)) : undefined;
-    if (raster === undefined && isWorthKeeping(each) && order.slice(index + 1).some((later) => later.fromPixels && isSource(each.scaled, later))) {
+    if (raster === undefined && isWorthKeeping(each, image) && order.slice(index + 1).some((later) => later.fromPixels && isSource(each.scaled, later))) {
       raster = await maker.decode(each);
       rasters.push(raster);
     }
@@ -103,9 +103,9 @@ function isSource(raster: Size, { scaled }: PlannedVariant): boolean {
   return same || (raster.width >= scaled.width * rasterMargin && raster.height >= scaled.height * rasterMargin);
 }
 
-/** A stretched image is no source for others. */
-function isWorthKeeping({ fromPixels, variant }: PlannedVariant): boolean {
-  return fromPixels && variant.fit !== 'fill';
+/** A stretched or enlarged image is no source for others. */
+function isWorthKeeping({ fromPixels, variant, scaled }: PlannedVariant, { size }: OpenedImage): boolean {
+  return fromPixels && variant.fit !== 'fill' && scaled.width <= size.width && scaled.height <= size.height;
 }
 
 interface VariantMaker {
