@@ -7,7 +7,7 @@ import { tileWindow } from '../lib/job/tiling.ts';
 import { displayHref, folderHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
-import { catchInterrupts } from './interrupt.ts';
+import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { userFolderHref, userHref } from './job-file.ts';
 import { runPrefix } from './local-run.ts';
 import { checkTile, reportTile, tileReportText } from './tile-report.ts';
@@ -35,6 +35,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
     interrupts.signal.addEventListener('abort', () => void tile.close(), { once: true });
     try {
       const report = await reportTile(plan, tile, place, tileWindow(tilingOf(plan), place.column, place.row));
+      if (interrupts.signal.aborted) return interruptedExitCode;
       process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
       return report.error?.exitCode ?? 0;
     } finally {

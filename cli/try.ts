@@ -15,7 +15,7 @@ import { requireGdal } from '../lib/job/split.ts';
 import { tileWindow } from '../lib/job/tiling.ts';
 import { fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
-import { catchInterrupts } from './interrupt.ts';
+import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { readJob, type JobOverrides } from './job-file.ts';
 import { localEnvironment } from './local-environment.ts';
 import { checkTile, failedReport, reportTile, tileReportText, type TileReport } from './tile-report.ts';
@@ -29,6 +29,7 @@ export async function tryTile(file: string, options: TryOptions): Promise<number
   const interrupts = catchInterrupts();
   const { signal } = interrupts;
   const print = (report: TileReport): number => {
+    if (signal.aborted) return interruptedExitCode;
     process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
     return report.error?.exitCode ?? 0;
   };
@@ -66,6 +67,10 @@ export async function tryTile(file: string, options: TryOptions): Promise<number
     } finally {
       await tile.close();
     }
+  } catch (error) {
+    // What was stopped on the way has not failed.
+    if (signal.aborted) return interruptedExitCode;
+    throw error;
   } finally {
     interrupts.close();
     await store.close();
