@@ -1,7 +1,6 @@
 /** What the tests of user code have in common: which Python runs it, jobs over functions, and what a run has left of a failure. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { batchRecord, type BatchRecord } from '../../lib/job/records.ts';
 import type { CliResult } from './cli.ts';
 import { gdalPython } from './gdal.ts';
@@ -30,12 +29,6 @@ export function batchRecordOf(run: string, batch = 0): BatchRecord {
   return batchRecord.parse(JSON.parse(readFileSync(`${run}/results/${String(batch)}.json`, 'utf8')));
 }
 
-/** What is left of user code where it could be: folders and files of ours for temporary things. */
-export function leftovers(temporary: string): string[] {
-  const ours = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('tilefan')).map((name) => `${folder}/${name}`) : []);
-  return [...ours(temporary), ...(temporary === tmpdir() ? [] : readdirSync(temporary).filter((name) => !name.startsWith('tilefan')).map((name) => `${temporary}/${name}`))];
-}
-
 /** Processes whose environment has this text, for example a folder that only one test uses; Linux only. Zombies don't count. */
 export function processesWith(text: string): { readonly pid: number; readonly command: string }[] {
   return readdirSync('/proc')
@@ -49,4 +42,9 @@ export function processesWith(text: string): { readonly pid: number; readonly co
         return [];
       }
     });
+}
+
+/** Shared files that have a name; they should never keep one. */
+export function sharedFiles(): string[] {
+  return existsSync('/dev/shm') ? readdirSync('/dev/shm').filter((name) => name.startsWith('tilefan')) : [];
 }
