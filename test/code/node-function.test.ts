@@ -212,6 +212,8 @@ void describe('a TypeScript function that is wrong', () => {
   const cases: readonly (readonly [string, Partial<FunctionFixture>, string, RegExp])[] = [
     ['throws', { source: '// one\nexport function f({ inputs }: { inputs: object }) {\n  throw new TypeError("bad pixels");\n}' }, 'FUNCTION_FAILED', /^function f at user\.ts:3: TypeError: bad pixels$/],
     ['throws in a callback of a method', { ...one, source: 'export const f = ({ inputs }) =>\n  inputs.a.map((v) => {\n    return v.nothing.at;\n  });' }, 'FUNCTION_FAILED', /^function f at user\.ts:3: TypeError: Cannot read properties of undefined/],
+    ['throws deep in something else', { source: 'const deep = (n) => { if (n === 0) throw new Error("deep"); [0].forEach(() => deep(n - 1)); };\nexport const f = () => deep(9);' }, 'FUNCTION_FAILED', /^function f at user\.ts:1: Error: deep$/],
+    ['throws in a package', { source: 'import jsep from "jsep";\n\nexport const f = () => {\n  jsep("1 + (");\n};' }, 'FUNCTION_FAILED', /^function f at user\.ts:4: Error: Unclosed \(/],
     ['throws what is no Error', { source: 'export const f = () => { throw "no"; };' }, 'FUNCTION_FAILED', /^function f: threw no; an Error would say where$/],
     ['rejects later', { source: 'export async function f() {\n  await null;\n  throw new RangeError("late");\n}' }, 'FUNCTION_FAILED', /^function f at user\.ts:3: RangeError: late$/],
     ['asks for another input', { ...one, source: 'export const f = ({ inputs }) => {\n  return inputs.b.length;\n};' }, 'FUNCTION_FAILED', /user\.ts:2: there is no input b; did you mean a\? the job's inputs are a$/],

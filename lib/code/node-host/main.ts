@@ -8,6 +8,9 @@ import { describeFailure } from './describe-failure.ts';
 import { watchEscapes } from './escapes.ts';
 import { prepareTiles, type CodeRequest, type TileComputer } from './compute-tile.ts';
 
+// Ten frames, V8's default, may all be a library's; the user's own line is looked for above them.
+Error.stackTraceLimit = 50;
+
 const quit = process.exit.bind(process);
 const channel = new Channel(() => quit(0));
 
