@@ -1,9 +1,10 @@
-"""The conversation with the worker: a setup, then tiles, until fd 3 ends."""
+"""The conversation with the worker: a setup, then tiles or items, until fd 3 ends."""
 import gc
 import json
 import os
 
 from .failures import Failure, Source, describe
+from .items import Items
 from .merge import Merger
 from .process import Prints, end_with_parent, limit_memory, move_channel
 from .shared_memory import SharedFile
@@ -42,6 +43,8 @@ class Conversation:
                 limit_memory(int(setup['memoryBytes']))
             if setup.get('merges'):
                 return Merger(setup, source)
+            if setup.get('items') is not None:
+                return Items(setup, source)
             user = load(setup['code'], setup.get('function'), source)
             return Tiles(setup, user, self.shared, source)
         except Failure as failure:
@@ -76,7 +79,8 @@ def serve():
                 conversation.reply('{"ready":true}')
                 for line in iter(conversation.requests.readline, b''):
                     request = json.loads(line)
-                    conversation.answer(tiles, request['merge' if 'merge' in request else 'call'])
+                    # `call`, `merge` or `item`: each process gets one kind.
+                    conversation.answer(tiles, *request.values())
     except BrokenPipeError:
         # The worker is gone.
         pass

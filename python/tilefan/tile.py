@@ -21,7 +21,13 @@ class Tiles:
         self.shared = shared
         self.source = source
         self.place = source.place_of(user.function)
-        self.in_list = {member for members in setup['lists'].values() for member in members}
+        inputs = {description['name'] for description in setup['inputs']}
+        lists = setup['lists'].items()
+        self.input_lists = user.names.get('inputLists', {name: members for name, members in lists if members[0] in inputs})
+        self.output_lists = user.names.get('outputLists', {name: members for name, members in lists if members[0] not in inputs})
+        # Outputs outside of lists.
+        listed = {member for members in self.output_lists.values() for member in members}
+        self.attributes = [name for name in (description['name'] for description in setup['outputs']) if name not in listed]
         # What a serial run keeps from tile to tile.
         self.kept = None
         self.last = -1
@@ -98,12 +104,12 @@ class Tiles:
     def inputs_object(self, arrays):
         inputs = BlockAssociations()
         by_name = {description['name']: array for array, _, description in arrays}
+        listed = {member for members in self.input_lists.values() for member in members}
         for name, array in by_name.items():
-            if name not in self.in_list:
+            if name not in listed:
                 setattr(inputs, name, array)
-        for name, members in self.setup['lists'].items():
-            if all(member in by_name for member in members):
-                setattr(inputs, name, [by_name[member] for member in members])
+        for name, members in self.input_lists.items():
+            setattr(inputs, name, [by_name[member] for member in members])
         return inputs
 
     def release(self, arrays):
@@ -120,15 +126,11 @@ class Tiles:
     # Outputs.
 
     def written(self, outputs):
-        """What the function has assigned to each output, by the output's own name."""
-        found = {}
+        """What the function has assigned to each output, by the output's own name: (what the function calls it, value)."""
         fields = vars(outputs)
-        names = {output['name'] for output in self.setup['outputs']}
-        for name in names - self.in_list:
-            if name in fields:
-                found[name] = (name, fields[name])
-        for name, members in self.setup['lists'].items():
-            if members[0] not in names or name not in fields:
+        found = {name: (name, fields[name]) for name in self.attributes if name in fields}
+        for name, members in self.output_lists.items():
+            if name not in fields:
                 continue
             value = fields[name]
             if not isinstance(value, (list, tuple)) or len(value) != len(members):
@@ -138,10 +140,14 @@ class Tiles:
         return found
 
     def attribute_of(self, output):
-        for name, members in self.setup['lists'].items():
-            if output in members:
-                return name
-        return output
+        """The attribute of `outputs` that an output is, or is in."""
+        return output if output in self.attributes else next(name for name, members in self.output_lists.items() if output in members)
+
+    def not_written(self, output, outputs):
+        known = {*self.attributes, *self.output_lists}
+        others = [name for name in vars(outputs) if name not in known]
+        wrote = '; it has written outputs.%s' % ', outputs.'.join(others) if others else ''
+        return Failure('output', '%s has not written outputs.%s%s' % (self.user.name, self.attribute_of(output), wrote), place=self.place)
 
     def store_outputs(self, call, outputs):
         probe = call['probe']
@@ -152,9 +158,7 @@ class Tiles:
         for description, at in zip(self.setup['outputs'], call['outputs']):
             name = description['name']
             if name not in written:
-                others = [each for each in vars(outputs) if each not in (output['name'] for output in self.setup['outputs']) and each not in self.setup['lists']]
-                wrote = '; it has written outputs.%s' % ', outputs.'.join(others) if others else ''
-                raise Failure('output', '%s has not written outputs.%s%s' % (self.user.name, self.attribute_of(name), wrote), place=self.place)
+                raise self.not_written(name, outputs)
             called, value = written[name]
             nodata = number_of(description['nodata'])
             array = check_shape(called, as_array(called, value, nodata, self.place), None if probe else description['bands'], rows, columns, halo, self.place)

@@ -13,13 +13,15 @@ WANTED = '(info, inputs, outputs) or (info, inputs, outputs, otherargs)'
 class UserFunction:
     """A function that can be called on tiles, and what goes with it."""
 
-    def __init__(self, function, name, takes_others, pickled=None):
+    def __init__(self, function, name, takes_others, pickled=None, names=None):
         self.function = function
         self.name = name
         # Whether it is called with otherargs.
         self.takes_others = takes_others
         # Bytes of the pickled otherargs; None where it comes from a module, or has none.
         self.pickled = pickled
+        # What a script calls its files, where a job can't: {"inputLists", "outputLists"}, each {name: names of the job}.
+        self.names = names or {}
 
 
 def load(path, name, source):
@@ -98,9 +100,7 @@ def check_signature(function, name, source, optional, others=True):
     @param others whether there are any
     """
     place = source.place_of(function)
-    for test, what in ((inspect.iscoroutinefunction, 'is async'), (inspect.isgeneratorfunction, 'is a generator (it has yield)'), (inspect.isclass, 'is a class')):
-        if test(function):
-            raise Failure('signature', '%s %s; wanted a plain function %s%s' % (name, what, name, WANTED), place=place)
+    refuse_kind(function, name, WANTED, place)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -116,6 +116,13 @@ def check_signature(function, name, source, optional, others=True):
     raise Failure('signature', '%s%s can\'t be called with a tile; wanted %s%s' % (name, signature, name, WANTED), place=place)
 
 
+def refuse_kind(function, name, wanted, place):
+    """@raises Failure for what can be called, and gives no result then"""
+    for test, what in ((inspect.iscoroutinefunction, 'is async'), (inspect.isgeneratorfunction, 'is a generator (it has yield)'), (inspect.isclass, 'is a class')):
+        if test(function):
+            raise Failure('signature', '%s %s; wanted a plain function %s%s' % (name, what, name, wanted), place=place)
+
+
 def fits(signature, count):
     try:
         signature.bind(*[None] * count)
@@ -125,31 +132,44 @@ def fits(signature, count):
 
 
 def load_pickle(path, source):
-    """`(function, otherargs)` as cloudpickle has it, perhaps with a header in front that says which Python it was made by."""
+    """`(function, otherargs)`."""
+    function, others = read_pickle(path, source, '(function, otherargs)', pair=True)
+    import cloudpickle
+    if not callable(function):
+        raise Failure('missing', '%s holds no function but %s' % (os.path.basename(path), type(function).__name__), 'FunctionMissing')
+    name = getattr(function, '__name__', type(function).__name__)
+    takes = check_signature(function, name, source, optional=False, others=others is not None)
+    return UserFunction(function, name, takes, None if others is None else cloudpickle.dumps(others), names)
+
+
+def read_pickle(path, source, wanted, pair=False):
+    """
+    What cloudpickle has made, perhaps with a header in front that says which Python it was made by.
+    @param pair whether it has to be one
+    @raises Failure
+    """
     try:
-        import cloudpickle
+        import cloudpickle  # noqa: F401
     except ImportError as error:
         raise Failure('requirement', 'a function in %s needs cloudpickle, which %s does not have: %s' % (os.path.basename(path), python_words(), error), 'CloudpickleMissing') from None
     try:
         with open(path, 'rb') as file:
-            first = pickle.load(file)
-            if isinstance(first, dict) and 'tilefan' in first:
-                check_versions(first)
-                first = pickle.load(file)
-        function, others = first
+            value = pickle.load(file)
+            if isinstance(value, dict) and 'tilefan' in value:
+                check_versions(value)
+                value = pickle.load(file)
+        if pair:
+            function, others = value
+            return function, others
+        return value
     except Failure:
         raise
     except ModuleNotFoundError as error:
         raise Failure('load', 'the pickled function needs the module %s, which %s does not have' % (error.name, python_words()), type(error).__name__) from None
     except Exception as error:
         described = describe(error, 'load', source)
-        raise Failure('load', '%s could not be read as (function, otherargs) by %s: %s: %s' % (os.path.basename(path), python_words(), type(error).__name__, described.message),
+        raise Failure('load', '%s could not be read as %s by %s: %s: %s' % (os.path.basename(path), wanted, python_words(), type(error).__name__, described.message),
                       type(error).__name__, described.place, described.traceback_text) from None
-    if not callable(function):
-        raise Failure('missing', '%s holds no function but %s' % (os.path.basename(path), type(function).__name__), 'FunctionMissing')
-    name = getattr(function, '__name__', type(function).__name__)
-    takes = check_signature(function, name, source, optional=False, others=others is not None)
-    return UserFunction(function, name, takes, None if others is None else cloudpickle.dumps(others))
 
 
 def check_versions(header):

@@ -274,6 +274,15 @@ def f(info, inputs, outputs, o):
     });
   });
 
+  it('calls files as the script does, though a list of inputs and an output have one name', async () => {
+    const header = 'import pickle; out.write(pickle.dumps({"tilefan": 1, "python": list(sys.version_info[:2]), "names": {"inputLists": {"img": ["a", "b"]}, "outputLists": {"all": ["x", "y"]}}}))';
+    const program = 'other = None\ndef f(info, inputs, outputs):\n    outputs.img = inputs.img[0] + inputs.img[1]\n    outputs.all = inputs.img\n';
+    await withHost({ code: pickled(`${program}out = sys.stdout.buffer\n${header}`), file: 'f.pkl', function: null, inputs: [{ name: 'a' }, { name: 'b' }], outputs: ['img', 'x', 'y'].map((name) => ({ name, dtype: 'uint16' })) }, async (host) => {
+      const { arrays } = await host.tile({ arrays: [new Uint16Array(64).fill(3), new Uint16Array(64).fill(4)] });
+      assert.deepEqual(arrays.map((array) => array[0]), [7, 3, 4]);
+    });
+  });
+
   it('refuses a pickle of another Python, whose bytecode it can\'t run', async () => {
     const { kind, message } = await refusalOf({ code: pickled('other = None\ndef f(info, inputs, outputs): pass', true), file: 'f.pkl', function: null });
     assert.equal(kind, 'requirement');

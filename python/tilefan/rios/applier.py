@@ -76,7 +76,7 @@ def _run(function, infiles, outfiles, others, controls, folder, timings):
     results = place + '/{run}.otherargs.jsonl' if others is not None or not job.outputs else None
     # What is wrong with settings is said before anything is written anywhere.
     job.spec('function.pkl', results, serial)
-    spec = job.spec(write_function(place, pickled(function, others)), results, serial)
+    spec = job.spec(write_function(place, pickled(function, others, job.names())), results, serial)
     job_file = os.path.join(folder, 'job.json')
     with open(job_file, 'w', encoding='utf-8') as file:
         json.dump(spec, file, indent=2, allow_nan=False)

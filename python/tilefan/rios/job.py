@@ -55,12 +55,6 @@ def flatten(files, what):
     return entries, lists
 
 
-def rename(entries, lists, taken):
-    """Outputs may have names of inputs in RIOS, and in lists of tilefan all names are of one kind."""
-    own_names = {own: own if own not in taken else own + '_out' for own, _, _ in entries}
-    return [(own_names[own], name, file) for own, name, file in entries], {name: [own_names[own] for own in members] for name, members in lists.items()}
-
-
 class Job:
     """The spec, and what of it is known by other names in the script."""
 
@@ -68,10 +62,6 @@ class Job:
         self.controls = controls
         self.inputs, self.input_lists = flatten(infiles, 'input')
         self.outputs, self.output_lists = flatten(outfiles, 'output')
-        self.outputs, self.output_lists = rename(self.outputs, self.output_lists, {own for members in self.input_lists.values() for own in members})
-        both = set(self.input_lists) & set(self.output_lists)
-        if both:
-            raise UnsupportedError('%s is a list of inputs and a list of outputs; wanted two names' % ', '.join(sorted(both)))
         # None until GDAL has been asked.
         self.kinds = {own: self._is_vector(file) for own, _, file in self.inputs}
 
@@ -94,9 +84,6 @@ class Job:
         controls = self.controls
         tile = tile_size(controls)
         operation = {'module': code, 'nodata': 'handle', 'serial': serial, 'tileTimeout': '24h'}
-        lists = {**self.input_lists, **self.output_lists}
-        if lists:
-            operation['lists'] = lists
         spec = {
             'name': self._name(),
             'inputs': {own: self._input(own, name, file) for own, name, file in self.inputs},
@@ -109,6 +96,10 @@ class Job:
         if controls.runOn == 'aws' and controls.concurrency.numComputeWorkers > 0:
             spec['compute'] = {'maxConcurrency': controls.concurrency.numComputeWorkers}
         return spec
+
+    def names(self):
+        """What the function calls its files: it goes with the function, since names of inputs and outputs, and of lists, may be the same in a script."""
+        return {'inputLists': self.input_lists, 'outputLists': self.output_lists}
 
     def _name(self):
         name = re.sub(r'[^A-Za-z0-9_-]+', '-', str(self.controls.jobName or 'rios')).strip('-_')[:40]

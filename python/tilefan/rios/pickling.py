@@ -26,8 +26,11 @@ def own_modules():
             yield module
 
 
-def pickled(function, others):
-    """A header that says which Python it is for, then (function, others), as the host reads it. @raises ParameterError, UnavailableError"""
+def pickled(function, others, names):
+    """
+    A header that says which Python it is for, and what the function calls its files; then (function, others): as the host reads it.
+    @raises ParameterError, UnavailableError
+    """
     cloudpickle = need_cloudpickle()
     registered = []
     try:
@@ -44,7 +47,7 @@ def pickled(function, others):
     finally:
         for module in registered:
             cloudpickle.unregister_pickle_by_value(module)
-    return pickle.dumps({'tilefan': 1, 'python': list(sys.version_info[:3]), 'cloudpickle': cloudpickle.__version__}, protocol=2) + data
+    return pickle.dumps({'tilefan': 1, 'python': list(sys.version_info[:3]), 'cloudpickle': cloudpickle.__version__, 'names': names}, protocol=2) + data
 
 
 def unpickled(value):
