@@ -25,12 +25,18 @@ export function listedPath(href: string, base: string | undefined): string | und
 /** Everything that isn't hidden. */
 const anything = '**';
 
+/** A path with a name that begins with a dot, and a pattern that says such a dot. */
+const hidden = /(^|\/)\./;
+const saysDot = /(^|[/{,(|])\\?\./;
+
 /**
  * A test for paths. Case and the Unicode form of letters make no difference: macOS writes an é as two characters.
  * @param pattern one that validation has seen; undefined takes what no name with a dot at its beginning hides
  */
 export function pathTest(pattern: string | undefined): (path: string) => boolean {
-  // i: no difference of case; s: a key may have line breaks, which * and ** go over as over anything else.
-  const test = picomatch((pattern ?? anything).normalize('NFC'), { flags: 'is', windows: false });
-  return (path) => test(path.normalize('NFC'));
+  // i: no difference of case; s: a key may have line breaks, which * and ** go over as over anything else; posix: [!a] and [[:alpha:]].
+  const test = picomatch((pattern ?? anything).normalize('NFC'), { flags: 'is', posix: true, windows: false });
+  // picomatch lets `!(a)*` take hidden names, as a shell doesn't.
+  const all = pattern !== undefined && saysDot.test(pattern);
+  return (path) => (all || !hidden.test(path)) && test(path.normalize('NFC'));
 }
