@@ -45,14 +45,23 @@ export interface ReadJob {
  * @throws JobError JOB_NOT_JSON, or JOB_INVALID for a document of the wrong form
  */
 export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string): Promise<ReadJob> {
+  const { document, href } = await readJobDocument(reader, file);
+  return takeJob(document, href, overrides, nameRun);
+}
+
+/** The document of a job, whichever kind it is of. @throws JobError JOB_NOT_JSON */
+export async function readJobDocument(reader: ObjectReader, file: string): Promise<{ readonly document: unknown; readonly href: string }> {
   const href = userHref(file);
   const text = new TextDecoder().decode(await reader.readAll(href));
-  let document: unknown;
   try {
-    document = JSON.parse(text);
+    return { document: JSON.parse(text), href };
   } catch (cause) {
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
+}
+
+/** A raster job out of its document. @throws JobError JOB_INVALID for a document of the wrong form */
+export function takeJob(document: unknown, href: string, overrides: JobOverrides, nameRun: (name: string) => string): ReadJob {
   const problems: Problem[] = [];
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);

@@ -1,5 +1,7 @@
 /** A run on this machine, as `tilefan run` and `tilefan dev` have it: how it is watched, what is kept of it, and how it failed. */
+import * as z from 'zod';
 import { createError } from '../lib/base/errors.ts';
+import { isItemPlan, itemPlan } from '../lib/job/items/item-plan.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
 import { tileCount } from '../lib/job/tiling.ts';
@@ -54,7 +56,7 @@ export async function runHere(store: Store, { runId, input, work, options, signa
     env: { ...localEnvironment(options), ...env },
     onEvent: (event) => {
       if (!shown) return;
-      if (event.type === 'BatchesStarted') void readPlan(store, runPrefix(work, runId)).then((plan) => { progress.setTotal(tileCount(tilingOf(plan))); }, () => undefined);
+      if (event.type === 'BatchesStarted') void countWork(store, runPrefix(work, runId)).then((count) => { progress.setTotal(count); }, () => undefined);
       progress.onEvent(event);
     },
   });
@@ -62,13 +64,19 @@ export async function runHere(store: Store, { runId, input, work, options, signa
   return result;
 }
 
-/** The record of a run that has ended well. Its segments are taken away: nothing needs them any more. */
+/** Tiles, or items, of a run. */
+async function countWork(store: Store, prefix: string): Promise<number> {
+  const document = await readDocument(store, `${prefix}${runFiles.plan}`, z.unknown());
+  return isItemPlan(document) ? itemPlan.parse(document).items.count : tileCount(tilingOf(await readPlan(store, prefix)));
+}
+
+/** The record of a run that has ended well. Its segments are taken away: nothing needs them any more, but for the values of functions, which another run may take for its items. */
 export async function finishRun(store: Store, prefix: string, { keep }: { readonly keep: boolean }): Promise<RunRecord> {
   const record = await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
   if (record === undefined) throw new Error(`the run has ended well, but ${prefix}${runFiles.record} is not there`);
   // A run whose failures were tolerated can be continued, and then needs only what failed.
   if (!keep && record.batches.failed.length === 0) {
-    for (const folder of ['segments/', 'pyramids/', 'collected/']) await store.removePrefix(`${prefix}${folder}`);
+    for (const folder of ['segments/', 'pyramids/']) await store.removePrefix(`${prefix}${folder}`);
   }
   return record;
 }

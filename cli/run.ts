@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeError, messageOf } from '../lib/base/errors.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
+import { isItemJob } from '../lib/job/items/item-validate.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles } from '../lib/job/plan.ts';
 import { batchRecord, readDocument, type RunRecord } from '../lib/job/records.ts';
@@ -14,7 +15,7 @@ import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
 import type { StandbyWorkers } from '../local/standby.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
-import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
+import { readJobDocument, takeJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { defaultWork } from './arguments.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix, type FailedRun, type LocalRun } from './local-run.ts';
@@ -33,7 +34,12 @@ export async function run(file: string, options: RunOptions, standby?: StandbyWo
   const interrupts = catchInterrupts();
   try {
     if (options.run !== undefined) checkRunId(options.run);
-    const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name));
+    const { document, href } = await readJobDocument(store, file);
+    if (isItemJob(document)) {
+      const { runItemJob } = await import('./item-run.ts');
+      return await runItemJob(store, document, href, options, { signal: interrupts.signal, standby });
+    }
+    const { job, runId, problems } = takeJob(document, href, options, (name) => options.run ?? newRunId(name));
     if (problems.length > 0) {
       // Planning finds what else is wrong, and refuses with all of it.
       const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };

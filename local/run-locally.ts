@@ -117,9 +117,15 @@ async function readDefinition(): Promise<Json> {
 async function importFunctions(signal: AbortSignal): Promise<{ readonly split: CreateHandler; readonly reduce: CreateHandler }> {
   const { createHandler } = await import('../functions/split/handler.ts');
   const splitHere: CreateHandler = (env) =>
-    createHandler(env, async (store, plan) => {
-      const { prepareCode } = await import('../lib/job/prepare-code.ts');
-      return await prepareCode(store, plan, { env, signal });
+    createHandler(env, {
+      async prepareCode(store, plan) {
+        const { prepareCode } = await import('../lib/job/prepare-code.ts');
+        return await prepareCode(store, plan, { env, signal });
+      },
+      async prepareItems(store, plan) {
+        const { prepareItems } = await import('../lib/job/items/prepare-items.ts');
+        return await prepareItems(store, plan, env);
+      },
     });
   return { split: splitHere, reduce: (env) => async (event, context) => (await importReduce()).createHandler(env)(event, context) };
 }

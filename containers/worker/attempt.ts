@@ -57,7 +57,7 @@ export class Attempt {
   async #write(state: Pick<AttemptRecord, 'state' | 'tilesComputed' | 'tilesReused' | 'endedAt' | 'error'>): Promise<void> {
     const { task: taskArn, log } = this.#metadata;
     const current: AttemptRecord = { attempt: this.#number, startedAt: this.#startedAt, ...state, task: taskArn, log };
-    const [, , columns, rows] = 'tiles' in this.#line ? this.#line.tiles : [0, 0, 0, 0];
+    const [, , columns, rows] = 'tiles' in this.#line ? this.#line.tiles : 'items' in this.#line ? [0, 0, this.#line.items.count, 1] : [0, 0, 0, 0];
     const task = describeTask(this.#line);
     const record: BatchRecord = {
       batch: this.#line.batch,

@@ -26,8 +26,13 @@ export async function workOn(line: ManifestLine, { store, run, signal, early, on
     return;
   }
   if ('prepare' in line) {
-    const { prepareCode, readTrialPlan } = await import('../../lib/job/prepare-code.ts');
-    await prepareCode(store, await readTrialPlan(store, run), { env: process.env, signal });
+    const { prepareAny } = await import('../../lib/job/prepare-any.ts');
+    await prepareAny(store, run, { env: process.env, signal });
+    return;
+  }
+  if ('items' in line) {
+    const { workOnItems } = await import('./item-tasks.ts');
+    await workOnItems(line, { store, run, signal, onProgress });
     return;
   }
   const plan = await readPlan(store, run);

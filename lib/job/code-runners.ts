@@ -12,6 +12,7 @@ import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { basename, displayHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { codeArrayBytes } from './memory.ts';
+import { mostCodeBytes } from './store-code.ts';
 import { codeHref } from './operation-kind.ts';
 import { codeSetupOf } from './plan-code-setup.ts';
 import type { Plan, PlanCode } from './plan.ts';
@@ -88,7 +89,7 @@ function sharedBytes({ tileSize, halo, inputs, outputs }: Plan, program: Express
 /** The code as a file of its own name: what tracebacks show. @throws DataError CODE_CHANGED */
 export async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, source: string | undefined, folder: string): Promise<string> {
   if (href === null || source === undefined) return '';
-  const bytes = await reader.readAll(href);
+  const bytes = await reader.readAll(href, mostCodeBytes);
   const found = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== null && found !== sha256) throw new DataError('CODE_CHANGED', `${displayHref(href)} is not the code that the run was planned with: wanted SHA-256 ${sha256}, found ${found}`, { where: { href } });
   await mkdir(folder, { recursive: true });

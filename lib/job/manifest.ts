@@ -1,6 +1,7 @@
 /** The lines of manifests: what one task is to do. Each kind of pass has a kind of line. */
 import * as z from 'zod';
 import { batchLine, type BatchLine } from './batch.ts';
+import { itemBatchLine, type ItemBatchLine } from './items/item.ts';
 
 /**
  * Tasks have a number that is unique in the run, over all passes, since records and logs are named after it. Batches of tiles count from 0 and are fewer than
@@ -55,8 +56,8 @@ export type PrepareLine = z.infer<typeof prepareLine>;
 export const mergeLine = z.strictObject({ batch: index, merge: z.literal(true) });
 export type MergeLine = z.infer<typeof mergeLine>;
 
-export const manifestLine = z.union([batchLine, pyramidLine, convertLine, prepareLine, mergeLine]);
-export type ManifestLine = BatchLine | PyramidLine | ConvertLine | PrepareLine | MergeLine;
+export const manifestLine = z.union([batchLine, itemBatchLine, pyramidLine, convertLine, prepareLine, mergeLine]);
+export type ManifestLine = BatchLine | ItemBatchLine | PyramidLine | ConvertLine | PrepareLine | MergeLine;
 
 /** What a task is, in words, for its record; undefined for a batch of tiles. */
 export function describeTask(line: ManifestLine): string | undefined {

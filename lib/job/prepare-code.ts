@@ -2,9 +2,8 @@
  * Before the fan-out: the code is stored under the run prefix, and tried on the first tile, so that a mistake costs one tile and not ten thousand tasks. What it makes
  * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
  */
-import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { describeError, TilefanError } from '../base/errors.ts';
+import { describeError } from '../base/errors.ts';
 import { requirementOf } from '../code/command/check-command.ts';
 import { codeEnvironment } from '../code/code-environment.ts';
 import { findPython } from '../code/find-python.ts';
@@ -15,8 +14,8 @@ import { codeHref, runtimeOf } from './operation-kind.ts';
 import { modelSetup } from './plan-code-setup.ts';
 import { plan as planSchema, runFiles, type Plan, type PlanCode } from './plan.ts';
 import { preparedHref, readPrepared, trialErrorHref, trialPlanHref, type PreparedCode } from './prepared-code.ts';
-import { problemOf, throwProblems } from './problems.ts';
 import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
+import { storeBytes } from './store-code.ts';
 
 export interface PrepareEnvironment {
   readonly env: NodeJS.ProcessEnv;
@@ -107,34 +106,16 @@ async function storeCode(store: Store, plan: Plan): Promise<{ readonly code: Pla
   const href = codeHref(operation);
   if (href === undefined) return { code: { kind: 'command', runtime: null, href: null, sha256: null }, model: noModel };
   const runtime = operation.module === undefined ? 'node' : (runtimeOf(operation.module) ?? 'node');
-  try {
-    const { bytes, sha256, extension } = operation.module !== undefined && runtime === 'node' ? await bundle(store, href) : await asItIs(store, href);
-    const model = operation.model === undefined ? noModel : await modelNeeds(plan, bytes);
-    const stored = `${plan.state.run.href}${runFiles.code}${sha256}${extension}`;
-    await store.put(stored, bytes, { ifAbsent: true, createFolders: true });
-    return { code: { kind: operation.module === undefined ? 'model' : 'module', runtime, href: stored, sha256 }, model };
-  } catch (error) {
-    if (!(error instanceof TilefanError) || error.retryable) throw error;
-    throwProblems('PLAN_REFUSED', "the job can't run", [problemOf(operation.module === undefined ? '$.operation.model' : '$.operation.module', error)]);
-    throw error;
-  }
-}
-
-interface StoredBytes {
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly extension: string;
-}
-
-async function asItIs(reader: ObjectReader, href: string): Promise<StoredBytes> {
-  const bytes = await reader.readAll(href);
-  return { bytes, sha256: createHash('sha256').update(bytes).digest('hex'), extension: /\.[a-z]+$/i.exec(href)?.[0]?.toLowerCase() ?? '' };
-}
-
-/** Loaded for modules in TypeScript only. */
-async function bundle(store: Store, href: string): Promise<StoredBytes> {
-  const { bundleModule } = await import('../code/bundle.ts');
-  return await bundleModule(href, store);
+  let model = noModel;
+  const kind = operation.module === undefined ? 'model' : 'module';
+  const stored = await storeBytes(store, plan.state.run.href, href, {
+    bundles: kind === 'module' && runtime === 'node',
+    path: `$.operation.${kind}`,
+    async check(bytes) {
+      if (kind === 'model') model = await modelNeeds(plan, bytes);
+    },
+  });
+  return { code: { kind, runtime, href: stored.href, sha256: stored.sha256 }, model };
 }
 
 async function modelNeeds({ job, inputs, outputs, tileSize }: Plan, bytes: Uint8Array): Promise<ModelNeeds> {

@@ -42,7 +42,7 @@ export const batchRecord = z.object({
   state: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED']),
   /** Number of the last attempt. */
   attempt: z.int().positive(),
-  /** 0 for a task that isn't a batch of tiles. */
+  /** Tiles, or items, of the batch; 0 for a task that is none. */
   tiles: z.int().nonnegative(),
   /** Of the last attempt. */
   error: errorRecord.nullable(),

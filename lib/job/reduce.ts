@@ -3,12 +3,14 @@
  * done is found done, and an assembly under way is gone on with.
  */
 import pLimit from 'p-limit';
+import * as z from 'zod';
 import { OperationError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
 import type { Assembly, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
+import { isItemPlan, itemPlan } from './items/item-plan.ts';
 import { encodeManifest, type MergeLine, type PyramidLine } from './manifest.ts';
 import { planParts } from './merge-layout.ts';
 import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
@@ -35,6 +37,12 @@ const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
  * @throws OperationError RUN_INCOMPLETE that names missing tiles; PYRAMID_INCOMPLETE; DataError SEGMENT_BROKEN; whatever the store throws
  */
 export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
+  const document = await readDocument(store, `${state.run.href}${runFiles.plan}`, z.unknown());
+  if (isItemPlan(document)) {
+    const { reduceItems } = await import('./items/reduce-items.ts');
+    await reduceItems(store, itemPlan.parse(document));
+    return { ...state, status: 'DONE' };
+  }
   const plan = await readPlan(store, state.run.href);
   if ((await finishedRecord(store, plan)) !== undefined) return { ...state, status: 'DONE' };
   const merged: MergedOutput[] = [];

@@ -257,9 +257,8 @@ export const jobSpec = z
       .describe('Names the job; run ids begin with it.'),
     inputs: z
       .record(identifier, z.union([href, inputObject]))
-      .refine((inputs) => Object.keys(inputs).length > 0, 'wanted at least one input')
       .refine((inputs) => Object.keys(inputs).length <= 1000, 'wanted 1000 inputs at most')
-      .meta({ description: 'Rasters by name.', minProperties: 1 }),
+      .describe('Rasters by name. A function of your own may have none, on a grid with crs, resolution and bounds.'),
     grid: grid.prefault({}).describe('The pixels of the outputs, and how they are cut into tiles.'),
     operation: operation.describe('What is computed.'),
     outputs: z

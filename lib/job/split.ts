@@ -8,13 +8,15 @@ import { checkTriggers } from './check-outputs.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
 import { makePlan } from './make-plan.ts';
+import type { ItemPlan } from './items/item-plan.ts';
+import { isItemJob } from './items/item-validate.ts';
 import { encodeManifest, trialNumber, type ConvertLine } from './manifest.ts';
 import { codeKind } from './operation-kind.ts';
-import { plan as planSchema, runFiles, tilingOf, type Plan } from './plan.ts';
+import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';
 import { readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { throwProblems, type Problem } from './problems.ts';
 import { encodeDocument, readDocument } from './records.ts';
-import { resolveJob } from './resolve.ts';
+import { resolveJob, type ResolveOptions } from './resolve.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
 import { batchCount, batchWindow } from './tiling.ts';
@@ -36,6 +38,8 @@ export interface SplitEnvironment {
   readonly taskDefinitions?: TaskDefinitions | undefined;
   /** Tries user code here, on this machine; absent on AWS, where a worker does it, whose image has what the code needs. */
   readonly prepareCode?: ((store: Store, plan: Plan) => Promise<PreparedCode>) | undefined;
+  /** The same for jobs over items, whose code is only stored. */
+  readonly prepareItems?: ((store: Store, plan: ItemPlan) => Promise<PlanCode>) | undefined;
   /** Told the plan that the run goes by, be it new or that of a run that is continued. */
   readonly onPlan?: (plan: Plan) => void;
 }
@@ -56,21 +60,46 @@ export function checkRunId(id: string): void {
 /**
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
-export async function split(event: SplitEvent, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment): Promise<SplitResult> {
-  const { job: document, file, run = event.execution, object } = await readJob(event.input, store);
+export async function split(event: SplitEvent, environment: SplitEnvironment): Promise<SplitResult> {
+  const { job: document, file, run = event.execution, object } = await readJob(event.input, environment.store);
   checkRunId(run);
+  const place = { base: file && parentHref(file), file, object, runId: run };
+  return isItemJob(document) ? await splitItems(document, place, environment) : await splitRasters(document, place, environment);
+}
+
+/** Over items: they are listed, and become batches. */
+async function splitItems(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareItems }: SplitEnvironment): Promise<SplitResult> {
+  const { splitItemJob } = await import('./items/split-item-job.ts');
+  const { readItemCode } = await import('./items/prepare-items.ts');
+  const options = { store, env, place, readCode: async (run: string) => await readItemCode(store, run) };
+  let found = await splitItemJob(document, options);
+  if (!found.ready && prepareItems !== undefined) {
+    await prepareItems(store, found.plan);
+    found = await splitItemJob(document, options);
+  }
+  const { plan, settings } = found;
+  const compute = { ...settings.compute, taskDefinition: await definitionFor(plan.job.compute.image, settings, taskDefinitions) };
+  if (found.ready) return { ...plan.state, compute: { ...compute, size: plan.state.compute.size, larger: plan.state.compute.larger } };
+  const manifest = await writeTrial(store, plan);
+  return { ...firstPassState(place.runId, plan.state.run.href, settings, manifest), compute };
+}
+
+/** The definition of the worker that a job asks for. */
+async function definitionFor(image: string | null | undefined, { compute }: Settings, taskDefinitions: TaskDefinitions | undefined): Promise<string> {
+  return image === undefined || image === null || taskDefinitions === undefined ? compute.taskDefinition : await taskDefinitions.withImage(compute.taskDefinition, image);
+}
+
+/** Over rasters: the grid is fixed, and becomes tiles. */
+async function splitRasters(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment): Promise<SplitResult> {
+  const run = place.runId;
   const problems: Problem[] = [];
-  const job = resolveJob(parseJobSpec(document, problems), { base: file && parentHref(file), file, object, runId: run }, problems);
+  const job = resolveJob(parseJobSpec(document, problems), place, problems);
   const settings = readSettings(env, job.compute, problems);
   await checkTriggers(job, settings.triggers, problems);
   const runHref = `${settings.work}runs/${run}/`;
   const earlier = await readDocument(store, `${runHref}${runFiles.plan}`, planSchema);
   if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  const { image } = job.compute;
-  const taskDefinition = async (): Promise<string> =>
-    image === undefined || image === null || taskDefinitions === undefined
-      ? settings.compute.taskDefinition
-      : await taskDefinitions.withImage(settings.compute.taskDefinition, image);
+  const taskDefinition = async (): Promise<string> => await definitionFor(job.compute.image, settings, taskDefinitions);
   let plan: Plan;
   if (earlier === undefined) {
     const { lines, tiffs } = await findConversions(store, job, problems);
@@ -123,7 +152,7 @@ async function writeConversions(store: Store, runHref: string, job: JobSpec, lin
 }
 
 /** What a worker tries the code with. */
-async function writeTrial(store: Store, plan: Plan): Promise<string> {
+async function writeTrial(store: Store, plan: Plan | ItemPlan): Promise<string> {
   const { href } = plan.state.run;
   const manifest = `${href}manifest-prepare.jsonl`;
   await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), { contentType: 'application/json', createFolders: true });

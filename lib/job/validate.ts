@@ -146,6 +146,7 @@ function crossFieldProblems(job: JobSpec): Problem[] {
   }
   const inputs = Object.keys(job.inputs);
   const { copy } = job.operation;
+  if (Object.keys(job.inputs).length === 0 && job.operation.module === undefined) problems.push({ path: '$.inputs', message: 'wanted at least one input; found none' });
   problems.push(...(codeKind(job.operation) === undefined ? pixelProblems(job) : codeProblems(job)));
   for (const [output, input] of Object.entries(copy ?? {})) {
     if (!inputs.includes(input)) problems.push({ path: jsonPath(['operation', 'copy', output]), message: `no input ${JSON.stringify(input)}; inputs are ${inputs.join(', ')}` });

@@ -25,6 +25,7 @@ export const itemLine = z.object({
 });
 export type Item = Readonly<z.infer<typeof itemLine>>;
 export type ItemParameters = NonNullable<Item['parameters']>;
+export type Json = z.core.util.JSONType;
 
 /** Which items a batch has, and the bytes of `items.jsonl` in which they are. */
 export const itemRange = z.strictObject({ first: index, count: z.int().positive(), offset: index, length: z.int().positive() });

@@ -3,6 +3,7 @@ import { tileWindow, type Tiling } from '../tiling.ts';
 import type { TileResult } from './batch-results.ts';
 import type { ObjectSink } from './object-sink.ts';
 import { isArray } from './result-values.ts';
+import type { Table } from './tables.ts';
 
 /**
  * One object a tile: column and row among the tiles, its window on the grid in px, and its value.
@@ -24,6 +25,21 @@ export async function writeTileJson(
       rows++;
     }
     check();
+  }
+  if (format === 'json') await sink.writeText('\n]\n');
+  return rows;
+}
+
+/** One object a row of a table: its keys, and its value. */
+export async function writeRowsJson(format: 'json' | 'jsonl', table: Table, sink: ObjectSink): Promise<number> {
+  let rows = 0;
+  if (format === 'json') await sink.writeText('[');
+  for await (const chunk of table.rows()) {
+    for (const { keys, value } of chunk) {
+      const text = JSON.stringify({ ...Object.fromEntries(table.keys.map(({ name }, i) => [name, keys[i]])), value });
+      await sink.writeText(format === 'jsonl' ? `${text}\n` : `${rows === 0 ? '\n' : ',\n'}${text}`);
+      rows++;
+    }
   }
   if (format === 'json') await sink.writeText('\n]\n');
   return rows;

@@ -5,7 +5,7 @@ import type { Tiling } from '../tiling.ts';
 import { ColumnFinder } from './columns.ts';
 import { writeCsv } from './csv-table.ts';
 import { createFold, type FoldName } from './fold.ts';
-import { writeTileJson, writeValueJson } from './json-results.ts';
+import { writeRowsJson, writeTileJson, writeValueJson } from './json-results.ts';
 import { ObjectSink } from './object-sink.ts';
 import { readResults } from './read-results.ts';
 import { tileTable, valueTable, type Table } from './tables.ts';
@@ -45,6 +45,23 @@ export async function writeResults(results: ResultsToWrite): Promise<{ readonly 
     return { stat: await sink.finish(), rows };
   } catch (error) {
     // The first error is the one to report.
+    await sink.abort().catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Writes one table whole; it may be written again at any time. JSON has an object for each row, with the keys and `value`.
+ * @throws OperationError RESULT_COLUMNS; OutputError as the store does
+ */
+export async function writeTable({ store, href, format, table }: { readonly store: Store; readonly href: string; readonly format: ResultFormat; readonly table: Table }): Promise<{ readonly stat: ObjectStat; readonly rows: number }> {
+  const check = (): void => undefined;
+  const write = format === 'json' || format === 'jsonl' ? (sink: ObjectSink) => writeRowsJson(format, table, sink) : await prepareTable(table, format, check);
+  const sink = new ObjectSink(store, href, { contentType: contentTypes[format], createFolders: true, onAssembly: () => Promise.resolve() });
+  try {
+    const rows = await write(sink);
+    return { stat: await sink.finish(), rows };
+  } catch (error) {
     await sink.abort().catch(() => undefined);
     throw error;
   }

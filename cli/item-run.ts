@@ -1,0 +1,89 @@
+/** Object jobs on this machine: as `tilefan run` has them. */
+import { isDeepStrictEqual } from 'node:util';
+import { JobError } from '../lib/base/errors.ts';
+import { readItemPlan } from '../lib/job/items/item-plan.ts';
+import { itemRunRecord, type ItemRunRecord } from '../lib/job/items/item-records.ts';
+import { resolveItemJob } from '../lib/job/items/item-resolve.ts';
+import { parseItemJob } from '../lib/job/items/item-validate.ts';
+import type { ItemJobSpec } from '../lib/job/items/item-spec.ts';
+import { runFiles } from '../lib/job/plan.ts';
+import { throwProblems, type Problem } from '../lib/job/problems.ts';
+import { readDocument } from '../lib/job/records.ts';
+import { displayHref, parentHref } from '../lib/store/href.ts';
+import type { Store } from '../lib/store/store.ts';
+import type { Json } from '../local/engine.ts';
+import { interruptedExitCode } from './interrupt.ts';
+import { userFolderHref, userHref, type JobOverrides } from './job-file.ts';
+import { exitCodeOf, failureRecord, failureText, runHere, runPrefix, type LocalRun } from './local-run.ts';
+import { newRunId } from './run-id.ts';
+import type { RunOptions } from './run.ts';
+import { bytesText, countText, secondsText } from './text.ts';
+
+/**
+ * Reads an object job for a command: overrides are refused, since there are no inputs and outputs by name.
+ * @throws JobError JOB_INVALID that lists every problem
+ */
+export function readItemJob(document: unknown, href: string, { input = {}, output = {}, object }: JobOverrides, nameRun: (name: string) => string): { readonly job: ItemJobSpec; readonly runId: string } {
+  const problems: Problem[] = [];
+  const written = parseItemJob(document, problems);
+  for (const [option, given] of [['--input', input], ['--output', output]] as const) {
+    if (Object.keys(given).length > 0) problems.push({ path: option, message: 'an object job has no inputs and outputs by name; change items and outputs.prefix in the job' });
+  }
+  const runId = nameRun(written.name);
+  const job = resolveItemJob(written, { base: parentHref(href), file: href, object: object === undefined ? undefined : userHref(object), runId }, problems);
+  throwProblems('JOB_INVALID', 'the job is not valid', problems);
+  return { job, runId };
+}
+
+/** @returns the exit code of the process */
+export async function runItemJob(store: Store, document: unknown, href: string, options: RunOptions, { signal, standby }: Pick<LocalRun, 'signal' | 'standby'>): Promise<number> {
+  const started = performance.now();
+  const { job, runId } = readItemJob(document, href, options, (name) => options.run ?? newRunId(name));
+  const work = userFolderHref(options.work);
+  const prefix = runPrefix(work, runId);
+  const resolved = JSON.parse(JSON.stringify(job)) as Json;
+  const seconds = (): number => (performance.now() - started) / 1000;
+  const earlier = options.run === undefined ? undefined : await finishedBefore(store, prefix, resolved);
+  if (earlier !== undefined) return print(earlier, options, seconds());
+  const result = await runHere(store, { runId, input: { job: resolved, run: runId }, work, options, signal, standby, progress: true });
+  switch (result.state) {
+    case 'SUCCEEDED': {
+      const record = await readDocument(store, `${prefix}${runFiles.record}`, itemRunRecord);
+      if (record === undefined) throw new JobError('RUN_UNKNOWN', `${displayHref(prefix)}${runFiles.record} is not there`);
+      return print(record, options, seconds());
+    }
+    case 'ABORTED':
+      process.stderr.write(`tilefan: stopped; what is finished is kept under ${displayHref(prefix)}; --run ${runId} continues it\n`);
+      if (options.json === true) process.stdout.write(`${JSON.stringify({ run: runId, state: 'ABORTED', prefix })}\n`);
+      return interruptedExitCode;
+    case 'FAILED':
+      process.stderr.write(failureText(runId, result));
+      if (options.json === true) process.stdout.write(`${JSON.stringify({ ...failureRecord(runId, prefix, result), record: (await readDocument(store, `${prefix}${runFiles.record}`, itemRunRecord)) ?? null })}\n`);
+      return exitCodeOf(result);
+  }
+}
+
+/** The record of this run if it has nothing left to do. */
+async function finishedBefore(store: Store, prefix: string, job: Json): Promise<ItemRunRecord | undefined> {
+  const plan = await readItemPlan(store, prefix).catch(() => undefined);
+  if (plan === undefined || !isDeepStrictEqual(JSON.parse(JSON.stringify(plan.job)), job)) return undefined;
+  const record = await readDocument(store, `${prefix}${runFiles.record}`, itemRunRecord);
+  return record?.state === 'SUCCEEDED' && record.batches.failed.length === 0 ? record : undefined;
+}
+
+function print(record: ItemRunRecord, options: RunOptions, seconds: number): number {
+  process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : itemRecordText(record, seconds));
+  return 0;
+}
+
+/** @param seconds that this took */
+export function itemRecordText({ run, items, files, results, failures, errors }: ItemRunRecord, seconds: number): string {
+  const lines = [`run ${run}: ${String(items.done)} of ${String(items.total)} items in ${secondsText(seconds)} (${String(items.computed)} done now, ${String(items.reused)} found done)`];
+  if (files !== null) lines.push(`files: ${countText(files.count, 'file')}, ${bytesText(files.bytes)}, listed in ${displayHref(files.href)}`);
+  if (results !== null) lines.push(`results: ${displayHref(results.href)} (${results.format}, ${countText(results.rows, 'row')}, ${bytesText(results.bytes)})`);
+  if (failures !== null) {
+    lines.push(`failed: ${countText(failures.count, 'item')}${failures.href === null ? '' : `, listed in ${displayHref(failures.href)}`}`);
+    for (const { item, index, message } of errors.slice(0, 5)) lines.push(`  ${item === null ? `item ${String(index)}` : displayHref(item)}: ${message}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

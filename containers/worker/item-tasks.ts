@@ -1,0 +1,50 @@
+/** The work of a task on a batch of items: what does the work is started, and each item is told on standard output as it is done. */
+import type { BatchSummary } from '../../lib/job/batch.ts';
+import { runItemBatch, type ItemWorker } from '../../lib/job/items/item-batch.ts';
+import { readItemPlan, type ItemPlan } from '../../lib/job/items/item-plan.ts';
+import { itemsFile, readItems, type ItemBatchLine } from '../../lib/job/items/item.ts';
+import type { Store } from '../../lib/store/store.ts';
+
+export interface ItemTaskEnvironment {
+  readonly store: Store;
+  /** The run prefix. */
+  readonly run: string;
+  /** Ends the task early, with what is finished committed. */
+  readonly signal: AbortSignal;
+  /** Told the counts each time they change. */
+  readonly onProgress: (summary: BatchSummary) => void;
+}
+
+/** @throws TryAgainError WORKER_STOPPED when the signal ended it; what the work or the store throws, after the finished items are committed */
+export async function workOnItems({ batch, items: range }: ItemBatchLine, { store, run, signal, onProgress }: ItemTaskEnvironment): Promise<void> {
+  const plan = await readItemPlan(store, run);
+  let summary: BatchSummary = { computed: 0, reused: 0 };
+  const worker = await startWorker(store, plan);
+  try {
+    summary = await runItemBatch(batch, readItems(store, `${run}${itemsFile}`, range, plan.items.version), {
+      run,
+      store,
+      worker,
+      signal,
+      onItem({ index, reused, ok }) {
+        summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
+        onProgress(summary);
+        process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch, tile: [index, 0], reused, ...(ok ? {} : { failed: true }) })}\n`);
+      },
+    });
+  } finally {
+    await worker.close();
+  }
+  onProgress(summary);
+}
+
+/** Loaded by what the job does: images need no processes of their own, functions and models do. */
+async function startWorker(store: Store, plan: ItemPlan): Promise<ItemWorker & { close(): Promise<void> }> {
+  if (plan.job.operation.images !== undefined) {
+    const { ImageItems } = await import('../../lib/job/items/image-items.ts');
+    const images = new ImageItems(store, plan);
+    return { atOnce: images.atOnce, work: async (item) => await images.work(item), close: () => Promise.resolve() };
+  }
+  const { startItemWorker } = await import('../../lib/job/items/function-items.ts');
+  return await startItemWorker(store, plan, { count: plan.threads, env: process.env });
+}

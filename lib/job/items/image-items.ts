@@ -1,0 +1,46 @@
+/** Copies of images: each item is read, its variants are made, and put below the outputs' prefix. */
+import { createHash } from 'node:crypto';
+import type { Store } from '../../store/store.ts';
+import { makeVariants } from '../../images/make-variants.ts';
+import { imagesAtATime } from '../../images/sharp-setup.ts';
+import type { ImageVariants } from '../../images/variant-spec.ts';
+import type { ItemWorker } from './item-batch.ts';
+import type { ItemResult, MadeFile } from './item-outcome.ts';
+import type { ItemPlan } from './item-plan.ts';
+import type { Item } from './item.ts';
+import { outputHref, readObject } from './item-object.ts';
+
+export class ImageItems implements ItemWorker {
+  readonly atOnce: number;
+  readonly #store: Store;
+  readonly #variants: ImageVariants;
+  readonly #prefix: string;
+
+  /** @param plan of a job that has images, and a place for them */
+  constructor(store: Store, { job, threads }: ItemPlan) {
+    this.atOnce = imagesAtATime(threads);
+    this.#store = store;
+    this.#variants = job.operation.images ?? {};
+    this.#prefix = job.outputs?.prefix ?? '';
+  }
+
+  /**
+   * The value has what the image was, and what its copies are: `{ format, width, height, variants: { thumbs: { width, height, bytes } } }`.
+   * @throws DataError IMAGE_*; what the store throws
+   */
+  async work(item: Item): Promise<ItemResult> {
+    if (item.href === null) throw new Error('an item without an object has no image');
+    const bytes = await readObject(this.#store, item);
+    const { source, variants } = await makeVariants(bytes, this.#variants);
+    const outputs = await Promise.all(
+      variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
+        const path = `${name}/${item.path}`;
+        const href = outputHref(this.#prefix, path);
+        await this.#store.put(href, made, { contentType, createFolders: true });
+        return { href, path, size: made.length, sha256: createHash('sha256').update(made).digest('hex') };
+      }),
+    );
+    const { format, width, height } = source;
+    return { value: { format, width, height, variants: Object.fromEntries(variants.map((each) => [each.name, { width: each.width, height: each.height, bytes: each.bytes.length }])) }, outputs };
+  }
+}

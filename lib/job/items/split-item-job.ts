@@ -1,0 +1,91 @@
+/** The first step of a run over items: the job is checked, its items are listed and written down, and plan and manifest lie under the run prefix. */
+import { isDeepStrictEqual } from 'node:util';
+import { JobError } from '../../base/errors.ts';
+import { displayHref } from '../../store/href.ts';
+import type { Store } from '../../store/store.ts';
+import { addressOf, type RunState } from '../events.ts';
+import { encodeManifest } from '../manifest.ts';
+import { runtimeOf } from '../operation-kind.ts';
+import { runFiles, type PlanCode } from '../plan.ts';
+import { throwProblems, type Problem } from '../problems.ts';
+import { encodeDocument, readDocument } from '../records.ts';
+import type { ResolveOptions } from '../resolve.ts';
+import { readSettings, type Settings } from '../settings.ts';
+import { checkRequirementTexts } from '../../code/requirements/parse-requirement.ts';
+import { checkItemPlaces } from './item-places.ts';
+import { itemPlan, type ItemMemory, type ItemPlan } from './item-plan.ts';
+import { resolveItemJob } from './item-resolve.ts';
+import type { ItemJobSpec } from './item-spec.ts';
+import { itemOperationKind, parseItemJob } from './item-validate.ts';
+import { splitItems } from './split-items.ts';
+
+export interface ItemSplitOptions {
+  readonly store: Store;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly place: ResolveOptions;
+  /** The code of the job as the run keeps it; undefined before it has been looked at. */
+  readonly readCode: (run: string) => Promise<PlanCode | undefined>;
+}
+
+/** What split found: a plan that is ready, or one whose code has to be looked at first. */
+export type ItemSplit = { readonly settings: Settings; readonly plan: ItemPlan; readonly ready: boolean };
+
+/** @throws JobError JOB_INVALID, PLAN_REFUSED that list every problem; RUN_EXISTS for a run id that another job has used; what the listing meets */
+export async function splitItemJob(document: unknown, { store, env, place, readCode }: ItemSplitOptions): Promise<ItemSplit> {
+  const problems: Problem[] = [];
+  const job = resolveItemJob(parseItemJob(document, problems), place, problems);
+  const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems);
+  const run = `${settings.work}runs/${place.runId}/`;
+  problems.push(...checkRequirementTexts(job.operation.requirements));
+  await checkItemPlaces(job, place.runId, settings.triggers, place.file, problems);
+  throwProblems('PLAN_REFUSED', "the job can't run", problems);
+  const earlier = await readDocument(store, `${run}${runFiles.plan}`, itemPlan);
+  if (earlier !== undefined) return { settings, plan: checkSameJob(earlier, job), ready: true };
+  const kind = itemOperationKind(job.operation);
+  const code = kind === 'images' ? null : ((await readCode(run)) ?? unreadCode(job));
+  const common = { version: 1, kind: 'items', state: firstState(place.runId, run, settings, job), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
+  if (code !== null && code.sha256 === null) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
+  const { threads, maxConcurrency, startupSeconds } = settings;
+  const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds } });
+  const plan: ItemPlan = { ...common, items, batches: lines.length };
+  await store.put(`${run}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
+  await store.put(`${run}${runFiles.manifest(0)}`, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
+  // The plan comes last: a run that has one has everything else.
+  await store.put(`${run}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true });
+  return { settings, plan, ready: true };
+}
+
+/** Code that nobody has looked at. */
+function unreadCode({ operation }: ItemJobSpec): PlanCode {
+  const { module, model } = operation;
+  const href = module ?? (typeof model === 'object' ? model.href : (model ?? null));
+  return { kind: module === undefined ? 'model' : 'module', runtime: module === undefined ? 'node' : (runtimeOf(module) ?? 'node'), href, sha256: null };
+}
+
+function checkSameJob(plan: ItemPlan, job: ItemJobSpec): ItemPlan {
+  // A plan was JSON in between, which has no undefined fields.
+  const written: unknown = JSON.parse(JSON.stringify(job));
+  if (isDeepStrictEqual(JSON.parse(JSON.stringify(plan.job)), written)) return plan;
+  throw new JobError('RUN_EXISTS', `run ${plan.state.run.id} has been started with another job: take another run id, or the same job (${displayHref(plan.state.run.href)}${runFiles.job})`, { where: { run: plan.state.run.href } });
+}
+
+function firstState(id: string, href: string, settings: Settings, job: ItemJobSpec): RunState {
+  const { bucket, key: prefix } = addressOf(href);
+  return {
+    run: { id, href, bucket, prefix },
+    pass: 0,
+    manifest: addressOf(`${href}${runFiles.manifest(0)}`),
+    limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: job.tolerateFailures.percentage },
+    compute: settings.compute,
+  };
+}
+
+/** Estimates: a photo of 24 megapixels decoded takes 72 MB; processes as for tiles. */
+const processBytes = 120 * 2 ** 20;
+const itemBytes = { images: 160 * 2 ** 20, model: 100 * 2 ** 20, module: 20 * 2 ** 20 } as const;
+const codeBytes = { images: 0, model: 400 * 2 ** 20, module: 110 * 2 ** 20 } as const;
+
+function memoryOf(kind: keyof typeof itemBytes, { threads, size }: Settings): ItemMemory {
+  const parts = { process: processBytes, items: threads * itemBytes[kind], code: threads * codeBytes[kind] };
+  return { ...parts, total: parts.process + parts.items + parts.code, limit: size.memoryMiB * 2 ** 20 };
+}
