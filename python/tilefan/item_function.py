@@ -108,7 +108,7 @@ def load_item_function(path, name, source):
     @raises Failure load, missing, signature or requirement
     """
     if path.endswith('.pkl'):
-        function = read_pickle(path, source, '(function, anything), or a function')
+        _, function = read_pickle(path, source, 'a function')
         # A pair, as functions over tiles are pickled.
         if isinstance(function, tuple) and len(function) == 2:
             function = function[0]

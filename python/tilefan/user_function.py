@@ -132,22 +132,23 @@ def fits(signature, count):
 
 
 def load_pickle(path, source):
-    """`(function, otherargs)`."""
-    function, others = read_pickle(path, source, '(function, otherargs)', pair=True)
+    """`(function, otherargs)`, and in the header what the script calls its files."""
+    header, (function, others) = read_pickle(path, source, '(function, otherargs)', pair=True)
     import cloudpickle
     if not callable(function):
         raise Failure('missing', '%s holds no function but %s' % (os.path.basename(path), type(function).__name__), 'FunctionMissing')
     name = getattr(function, '__name__', type(function).__name__)
     takes = check_signature(function, name, source, optional=False, others=others is not None)
-    return UserFunction(function, name, takes, None if others is None else cloudpickle.dumps(others), names)
+    return UserFunction(function, name, takes, None if others is None else cloudpickle.dumps(others), header.get('names'))
 
 
 def read_pickle(path, source, wanted, pair=False):
     """
     What cloudpickle has made, perhaps with a header in front that says which Python it was made by.
     @param pair whether it has to be one
-    @raises Failure
+    @returns the header, a dict, and what comes after it; @raises Failure
     """
+    header = {}
     try:
         import cloudpickle  # noqa: F401
     except ImportError as error:
@@ -156,12 +157,13 @@ def read_pickle(path, source, wanted, pair=False):
         with open(path, 'rb') as file:
             value = pickle.load(file)
             if isinstance(value, dict) and 'tilefan' in value:
-                check_versions(value)
+                header = value
+                check_versions(header)
                 value = pickle.load(file)
         if pair:
-            function, others = value
-            return function, others
-        return value
+            first, second = value
+            value = first, second
+        return header, value
     except Failure:
         raise
     except ModuleNotFoundError as error:
