@@ -67,7 +67,7 @@ const bad: readonly [readonly string[], unknown, string, RegExp][] = [
   [['outputs', 'out', 'href'], undefined, '$.outputs.out.href', /missing/],
   [['outputs', 'other'], { href: 'x.tif' }, '$.outputs.other', /no expression of this name; expressions are out/],
   [['outputs', 'out', 'dtype'], 'flaot32', '$.outputs.out.dtype', /"uint8".*did you mean "float32"/],
-  [['outputs', 'out', 'nodata'], null, '$.outputs.out.nodata', /found null/],
+  [['outputs', 'out', 'nodata'], 'none', '$.outputs.out.nodata', /found "none"/],
   [['outputs', 'out', 'compression'], 'zst', '$.outputs.out.compression', /did you mean "zstd"/],
   [['outputs', 'out', 'level'], 23, '$.outputs.out.level', /<=22/],
   [['outputs', 'out', 'predictor'], 4, '$.outputs.out.predictor', /"auto" or 1 or 2 or 3; found 4/],
