@@ -51,11 +51,13 @@ interface Raster extends Size {
 
 /** A copy made from a raster this many times its size can't be told from one made from the file. */
 const rasterMargin = 2;
+/** A JPEG this many times as wide as its largest copy costs more to decode again, at a fraction, than that copy to make smaller. */
+const jpegMargin = 2;
 
 /**
  * Makes every variant of one image. The file is decoded at the size of the largest copy (JPEG, WebP and SVG need not even be decoded
- * whole for that), and smaller copies are made from those pixels, as long as these are twice their size; what is nearer, keeps metadata
- * or a profile, or has several frames is decoded for itself.
+ * whole for that), and smaller copies are made from those pixels, as long as these are twice their size and it is less work; what is
+ * nearer, keeps metadata or a profile, or has several frames is decoded for itself.
  *
  * The error names no file: the caller knows it.
  *
@@ -103,9 +105,14 @@ function isSource(raster: Size, { scaled }: PlannedVariant): boolean {
   return same || (raster.width >= scaled.width * rasterMargin && raster.height >= scaled.height * rasterMargin);
 }
 
-/** A stretched or enlarged image is no source for others. */
-function isWorthKeeping({ fromPixels, variant, scaled }: PlannedVariant, { size }: OpenedImage): boolean {
-  return fromPixels && variant.fit !== 'fill' && scaled.width <= size.width && scaled.height <= size.height;
+/**
+ * Whether smaller copies are better made from these pixels than from the file. A stretched or enlarged image is no source for others. A
+ * JPEG is decoded at 1/2, 1/4 or 1/8 of its size for little, so a small copy of it is made from the file faster than from pixels, unless
+ * there are far less of those (docs/images.md has the measurements).
+ */
+function isWorthKeeping({ fromPixels, variant, scaled }: PlannedVariant, { size, format }: OpenedImage): boolean {
+  if (!fromPixels || variant.fit === 'fill' || scaled.width > size.width || scaled.height > size.height) return false;
+  return format !== 'jpeg' || size.width >= scaled.width * jpegMargin;
 }
 
 interface VariantMaker {
