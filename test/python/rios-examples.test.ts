@@ -262,6 +262,40 @@ print(sum(each.tot for each in answer.otherArgsList))
     otherThanRios: 'RIOS loses otherArgs of some runs of this kind',
   },
   {
+    name: 'no inputs at all, and a grid',
+    script: `
+from rios import applier, pixelgrid
+from osgeo import gdal
+outfiles = applier.FilenameAssociations(); outfiles.out = 'made.tif'
+controls = applier.ApplierControls(); controls.setOutputDriverName('GTiff')
+controls.setReferencePixgrid(pixelgrid.PixelGridDefn(geotransform=(500005, 10, 0, 5999995, 0, -10), nrows=300, ncols=400, projection=gdal.Open('a.tif').GetProjection()))
+controls.setFootprintType(applier.BOUNDS_FROM_REFERENCE)
+def make(info, inputs, outputs):
+    x, y = info.getBlockCoordArrays()
+    outputs.out = (x - y)[None]
+applier.apply(make, applier.FilenameAssociations(), outfiles, controls=controls)
+`,
+    expected: "total('made.tif', (500010 + 10 * numpy.arange(400)[None, :] - (5999990 - 10 * numpy.arange(300)[:, None]))[None].astype('float64'))",
+  },
+  {
+    name: 'one name for a list of inputs and for an output, and classes',
+    script: `
+from rios import applier
+infiles = applier.FilenameAssociations(); infiles.img = ['a.tif', 'a2.tif']
+outfiles = applier.FilenameAssociations(); outfiles.img = 'classes.tif'
+controls = applier.ApplierControls(); controls.setOutputDriverName('GTiff'); controls.setThematic(True); controls.setStatsIgnore(255); controls.setLayerNames(['kind'])
+controls.setCreationOptions(['COMPRESS=LZW', 'PREDICTOR=2', 'TILED=YES'])
+def classify(info, inputs, outputs):
+    outputs.img = (inputs.img[0][:1] > inputs.img[1][:1]).astype('uint8')
+applier.apply(classify, infiles, outfiles, controls=controls)
+`,
+    expected: `
+total('classes.tif', (a[:1] > read('a2.tif')[:1]).astype('uint8'))
+made = gdal.Open('classes.tif')
+assert made.GetRasterBand(1).GetDescription() == 'kind' and made.GetRasterBand(1).GetNoDataValue() == 255
+assert made.GetMetadataItem('COMPRESSION', 'IMAGE_STRUCTURE') == 'LZW'`,
+  },
+  {
     name: 'what info says, tile by tile',
     script: `
 import numpy
