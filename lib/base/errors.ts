@@ -68,6 +68,12 @@ export class TryAgainError extends TilefanError {
   override readonly retryable = true;
 }
 
+/** User code has used up its memory. A task of the next larger size may well do it, so the exit code is that of a process that the kernel has killed for want of memory. */
+export class OutOfMemoryError extends TilefanError {
+  override readonly exitCode = 137;
+  override readonly retryable = true;
+}
+
 /** A plain description of any thrown value, for records and logs. */
 export interface ErrorRecord {
   readonly name: string;
@@ -102,7 +108,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const classes = { JobError, DataError, InputUnavailableError, OperationError, OutputError, TryAgainError } as const;
+const classes = { JobError, DataError, InputUnavailableError, OperationError, OutputError, OutOfMemoryError, TryAgainError } as const;
 
 /** Names of the classes, which decide exit code and retries. */
 export type ErrorClass = keyof typeof classes;

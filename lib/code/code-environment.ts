@@ -11,6 +11,12 @@ const ofAws = /^AWS_/;
 /** Each process has one core of its own: the worker runs as many as there are. Libraries that would start a thread for every core are told so. */
 const oneThread = ['OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'] as const;
 
+/**
+ * glibc gives the memory of large arrays back to the system as soon as they are gone, and has it cleared for the next ones: a tile's worth of them, for every tile. 32 MiB is the
+ * largest threshold that it takes. https://man7.org/linux/man-pages/man3/mallopt.3.html
+ */
+const keptMemory = { MALLOC_MMAP_THRESHOLD_: String(32 * 2 ** 20), MALLOC_TRIM_THRESHOLD_: String(2 ** 30) } as const;
+
 /** What a test runner or a debugger leaves for its own children. */
 const ofTheParent = ['NODE_CHANNEL_FD', 'NODE_TEST_CONTEXT', 'NODE_V8_COVERAGE'] as const;
 
@@ -32,6 +38,7 @@ export function codeEnvironment(base: NodeJS.ProcessEnv, { scratch, credentials 
   // An SDK that finds no credentials would ask the machine for them.
   else environment['AWS_EC2_METADATA_DISABLED'] = 'true';
   for (const name of oneThread) environment[name] ??= '1';
+  for (const [name, value] of Object.entries(keptMemory)) environment[name] ??= value;
   return { ...environment, HOME: scratch, TMPDIR: scratch, TILEFAN_SCRATCH: scratch };
 }
 

@@ -1,5 +1,5 @@
 /** What went wrong with user code, as errors of the tree: one sentence each, with everything else in `where`. */
-import { JobError, OperationError, type TilefanError } from '../base/errors.ts';
+import { JobError, OperationError, OutOfMemoryError, type TilefanError } from '../base/errors.ts';
 import { lastLine } from './captured-output.ts';
 import type { CodeFailure, CodePrinted, CodeSetup } from './code-setup.ts';
 
@@ -34,8 +34,10 @@ export function failureError(setup: CodeSetup, failure: CodeFailure, printed: Co
   const place = file === undefined || failure.message.includes(`${file}:${String(line ?? '')}`) ? '' : ` at ${file}${line === undefined ? '' : `:${String(line)}`}`;
   const subject = `${codeName(setup, failure.function)}${place}`;
   const advice = kind === 'memory' ? `; ${memoryAdvice}` : '';
-  const message = `${subject}: ${withType(failure)}${advice}`;
+  // Errors with a code of their own come from our code, and say what they are about.
+  const message = failure.code === undefined ? `${subject}: ${withType(failure)}${advice}` : failure.message;
   const code = failure.code ?? codes[kind] ?? 'FUNCTION_FAILED';
+  if (kind === 'memory') return new OutOfMemoryError(code, message, { where });
   return ofTheJob.has(kind) ? new JobError(code, message, { where }) : new OperationError(code, message, { where });
 }
 
@@ -46,16 +48,17 @@ function withType({ kind, type, message }: CodeFailure): string {
 }
 
 /** The process ended by itself, or something ended it. */
-export function deathError(setup: CodeSetup, during: string, exitCode: number | null, signal: NodeJS.Signals | null, printed: CodePrinted): OperationError {
+export function deathError(setup: CodeSetup, during: string, exitCode: number | null, signal: NodeJS.Signals | null, printed: CodePrinted): TilefanError {
   const name = codeName(setup);
   const where = { function: setup.function, exitCode, signal, ...tails(printed) };
   if (/JavaScript heap out of memory/.test(printed.stderr)) {
     const limit = setup.memoryBytes === null ? '' : ` of ${String(Math.round(setup.memoryBytes / 1024 ** 2))} MiB`;
-    return new OperationError('FUNCTION_MEMORY', `${name}: its JavaScript heap${limit} was full ${during}; ${memoryAdvice}`, { where });
+    return new OutOfMemoryError('FUNCTION_MEMORY', `${name}: its JavaScript heap${limit} was full ${during}; ${memoryAdvice}`, { where });
   }
   const how = signal === null ? `ended with exit code ${String(exitCode)}` : `was ended by ${signal}`;
   const why = signal === 'SIGKILL' ? `: most likely the machine had too little memory; ${memoryAdvice}` : '';
-  return new OperationError('FUNCTION_DIED', `${name}: its process ${how} ${during}${why}${lastWords(printed)}`, { where });
+  const message = `${name}: its process ${how} ${during}${why}${lastWords(printed)}`;
+  return signal === 'SIGKILL' ? new OutOfMemoryError('FUNCTION_DIED', message, { where }) : new OperationError('FUNCTION_DIED', message, { where });
 }
 
 /** It took longer than it may. @param what for example `a tile` */

@@ -3,7 +3,7 @@
  * overview levels that lie within the batch. Doing a batch again is harmless, also while another worker does it.
  */
 import * as z from 'zod';
-import { OperationError, TryAgainError } from '../base/errors.ts';
+import { OperationError, OutOfMemoryError, TilefanError, TryAgainError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { encodingOf, levelOwners, levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { QuarterReader, type StoredBlock } from './quarters.ts';
@@ -116,8 +116,8 @@ export async function runBatch(line: BatchLine, environment: BatchEnvironment): 
 const namedTiles = 5;
 
 /** One error for tiles whose failure didn't keep the others of the batch from being computed: the first, and which others there are. */
-function failedTiles(failures: readonly OperationError[], total: number): OperationError {
-  const [first, ...others] = failures.toSorted((a, b) => tileOrder(a) - tileOrder(b)) as [OperationError, ...OperationError[]];
+function failedTiles(failures: readonly TilefanError[], total: number): TilefanError {
+  const [first, ...others] = failures.toSorted((a, b) => tileOrder(a) - tileOrder(b)) as [TilefanError, ...TilefanError[]];
   if (others.length === 0) return first;
   const named = others.slice(0, namedTiles).map(({ where }) => `tile ${String(where['tile'])}`);
   const more = others.length > namedTiles ? ` and ${String(others.length - namedTiles)} more` : '';
@@ -130,7 +130,7 @@ function failedTiles(failures: readonly OperationError[], total: number): Operat
 /** Failed tiles in the record of a batch, at most. */
 const recordedTiles = 100;
 
-function tileOrder({ where }: OperationError): number {
+function tileOrder({ where }: TilefanError): number {
   const [column = 0, row = 0] = Array.isArray(where['tile']) ? (where['tile'] as number[]) : [];
   return row * 2 ** 20 + column;
 }
@@ -150,7 +150,7 @@ class BatchRun {
   /** Tiles computed by this run. */
   computed = 0;
   /** What came of tiles that the user's code failed on, where that is tolerated. */
-  readonly tolerated: OperationError[] = [];
+  readonly tolerated: TilefanError[] = [];
 
   constructor(outputs: readonly BatchOutput[], values: BatchValues | undefined, environment: BatchEnvironment) {
     const { code, job } = environment.plan;
@@ -178,7 +178,7 @@ class BatchRun {
       .catch((cause: unknown) => {
         // Code that is ended because the worker has to go has not failed.
         if (signal.aborted && plan.code !== null) this.#error ??= { cause: new TryAgainError('WORKER_STOPPED', 'the worker was stopped while user code was at work', { cause }) };
-        else if (this.#tolerant && cause instanceof OperationError && cause.where['tile'] !== undefined) this.tolerated.push(cause);
+        else if (this.#tolerant && (cause instanceof OperationError || cause instanceof OutOfMemoryError) && cause.where['tile'] !== undefined) this.tolerated.push(cause);
         else this.#error ??= { cause };
       })
       .finally(() => this.#underWay.delete(work));

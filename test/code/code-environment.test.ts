@@ -22,6 +22,8 @@ void describe('the environment of user code', () => {
       OMP_NUM_THREADS: '4',
       OPENBLAS_NUM_THREADS: '1',
       MKL_NUM_THREADS: '1',
+      MALLOC_MMAP_THRESHOLD_: '33554432',
+      MALLOC_TRIM_THRESHOLD_: '1073741824',
       AWS_EC2_METADATA_DISABLED: 'true',
       HOME: '/s',
       TMPDIR: '/s',

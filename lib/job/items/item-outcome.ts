@@ -54,5 +54,5 @@ export function failed({ index, href, path, parameters }: Item, error: unknown):
  * that doesn't load) would meet the next item as well, and ends the batch.
  */
 export function isItemsOwn(error: unknown): boolean {
-  return error instanceof TilefanError && (error.name === 'DataError' || error.name === 'OperationError' || (error.name === 'InputUnavailableError' && error.code.startsWith('STORE_')));
+  return error instanceof TilefanError && (error.name === 'DataError' || error.name === 'OperationError' || error.name === 'OutOfMemoryError' || (error.name === 'InputUnavailableError' && error.code.startsWith('STORE_')));
 }
