@@ -1,5 +1,5 @@
 /**
- * A process that runs user code, tile after tile: Node for TypeScript functions and models, Python for Python's.
+ * A process that runs user code, tile after tile or item after item: Node for TypeScript functions and models, Python for Python's.
  *
  * Its file descriptors: 0 nothing; 1 and 2 what it prints, which belongs to the tile under way; 3 requests and 4 replies, one JSON object a line;
  * 5 the shared file with the pixels; 6 a pipe on which nothing ever comes, whose end says that the worker is gone (process-group.ts). It
@@ -10,11 +10,11 @@ import type { Readable, Writable } from 'node:stream';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-import { JobError, messageOf, OperationError, TryAgainError, type TilefanError } from '../base/errors.ts';
+import { JobError, messageOf, OperationError, TryAgainError, TilefanError } from '../base/errors.ts';
 import { CapturedOutput, lastLine } from './captured-output.ts';
 import { codeEnvironment } from './code-environment.ts';
 import { codeName, deathError, failureError, timeoutError } from './code-failure.ts';
-import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup, MergeCall } from './code-setup.ts';
+import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup, ImageReply, ImagesCall, ItemCall, MergeCall } from './code-setup.ts';
 import { findPython } from './find-python.ts';
 import { LineReader } from './line-reader.ts';
 import { guarded, killGroup } from './process-group.ts';
@@ -38,7 +38,7 @@ export interface CodeProcessOptions {
   readonly scratch: string;
   /** Whether user code may act as the worker on AWS. */
   readonly credentials: boolean;
-  /** For one tile. */
+  /** For one tile or item. */
   readonly timeoutSeconds: number;
   /** The worker's environment; code-environment.ts says what passes. */
   readonly env: NodeJS.ProcessEnv;
@@ -98,12 +98,37 @@ export class CodeProcess implements CodeRunner {
     return (await this.#request(merge.id, { merge }, 'merging results')).result;
   }
 
-  async #request(id: number, message: unknown, what: string): Promise<CodeReply> {
+  /** Starts the process and loads the code, if that hasn't happened: what is wrong with it shows before there is work. @throws as `call` does */
+  async load(): Promise<void> {
+    await this.#alone(async () => {
+      if (this.#running === undefined) await this.#start();
+    });
+  }
+
+  /** Runs a function over items (`items` of the setup) on one of them, as `call` computes a tile. @returns what the function returned, if anything */
+  async item(item: ItemCall): Promise<{ readonly result?: unknown }> {
+    const { result } = await this.#request(item.id, { item }, 'an item');
+    return result === undefined ? {} : { result };
+  }
+
+  /** Runs a model over images on some of them at once, each of which may take its time. @returns what came of each */
+  async images(images: ImagesCall): Promise<readonly ImageReply[]> {
+    const count = images.files.length;
+    const { result } = await this.#request(images.id, { images }, count === 1 ? 'an image' : `a batch of ${String(count)} images`, count * this.#options.timeoutSeconds);
+    return result as readonly ImageReply[];
+  }
+
+  async #request(id: number, message: unknown, what: string, seconds = this.#options.timeoutSeconds): Promise<CodeReply> {
+    return await this.#alone(async () => await this.#send(id, message, what, seconds));
+  }
+
+  /** One thing at a time. */
+  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#closed) throw closedError();
     if (this.#busy !== undefined) throw new OperationError('CODE_PROCESS', 'A code process was called while it was still at work');
     this.#stdout.reset();
     this.#stderr.reset();
-    const reply = this.#send(id, message, what);
+    const reply = work();
     this.#busy = reply.then(
       () => undefined,
       () => undefined,
@@ -115,10 +140,10 @@ export class CodeProcess implements CodeRunner {
     }
   }
 
-  async #send(id: number, request: unknown, what: string): Promise<CodeReply> {
+  async #send(id: number, request: unknown, what: string, seconds: number): Promise<CodeReply> {
     const running = this.#running ?? (await this.#start());
-    const { setup, timeoutSeconds } = this.#options;
-    const message = await this.#ask(running, request, timeoutSeconds, what, 'while it worked');
+    const { setup } = this.#options;
+    const message = await this.#ask(running, request, seconds, what, 'while it worked');
     if ('done' in message) {
       const { id: answered, ...reply } = message.done;
       if (answered === id) return reply;
@@ -228,7 +253,7 @@ export class CodeProcess implements CodeRunner {
       throw failureError(this.#options.setup, reply.error, this.output());
     } catch (error) {
       if (this.#closed) throw closedError();
-      if (!late || !(error instanceof OperationError) || (error.code !== 'FUNCTION_DIED' && error.code !== 'FUNCTION_MEMORY')) throw error;
+      if (!late || !(error instanceof TilefanError) || (error.code !== 'FUNCTION_DIED' && error.code !== 'FUNCTION_MEMORY')) throw error;
       throw timeoutError(this.#options.setup, what, seconds, this.output());
     } finally {
       clearTimeout(timer);
@@ -246,7 +271,7 @@ export class CodeProcess implements CodeRunner {
 }
 
 function closedError(): TryAgainError {
-  return new TryAgainError('CODE_CLOSED', 'The process with user code was closed before the tile was done');
+  return new TryAgainError('CODE_CLOSED', 'The process with user code was closed before its work was done');
 }
 
 function parseReply(setup: CodeSetup, line: string): CodeMessage {

@@ -5,6 +5,7 @@
 import type { JsonNumber } from '../base/json-number.ts';
 import type { Dtype } from '../raster/dtype.ts';
 import type { Window } from '../raster/window.ts';
+import type { ImageModelSetup } from './model/image-model-plan.ts';
 
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
@@ -31,6 +32,12 @@ export interface CodeOutput {
 /** How a model is applied: lib/code/model says what is in it. */
 export type ModelSetup = Readonly<Record<string, unknown>>;
 
+/** Of a process that works on items, and not on tiles. */
+export interface ItemSetup {
+  /** null for a function. */
+  readonly model: ImageModelSetup | null;
+}
+
 /** The first message to a code process: what holds for all of its tiles. */
 export interface CodeSetup {
   /** Path of a local file: bundle .mjs, .py, .pkl (cloudpickle of (function, otherargs)), .onnx. */
@@ -45,6 +52,8 @@ export interface CodeSetup {
   readonly serial: boolean;
   /** The function is `merge(a, b)`: it makes one result of two, and gets no tiles. */
   readonly merges?: boolean;
+  /** The function or model is over items: there are no inputs, outputs and grid then. */
+  readonly items?: ItemSetup;
   readonly inputs: readonly CodeInput[];
   readonly outputs: readonly CodeOutput[];
   readonly grid: {
@@ -86,6 +95,41 @@ export interface MergeCall {
   readonly id: number;
   readonly values: readonly unknown[];
 }
+
+/** What a function over items is told of one. */
+export interface CodeItem {
+  /** The object; null for a set of parameters. */
+  readonly href: string | null;
+  readonly path: string;
+  /** The last part of the path. */
+  readonly name: string;
+  /** Bytes of the object. */
+  readonly size: number | null;
+  /** A local file with the object's bytes. */
+  readonly file: string | null;
+}
+
+/** One item, for a function. */
+export interface ItemCall {
+  readonly id: number;
+  /** Place among all items of the run. */
+  readonly index: number;
+  readonly item: CodeItem;
+  /** A JSON object: the job's, and in front of them the item's own. */
+  readonly parameters: Json;
+  /** Empty; what the function leaves in it becomes outputs of the item. */
+  readonly folder: string;
+}
+
+/** Images for a model, as many as it takes at once. */
+export interface ImagesCall {
+  readonly id: number;
+  /** Paths of local files. */
+  readonly files: readonly string[];
+}
+
+/** What came of one of the images: one that can't be decoded fails alone. */
+export type ImageReply = { readonly value: unknown } | { readonly error: { readonly name: string; readonly code: string; readonly message: string } };
 
 /** What came of a tile; its outputs lie in the shared file. */
 export interface CodeReply {

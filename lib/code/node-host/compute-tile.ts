@@ -1,5 +1,5 @@
 /** One tile with the user's function, or with a model; or results of tiles merged. */
-import type { CodeCall, CodeSetup, MergeCall } from '../code-setup.ts';
+import type { CodeCall, CodeSetup, ImagesCall, ItemCall, MergeCall } from '../code-setup.ts';
 import type { Tile } from '../tile-function.ts';
 import { CodeError } from './code-error.ts';
 import { loadFunction, loadMerge } from './load-function.ts';
@@ -15,7 +15,8 @@ export interface TileComputer {
   compute(request: CodeRequest): Promise<string>;
 }
 
-export type CodeRequest = { readonly call: CodeCall } | { readonly merge: MergeCall };
+/** Each process gets requests of one kind. */
+export type CodeRequest = { readonly call: CodeCall } | { readonly merge: MergeCall } | { readonly item: ItemCall } | { readonly images: ImagesCall };
 
 /** Loads what the setup names. @throws what the user's module throws; CodeError */
 export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<TileComputer> {

@@ -7,10 +7,12 @@ import { CodeError } from './code-error.ts';
 
 export type AnyTileFunction = (tile: Tile) => unknown;
 export type AnyMergeFunction = (a: unknown, b: unknown) => unknown;
+export type AnyItemFunction = (item: unknown, second?: unknown) => unknown;
 
 const kinds = {
   tile: { wanted: 'a function of one argument, the object { inputs, outputs, info, parameters }', most: 1 },
   merge: { wanted: 'a function merge(a, b) of two results', most: 2 },
+  item: { wanted: 'a function of an item, or of (parameters, item) for sets of parameters', most: 2 },
 } as const;
 
 /**
@@ -24,6 +26,11 @@ export async function loadFunction(path: string, name: string | null): Promise<A
 /** As loadFunction, for a function that makes one result of two. */
 export async function loadMerge(path: string, name: string | null): Promise<AnyMergeFunction> {
   return (await load(path, name, kinds.merge)) as AnyMergeFunction;
+}
+
+/** As loadFunction, for a function over items. */
+export async function loadItemFunction(path: string, name: string | null): Promise<AnyItemFunction> {
+  return (await load(path, name, kinds.item)) as AnyItemFunction;
 }
 
 async function load(path: string, name: string | null, { wanted, most }: (typeof kinds)[keyof typeof kinds]): Promise<(...args: never[]) => unknown> {

@@ -1,11 +1,12 @@
 /**
- * The Node code process: takes the setup, loads the user's function or model, and computes tile after tile until the worker has no more.
+ * The Node code process: takes the setup, loads the user's function or model, and computes tile after tile, or item after item, until the worker has no more.
  * code-process.ts starts it and says what its file descriptors are.
  */
 import type { CodeFailure, CodeSetup } from '../code-setup.ts';
 import { Channel, sharedFd } from './channel.ts';
 import { describeFailure } from './describe-failure.ts';
 import { watchEscapes } from './escapes.ts';
+import { prepareItems } from './compute-item.ts';
 import { prepareTiles, type CodeRequest, type TileComputer } from './compute-tile.ts';
 
 // Ten frames, V8's default, may all be a library's; the user's own line is looked for above them.
@@ -74,7 +75,7 @@ class Told extends Error {
 async function serve(): Promise<never> {
   const setup = (await channel.next()) as CodeSetup;
   functionName = setup.function ?? undefined;
-  const computer = await attempt<TileComputer>(undefined, 'load', async () => await prepareTiles(setup, sharedFd));
+  const computer = await attempt<TileComputer>(undefined, 'load', async () => await (setup.items === undefined ? prepareTiles(setup, sharedFd) : prepareItems(setup)));
   if (computer === undefined) return quit(0);
   functionName = computer.name;
   channel.send('{"ready":true}');
@@ -82,7 +83,7 @@ async function serve(): Promise<never> {
     // One tile after another.
     // oxlint-disable-next-line no-await-in-loop
     const request = (await channel.next()) as CodeRequest;
-    const { id } = 'call' in request ? request.call : request.merge;
+    const [{ id }] = Object.values(request) as [{ readonly id: number }];
     if (left !== undefined) {
       channel.fail({ ...left, id, ends: true });
       quit(70);
