@@ -1,8 +1,9 @@
 /**
- * Writes what is generated from schemas: schemas/job.schema.json and docs/job-spec.md from that of the job spec, docs/parameters.md from that of
+ * Writes what is generated from schemas: schemas/*.schema.json, docs/job-spec.md and docs/item-job-spec.md from those of jobs, docs/parameters.md from that of
  * the deployment's parameters. With `--check` it writes nothing and fails when a file isn't what it should be.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { itemJobJsonSchema } from '../lib/job/items/item-validate.ts';
 import { jobJsonSchema } from '../lib/job/validate.ts';
 import { parametersPage } from '../stack/parameters-page.ts';
 
@@ -10,9 +11,18 @@ type Schema = ReturnType<typeof jobJsonSchema>;
 
 const root = new URL('../', import.meta.url);
 const schema = jobJsonSchema();
+const itemSchema = itemJobJsonSchema();
 const files: readonly [string, string][] = [
   ['schemas/job.schema.json', `${JSON.stringify(schema, undefined, 2)}\n`],
-  ['docs/job-spec.md', referencePage(schema)],
+  ['schemas/item-job.schema.json', `${JSON.stringify(itemSchema, undefined, 2)}\n`],
+  [
+    'docs/job-spec.md',
+    referencePage(schema, 'The job spec', 'lib/job/spec.ts', 'One strict JSON document: a field that is not listed here is an error. `tilefan schema` prints the JSON Schema, `tilefan validate` checks a job against it. A job over objects instead of rasters has [another form](item-job-spec.md).'),
+  ],
+  [
+    'docs/item-job-spec.md',
+    referencePage(itemSchema, 'The spec of object jobs', 'lib/job/items/item-spec.ts', 'A job with `items`: objects, or sets of parameters, in place of rasters ([items.md](items.md)). A field that is not listed here is an error. `tilefan schema --items` prints the JSON Schema, `tilefan validate` checks a job against it.'),
+  ],
   ['docs/parameters.md', parametersPage()],
 ];
 
@@ -38,12 +48,8 @@ function read(url: URL): string | undefined {
   }
 }
 
-function referencePage(top: Schema): string {
-  const sections: string[] = [
-    '<!-- Generated from lib/job/spec.ts by "npm run generate". Do not edit. -->',
-    '# The job spec',
-    'One strict JSON document: a field that is not listed here is an error. `tilefan schema` prints the JSON Schema, `tilefan validate` checks a job against it.',
-  ];
+function referencePage(top: Schema, title: string, source: string, about: string): string {
+  const sections: string[] = [`<!-- Generated from ${source} by "npm run generate". Do not edit. -->`, `# ${title}`, about];
   addObject('Job', top, sections);
   return `${sections.join('\n\n')}\n`;
 }
@@ -80,6 +86,8 @@ function objectIn(field: Schema): Schema | undefined {
 }
 
 function typeText(field: Schema): string {
+  // Where anything may stand, zod refers to a schema of JSON itself.
+  if (field.$ref !== undefined) return 'any JSON';
   if (field.anyOf !== undefined) return field.anyOf.map((each) => typeText(each)).join(' or ');
   if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ');

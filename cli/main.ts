@@ -105,9 +105,10 @@ program
 program
   .command('schema')
   .description('print the JSON Schema of a job spec')
-  .action(async () => {
+  .option('--items', 'of object jobs, instead of raster jobs')
+  .action(async (options) => {
     const { schema } = await import('./schema.ts');
-    schema();
+    schema(options);
   });
 
 program

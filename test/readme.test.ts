@@ -1,10 +1,11 @@
 /** The examples of README.md and of the example's page do what they say: they are taken out of the text and run. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import sharp from 'sharp';
 import { makeScene } from '../examples/make-scene.ts';
 import { runRecord } from '../lib/job/records.ts';
 import { runCli } from './support/cli.ts';
@@ -29,7 +30,7 @@ function scriptsOf(page: string): string[][] {
 
 /** Commands that speak to AWS, or go on until they are stopped; other tests run those. */
 const onAws = new Set(['attach', 'cancel', 'dev', 'image', 'logs', 'ls', 'purge', 'resume', 'status', 'submit']);
-const pages = ['README.md', 'deployments/README.md', 'examples/deployments/existing-kms.yml', 'examples/deployments/gpu.yml', 'docs/command-line.md', 'docs/deploy.md', 'docs/uploads.md', 'docs/user-code.md', 'docs/worker.md'];
+const pages = ['README.md', 'deployments/README.md', 'examples/deployments/existing-kms.yml', 'examples/deployments/gpu.yml', 'docs/command-line.md', 'docs/deploy.md', 'docs/items.md', 'docs/uploads.md', 'docs/user-code.md', 'docs/worker.md'];
 
 describe('the examples of the README', () => {
   let folder: string;
@@ -70,15 +71,19 @@ describe('the examples of the README', () => {
       assert.equal(status, 0, stderr);
     }
     const [, ...jobs] = [...readFileSync(new URL('README.md', root), 'utf8').matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => text);
-    assert.equal(jobs.length, 3);
+    assert.equal(jobs.length, 4);
+    mkdirSync(join(folder, 'photos/2024'), { recursive: true });
+    await sharp({ create: { width: 1300, height: 1000, channels: 3, background: '#336699' } }).jpeg().toFile(join(folder, 'photos/2024/a cat.JPG'));
     const [, python = ''] = /```python\n(.*?)```/s.exec(readFileSync(new URL('README.md', root), 'utf8')) ?? assert.fail('README.md has a function');
     writeFileSync(join(folder, 'texture.py'), python);
     for (const [i, text] of jobs.entries()) {
       writeFileSync(join(folder, `more-${String(i)}.json`), text);
       const { exitCode, stdout, stderr } = await runCli(['run', `more-${String(i)}.json`, '--json'], { cwd: folder });
       assert.equal(exitCode, 0, stderr);
-      assert.equal(runRecord.parse(JSON.parse(stdout)).state, 'SUCCEEDED');
+      assert.equal((JSON.parse(stdout) as { state: unknown }).state, 'SUCCEEDED');
     }
+    const { width, height } = await sharp(join(folder, 'copies/thumbs/2024/a cat.JPG')).metadata();
+    assert.deepEqual([width, height], [192, 148]);
   });
 
   // Catches: a function whose result is lost, or a table without a row for each tile.
