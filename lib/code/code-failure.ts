@@ -19,11 +19,13 @@ const codes = {
 
 const ofTheJob: ReadonlySet<CodeFailure['kind']> = new Set(['load', 'missing', 'signature', 'requirement', 'python', 'numpy']);
 
-const memoryAdvice = 'make tiles smaller, let fewer threads work, or give the task more memory';
+function memoryAdvice({ items }: CodeSetup): string {
+  return `${items === undefined ? 'make tiles smaller, ' : ''}let fewer threads work, or give the task more memory`;
+}
 
 /** How the user's code is called in a sentence. */
 export function codeName(setup: CodeSetup, name: string | null | undefined = setup.function): string {
-  if (setup.model !== null) return 'the model';
+  if (setup.model !== null || (setup.items?.model ?? null) !== null) return 'the model';
   return typeof name === 'string' && name !== '' ? `function ${name}` : 'the function';
 }
 
@@ -33,7 +35,7 @@ export function failureError(setup: CodeSetup, failure: CodeFailure, printed: Co
   const where = { function: failure.function ?? setup.function, file, line, type: failure.type, traceback, ...tails(printed) };
   const place = file === undefined || failure.message.includes(`${file}:${String(line ?? '')}`) ? '' : ` at ${file}${line === undefined ? '' : `:${String(line)}`}`;
   const subject = `${codeName(setup, failure.function)}${place}`;
-  const advice = kind === 'memory' ? `; ${memoryAdvice}` : '';
+  const advice = kind === 'memory' ? `; ${memoryAdvice(setup)}` : '';
   // Errors with a code of their own come from our code, and say what they are about.
   const message = failure.code === undefined ? `${subject}: ${withType(failure)}${advice}` : failure.message;
   const code = failure.code ?? codes[kind] ?? 'FUNCTION_FAILED';
@@ -53,10 +55,10 @@ export function deathError(setup: CodeSetup, during: string, exitCode: number | 
   const where = { function: setup.function, exitCode, signal, ...tails(printed) };
   if (/JavaScript heap out of memory/.test(printed.stderr)) {
     const limit = setup.memoryBytes === null ? '' : ` of ${String(Math.round(setup.memoryBytes / 1024 ** 2))} MiB`;
-    return new OutOfMemoryError('FUNCTION_MEMORY', `${name}: its JavaScript heap${limit} was full ${during}; ${memoryAdvice}`, { where });
+    return new OutOfMemoryError('FUNCTION_MEMORY', `${name}: its JavaScript heap${limit} was full ${during}; ${memoryAdvice(setup)}`, { where });
   }
   const how = signal === null ? `ended with exit code ${String(exitCode)}` : `was ended by ${signal}`;
-  const why = signal === 'SIGKILL' ? `: most likely the machine had too little memory; ${memoryAdvice}` : '';
+  const why = signal === 'SIGKILL' ? `: most likely the machine had too little memory; ${memoryAdvice(setup)}` : '';
   const message = `${name}: its process ${how} ${during}${why}${lastWords(printed)}`;
   return signal === 'SIGKILL' ? new OutOfMemoryError('FUNCTION_DIED', message, { where }) : new OperationError('FUNCTION_DIED', message, { where });
 }
