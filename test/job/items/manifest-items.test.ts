@@ -171,12 +171,13 @@ void describe('an S3 Inventory', () => {
 
   void it('has the objects that are there, by their keys', async () => {
     const { found } = await splitHere(workspace, { items: { manifest: inventory(rows) } });
-    assert.deepEqual(found.map(({ href, path, size }) => [href, path, size]).toSorted(), [
-      ['s3://src/empty.txt', 'empty.txt', 0],
-      ['s3://src/other/x.jpg', 'other/x.jpg', 40],
-      ['s3://src/photos/a b+c%.jpg', 'photos/a b+c%.jpg', 10],
-      ['s3://src/photos/ü/"日本",x.jpg', 'photos/ü/"日本",x.jpg', 20],
-    ]);
+    assert.deepEqual(Object.fromEntries(found.map(({ href, path, size }) => [path, [href, size]])), {
+      'empty.txt': ['s3://src/empty.txt', 0],
+      'other/x.jpg': ['s3://src/other/x.jpg', 40],
+      'photos/a b+c%.jpg': ['s3://src/photos/a b+c%.jpg', 10],
+      'photos/ü/"日本",x.jpg': ['s3://src/photos/ü/"日本",x.jpg', 20],
+    });
+    assert.equal(found.length, 4);
   });
 
   void it('may be narrowed by a base and a pattern', async () => {
