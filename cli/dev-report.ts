@@ -1,10 +1,9 @@
 /** What `tilefan dev` says: words for people on standard error, and with `--json` the same as JSON lines on standard output. */
 import { messageOf } from '../lib/base/errors.ts';
-import type { RunRecord } from '../lib/job/records.ts';
 import { displayHref } from '../lib/store/href.ts';
 import type { Failure } from '../local/upload-queue.ts';
 import type { FailureRecord } from './local-run.ts';
-import { runRecordText } from './run-record-text.ts';
+import { recordText, type AnyRunRecord } from './run-records.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -15,9 +14,10 @@ export class DevReport {
     this.#json = json;
   }
 
-  watching(places: readonly string[]): void {
+  /** @param output the place for outputs */
+  watching(places: readonly string[], output: string): void {
     const list = places.map((place) => displayHref(place)).join(' and ');
-    this.#tell({ event: 'Watch:Started', places }, `watching ${list}: a job under jobs/ starts itself, a file under incoming/<template>/ fills templates/<template>.json; Ctrl-C ends\n`);
+    this.#tell({ event: 'Watch:Started', places, output }, `watching ${list}: a job under jobs/ starts itself, a file under incoming/<template>/ fills templates/<template>.json; s3://{outputBucket}/ is ${displayHref(output)}; Ctrl-C ends\n`);
   }
 
   /** What the start function did. */
@@ -39,8 +39,8 @@ export class DevReport {
     this.#tell({ event: 'Message:Dead', message, deliveries, failures, file }, `refused${deliveries > 1 ? `, tried ${String(deliveries)} times` : ''}:\n${words}${kept}`);
   }
 
-  succeeded(record: RunRecord, seconds: number): void {
-    this.#tell({ event: 'Run:Succeeded', run: record.run, record }, runRecordText(record, seconds));
+  succeeded(record: AnyRunRecord, seconds: number): void {
+    this.#tell({ event: 'Run:Succeeded', run: record.run, record }, recordText(record, seconds));
   }
 
   failed(record: FailureRecord, exitCode: number, text: string): void {

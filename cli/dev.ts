@@ -16,13 +16,16 @@ import { recordedMessages, sqsEvent, uploadMessage, type FoundObject, type Messa
 import { UploadQueue } from '../local/upload-queue.ts';
 import { DevReport } from './dev-report.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
-import { userFolderHref, userHref } from './job-file.ts';
+import { outputPlaceOf, userFolderHref, userHref } from './job-file.ts';
 import type { LocalOptions } from './local-environment.ts';
 import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix } from './local-run.ts';
+import { isItemRecord, readRunRecord, type AnyRunRecord } from './run-records.ts';
 
 export type DevOptions = LocalOptions & {
   readonly work: string;
   readonly bucket?: string;
+  /** The place for outputs, as a deployment has its output bucket. */
+  readonly output?: string;
   readonly once?: boolean;
   readonly replay?: string;
   readonly json?: boolean;
@@ -54,6 +57,8 @@ class Dev {
   readonly #signal: AbortSignal;
   readonly #report: DevReport;
   readonly #work: string;
+  /** What `s3://{outputBucket}/` stands for. */
+  readonly #output: string;
   /** Hrefs of the places that are watched: a folder, a bucket, or both. */
   readonly #places: readonly string[];
   readonly #executions: LocalExecutions;
@@ -67,6 +72,7 @@ class Dev {
     this.#signal = signal;
     this.#report = new DevReport({ json: options.json === true });
     this.#work = userFolderHref(options.work);
+    this.#output = options.output === undefined ? (outputPlaceOf(options.work) ?? '') : userFolderHref(options.output);
     const wanted = folder ?? (options.bucket === undefined ? defaultFolder : undefined);
     this.#places = [...(wanted === undefined ? [] : [userFolderHref(wanted)]), ...(options.bucket === undefined ? [] : [folderHref(`s3://${options.bucket}/`)])];
     this.#executions = new LocalExecutions({ store, work: this.#work, run: (name, input) => this.#run(name, input) });
@@ -100,7 +106,7 @@ class Dev {
         const told = { onObject, onError: (error: unknown) => this.#fail(error), signal: this.#signal };
         watched.push(place.startsWith('s3:') ? await watchBucket(this.#store, this.#options.bucket ?? '', told) : await watchFolder(pathOf(place), told));
       }
-      this.#report.watching(this.#places);
+      this.#report.watching(this.#places, this.#output);
       await Promise.all(watched.map(({ scanned }) => scanned));
       if (!once) await aborted(this.#signal);
     } finally {
@@ -156,14 +162,14 @@ class Dev {
         work: this.#work,
         options: this.#options,
         signal: this.#signal,
-        env: { TILEFAN_TRIGGERS: this.#triggers() },
+        env: { TILEFAN_TRIGGERS: this.#triggers(), TILEFAN_OUTPUT: this.#output },
         // Without a terminal, progress would be JSON among the words.
         progress: process.stderr.isTTY,
       });
       if (result.state === 'ABORTED') {
         this.#report.aborted(runId);
       } else if (result.state === 'SUCCEEDED') {
-        this.#report.succeeded(await finishRun(this.#store, prefix, { keep: false }), (performance.now() - started) / 1000);
+        this.#report.succeeded(await this.#finish(prefix), (performance.now() - started) / 1000);
       } else {
         const record = failureRecord(runId, prefix, result);
         await keepFailure(this.#store, record);
@@ -173,6 +179,12 @@ class Dev {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Nothing of a run over items is taken away: other runs may take its values for their items. */
+  async #finish(prefix: string): Promise<AnyRunRecord> {
+    const record = await readRunRecord(this.#store, prefix);
+    return record !== undefined && isItemRecord(record) ? record : await finishRun(this.#store, prefix, { keep: false });
   }
 
   #fail(error: unknown): void {

@@ -13,24 +13,24 @@ import { displayHref, parentHref } from '../lib/store/href.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
 import { interruptedExitCode } from './interrupt.ts';
-import { userFolderHref, userHref, type JobOverrides } from './job-file.ts';
+import { itemRecordText } from './item-record-text.ts';
+import { outputPlaceOf, userFolderHref, userHref, type JobOverrides } from './job-file.ts';
 import { exitCodeOf, failureRecord, failureText, runHere, runPrefix, type LocalRun } from './local-run.ts';
 import { newRunId } from './run-id.ts';
 import type { RunOptions } from './run.ts';
-import { bytesText, countText, secondsText } from './text.ts';
 
 /**
  * Reads an object job for a command: overrides are refused, since there are no inputs and outputs by name.
  * @throws JobError JOB_INVALID that lists every problem
  */
-export function readItemJob(document: unknown, href: string, { input = {}, output = {}, object }: JobOverrides, nameRun: (name: string) => string): { readonly job: ItemJobSpec; readonly runId: string } {
+export function readItemJob(document: unknown, href: string, { input = {}, output = {}, object, work }: JobOverrides, nameRun: (name: string) => string): { readonly job: ItemJobSpec; readonly runId: string } {
   const problems: Problem[] = [];
   const written = parseItemJob(document, problems);
   for (const [option, given] of [['--input', input], ['--output', output]] as const) {
     if (Object.keys(given).length > 0) problems.push({ path: option, message: 'an object job has no inputs and outputs by name; change items and outputs.prefix in the job' });
   }
   const runId = nameRun(written.name);
-  const job = resolveItemJob(written, { base: parentHref(href), file: href, object: object === undefined ? undefined : userHref(object), runId }, problems);
+  const job = resolveItemJob(written, { base: parentHref(href), file: href, object: object === undefined ? undefined : userHref(object), runId, outputPlace: outputPlaceOf(work) }, problems);
   throwProblems('JOB_INVALID', 'the job is not valid', problems);
   return { job, runId };
 }
@@ -74,16 +74,4 @@ async function finishedBefore(store: Store, prefix: string, job: Json): Promise<
 function print(record: ItemRunRecord, options: RunOptions, seconds: number): number {
   process.stdout.write(options.json === true ? `${JSON.stringify(record)}\n` : itemRecordText(record, seconds));
   return 0;
-}
-
-/** @param seconds that this took */
-export function itemRecordText({ run, items, files, results, failures, errors }: ItemRunRecord, seconds: number): string {
-  const lines = [`run ${run}: ${String(items.done)} of ${String(items.total)} items in ${secondsText(seconds)} (${String(items.computed)} done now, ${String(items.reused)} found done)`];
-  if (files !== null) lines.push(`files: ${countText(files.count, 'file')}, ${bytesText(files.bytes)}, listed in ${displayHref(files.href)}`);
-  if (results !== null) lines.push(`results: ${displayHref(results.href)} (${results.format}, ${countText(results.rows, 'row')}, ${bytesText(results.bytes)})`);
-  if (failures !== null) {
-    lines.push(`failed: ${countText(failures.count, 'item')}${failures.href === null ? '' : `, listed in ${displayHref(failures.href)}`}`);
-    for (const { item, index, message } of errors.slice(0, 5)) lines.push(`  ${item === null ? `item ${String(index)}` : displayHref(item)}: ${message}`);
-  }
-  return `${lines.join('\n')}\n`;
 }

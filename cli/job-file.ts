@@ -6,20 +6,17 @@ import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
 import type { JobInput, JobSpec } from '../lib/job/spec.ts';
 import { parseJobSpec } from '../lib/job/validate.ts';
-import { displayHref, folderHref, parentHref, resolveHref } from '../lib/store/href.ts';
+import { displayHref, folderHref, joinHref, parentHref, resolveHref } from '../lib/store/href.ts';
 import type { ObjectReader } from '../lib/store/store.ts';
+import { userFolder } from './user-folder.ts';
 
 export interface JobOverrides {
   readonly input?: Readonly<Record<string, string>>;
   readonly output?: Readonly<Record<string, string>>;
   /** Href of the object that a template is filled with. */
   readonly object?: string;
-}
-
-/** Where the user is: npm changes the folder to the package's, and says in INIT_CWD where it was called. */
-export function userFolder(): string {
-  const { npm_lifecycle_event: event, INIT_CWD: folder } = process.env;
-  return event !== undefined && folder !== undefined ? folder : process.cwd();
+  /** Of commands that run jobs here: where runs are kept, and outputs beside them that name no place of their own. */
+  readonly work?: string;
 }
 
 /** What a user wrote on the command line as an href: relative paths count from where the user is. */
@@ -29,6 +26,13 @@ export function userHref(text: string): string {
 
 export function userFolderHref(text: string): string {
   return folderHref(userHref(text));
+}
+
+/** What `s3://{outputBucket}/` is on this machine: a folder beside the runs, or what TILEFAN_OUTPUT says. Without a place for runs the deployment will know. */
+export function outputPlaceOf(work: string | undefined): string | null {
+  const { TILEFAN_OUTPUT: place = '' } = process.env;
+  if (work === undefined) return null;
+  return place === '' ? joinHref(userFolderHref(work), 'output/') : userFolderHref(place);
 }
 
 export interface ReadJob {
@@ -66,7 +70,7 @@ export function takeJob(document: unknown, href: string, overrides: JobOverrides
   const written = override(parseJobSpec(document, problems), overrides, problems);
   const runId = nameRun(written.name);
   const object = overrides.object === undefined ? undefined : userHref(overrides.object);
-  return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId }, problems), runId, problems };
+  return { job: resolveJob(written, { base: parentHref(href), file: href, object, runId, outputPlace: outputPlaceOf(overrides.work) }, problems), runId, problems };
 }
 
 function override(job: JobSpec, { input = {}, output = {} }: JobOverrides, problems: Problem[]): JobSpec {

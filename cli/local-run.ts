@@ -96,7 +96,7 @@ export function failureRecord(runId: string, prefix: string, { error, cause, fai
  * lies there is another's.
  */
 export async function keepFailure(store: Store, record: FailureRecord): Promise<boolean> {
-  const planned = record.error !== 'JobError' && (await readPlan(store, record.prefix).then(() => true, () => false));
+  const planned = record.error !== 'JobError' && (await readDocument(store, `${record.prefix}${runFiles.plan}`, z.unknown()).then((plan) => plan !== undefined, () => false));
   if (planned) await store.put(`${record.prefix}failure.json`, encodeDocument(record), { createFolders: true }).catch(() => undefined);
   return planned;
 }

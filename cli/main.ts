@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
-import { count, defaultWork, href, pair, tile } from './arguments.ts';
+import { count, defaultWork, href, pair, region, tile } from './arguments.ts';
 import { addAwsCommands, addStackCommands } from './aws/commands.ts';
+import { applyConfig } from './config-file.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
 const usageExitCode = 64;
@@ -103,6 +104,19 @@ program
   });
 
 program
+  .command('results')
+  .description('print what became of each item of a run, one JSON line each, in order: its value and files, or its error')
+  .argument('<run>', 'run id under --work, or the href of its run prefix')
+  .addOption(workOption)
+  .addOption(new Option('--region <NAME>', 'AWS region of a run on S3 (default: AWS_REGION or the profile)').argParser(region))
+  .option('--profile <NAME>', 'profile of the AWS configuration (default: AWS_PROFILE)')
+  .action(async (run: string, options) => {
+    const [{ results }, { setEnvironment }] = await Promise.all([import('./results.ts'), import('./aws/environment.ts')]);
+    setEnvironment(options);
+    await results(run, options);
+  });
+
+program
   .command('schema')
   .description('print the JSON Schema of a job spec')
   .option('--items', 'of object jobs, instead of raster jobs')
@@ -128,6 +142,7 @@ program
   .addOption(workersOption)
   .addOption(threadsOption)
   .addOption(workOption)
+  .addOption(new Option('--output <HREF>', 'folder or s3:// prefix that stands for the output bucket (default: output/ under --work)').argParser(href))
   .option('--once', 'do what is there, and end; the exit code is that of the first failed run')
   .option('--replay <FILE>', 'hand recorded events (of SQS, S3, EventBridge; JSON or JSON Lines) to the start function, and end')
   .option('--json', 'print what happens as JSON lines on standard output too')
@@ -136,6 +151,9 @@ program
     process.exitCode = await dev(folder, options);
   });
 
+program.hook('preAction', async (_program, command) => {
+  await applyConfig(command);
+});
 addAwsCommands(program, { inputOption, outputOption, objectOption });
 addStackCommands(program);
 

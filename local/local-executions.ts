@@ -1,6 +1,7 @@
 /** Step Functions' StartExecution on this machine: one run of a name, one run after the other. */
-import { TilefanError } from '../lib/base/errors.ts';
+import * as z from 'zod';
 import { runFiles } from '../lib/job/plan.ts';
+import { readDocument } from '../lib/job/records.ts';
 import type { StartInput } from '../lib/job/uploads.ts';
 import type { ObjectReader } from '../lib/store/store.ts';
 import type { Executions } from '../functions/start/handle-message.ts';
@@ -12,6 +13,9 @@ export interface LocalExecutionsOptions {
   /** Does a run; must not reject. */
   readonly run: (name: string, input: StartInput) => Promise<void>;
 }
+
+/** What is read of run records, of whichever job. */
+const finished = z.looseObject({ state: z.string(), batches: z.looseObject({ failed: z.array(z.int()) }) });
 
 export class LocalExecutions implements Executions {
   readonly #options: LocalExecutionsOptions;
@@ -39,12 +43,9 @@ export class LocalExecutions implements Executions {
 
   async #isFinished(name: string): Promise<boolean> {
     const { store, work } = this.#options;
-    try {
-      await store.stat(`${work}runs/${name}/${runFiles.record}`);
-      return true;
-    } catch (error) {
-      if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
-      throw error;
-    }
+    const record = await readDocument(store, `${work}runs/${name}/${runFiles.record}`, finished);
+    if (record === undefined) return false;
+    // Items that failed stay failed, but of a batch that ended without them there is something left to do.
+    return record.state !== 'FAILED' || record.batches.failed.length === 0;
   }
 }

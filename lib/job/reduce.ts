@@ -11,6 +11,7 @@ import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
 import { isItemPlan, itemPlan } from './items/item-plan.ts';
+import type { ItemRunRecord } from './items/item-records.ts';
 import { encodeManifest, type MergeLine, type PyramidLine } from './manifest.ts';
 import { planParts } from './merge-layout.ts';
 import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
@@ -26,7 +27,7 @@ export interface ReduceEnvironment {
   /** Milliseconds until this call is cut off; without it there is no limit. */
   readonly deadline?: () => number;
   /** Told the record of a run that this call has finished. */
-  readonly onFinished?: (record: RunRecord) => void;
+  readonly onFinished?: (record: RunRecord | ItemRunRecord) => void;
 }
 
 /** Time kept for handing over: the longest single step is the copy of one large part. A function needs a longer limit than this to get on at all. */
@@ -40,7 +41,7 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   const document = await readDocument(store, `${state.run.href}${runFiles.plan}`, z.unknown());
   if (isItemPlan(document)) {
     const { reduceItems } = await import('./items/reduce-items.ts');
-    await reduceItems(store, itemPlan.parse(document));
+    onFinished?.(await reduceItems(store, itemPlan.parse(document)));
     return { ...state, status: 'DONE' };
   }
   const plan = await readPlan(store, state.run.href);

@@ -2,6 +2,7 @@
 import { JobError, messageOf } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
 import { parseHref, resolveHref, sameHref, stem } from '../store/href.ts';
+import { isPlacedLater, placeOutput, type OutputPlace } from './output-place.ts';
 import { jsonPath, type Problem } from './problems.ts';
 import type { JobOperation, JobSpec } from './spec.ts';
 
@@ -13,6 +14,8 @@ export interface ResolveOptions {
   /** The uploaded file that the placeholders `{key}`, `{stem}` and `{bucket}` stand for; the job is then a template. */
   readonly object?: string | undefined;
   readonly runId: string;
+  /** What `s3://{outputBucket}/` stands for. */
+  readonly outputPlace?: OutputPlace;
 }
 
 /** An href of an input, and where in the job it stands. */
@@ -58,7 +61,7 @@ const wholeObject = 's3://{bucket}/{key}';
  * Makes every href canonical. Doing it again changes nothing.
  * @param problems gets hrefs that can't be, placeholders that don't exist, and outputs that are inputs or each other
  */
-export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveOptions, problems: Problem[]): JobSpec {
+export function resolveJob(job: JobSpec, { base, file, object, runId, outputPlace }: ResolveOptions, problems: Problem[]): JobSpec {
   const uploaded = object === undefined ? undefined : resolveHref(object);
   const resolve = (text: string, path: readonly (string | number)[]): string => {
     try {
@@ -87,13 +90,17 @@ export function resolveJob(job: JobSpec, { base, file, object, runId }: ResolveO
   const like = job.grid.like ?? Object.keys(inputs)[0] ?? '';
   const reference = inputHrefs(like, inputs[like] ?? '')[0]?.href ?? '';
   const values = { run: runId, name: job.name, ...placeholders(uploaded ?? reference, uploaded !== undefined) };
-  const outputs = Object.fromEntries(
-    Object.entries(job.outputs).map(([name, output]) => {
-      const path = ['outputs', name, 'href'];
-      return [name, { ...output, href: resolve(fill(output.href, values, jsonPath(path), problems), path) }];
-    }),
-  );
-  const results = job.results === undefined ? undefined : { ...job.results, href: resolve(fill(job.results.href, values, '$.results.href', problems), ['results', 'href']) };
+  const written = (text: string, path: readonly string[]): string => {
+    try {
+      const placed = placeOutput(text, outputPlace, (each) => fill(each, values, jsonPath(path), problems));
+      return isPlacedLater(placed, outputPlace) ? placed : resolve(placed, path);
+    } catch (error) {
+      problems.push({ path: jsonPath(path), message: messageOf(error) });
+      return text;
+    }
+  };
+  const outputs = Object.fromEntries(Object.entries(job.outputs).map(([name, output]) => [name, { ...output, href: written(output.href, ['outputs', name, 'href']) }]));
+  const results = job.results === undefined ? undefined : { ...job.results, href: written(job.results.href, ['results', 'href']) };
   checkCollisions(inputs, { ...outputs, ...(results === undefined ? {} : { [resultsOutput]: results }) }, file, problems);
   return { ...job, inputs, outputs, operation: resolveCode(job.operation, resolve), ...(results === undefined ? {} : { results }) };
 }

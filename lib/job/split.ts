@@ -1,9 +1,10 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
 import { isDeepStrictEqual } from 'node:util';
-import { JobError, messageOf } from '../base/errors.ts';
+import { JobError, messageOf, TilefanError } from '../base/errors.ts';
 import { findGdal, gdalMissing } from '../gdal/find-gdal.ts';
-import { displayHref, parentHref, resolveHref } from '../store/href.ts';
+import { displayHref, folderHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
+import { builtInTemplate } from './built-in-templates.ts';
 import { checkTriggers } from './check-outputs.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
@@ -41,7 +42,7 @@ export interface SplitEnvironment {
   /** The same for jobs over items, whose code is only stored. */
   readonly prepareItems?: ((store: Store, plan: ItemPlan) => Promise<PlanCode>) | undefined;
   /** Told the plan that the run goes by, be it new or that of a run that is continued. */
-  readonly onPlan?: (plan: Plan) => void;
+  readonly onPlan?: (plan: Plan | ItemPlan) => void;
 }
 
 /** Names that are safe in object keys and file names, and as the name of an execution (at most 80 characters). */
@@ -63,12 +64,12 @@ export function checkRunId(id: string): void {
 export async function split(event: SplitEvent, environment: SplitEnvironment): Promise<SplitResult> {
   const { job: document, file, run = event.execution, object } = await readJob(event.input, environment.store);
   checkRunId(run);
-  const place = { base: file && parentHref(file), file, object, runId: run };
+  const place = { base: file && parentHref(file), file, object, runId: run, outputPlace: outputPlaceOf(environment.env) };
   return isItemJob(document) ? await splitItems(document, place, environment) : await splitRasters(document, place, environment);
 }
 
 /** Over items: they are listed, and become batches. */
-async function splitItems(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareItems }: SplitEnvironment): Promise<SplitResult> {
+async function splitItems(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareItems, onPlan }: SplitEnvironment): Promise<SplitResult> {
   const { splitItemJob } = await import('./items/split-item-job.ts');
   const { readItemCode } = await import('./items/prepare-items.ts');
   const options = { store, env, place, readCode: async (run: string) => await readItemCode(store, run) };
@@ -79,6 +80,7 @@ async function splitItems(document: unknown, place: ResolveOptions, { store, env
   }
   const { plan, settings } = found;
   const compute = { ...settings.compute, taskDefinition: await definitionFor(plan.job.compute.image, settings, taskDefinitions) };
+  if (found.ready) onPlan?.(plan);
   if (found.ready) return { ...plan.state, compute: { ...compute, size: plan.state.compute.size, larger: plan.state.compute.larger } };
   const manifest = await writeTrial(store, plan);
   return { ...firstPassState(place.runId, plan.state.run.href, settings, manifest), compute };
@@ -207,12 +209,30 @@ async function readJob(
   const { job, ...rest } = input as { job: unknown; run?: string; object?: string };
   if (typeof job !== 'string') return { job, ...rest };
   const href = resolveHref(job);
-  const text = new TextDecoder().decode(await store.readAll(href));
+  const found = await readTemplate(store, href, rest.object);
+  if (typeof found !== 'string') return { job: found.template, file: href, ...rest };
+  const text = found;
   try {
     return { job: JSON.parse(text), file: href, ...rest };
   } catch (cause) {
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
+}
+
+/** The text of a job file, or the template that is built in for one that is to be filled and isn't there. */
+async function readTemplate(store: Store, href: string, object: string | undefined): Promise<string | { readonly template: unknown }> {
+  try {
+    return new TextDecoder().decode(await store.readAll(href));
+  } catch (error) {
+    const template = object === undefined ? undefined : builtInTemplate(href);
+    if (template === undefined || !(error instanceof TilefanError) || error.code !== 'STORE_NOT_FOUND') throw error;
+    return { template };
+  }
+}
+
+/** Where outputs go that name no place of their own. */
+function outputPlaceOf({ TILEFAN_OUTPUT: href = '' }: SplitEnvironment['env']): string | undefined {
+  return href === '' ? undefined : folderHref(href);
 }
 
 /** Whether two jobs, or parts of them, are written alike: a plan was JSON in between, which makes 0 of -0. */

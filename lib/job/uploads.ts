@@ -4,6 +4,7 @@ import { DataError, JobError, messageOf, TilefanError } from '../base/errors.ts'
 import { nearestName } from '../base/nearest.ts';
 import { displayHref, joinHref, parseHref, resolveHref, stem } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
+import { builtInTemplate } from './built-in-templates.ts';
 import type { Notice, Upload } from './upload-message.ts';
 
 /** The place that uploads go to, and what is known of those who write there. */
@@ -132,7 +133,7 @@ function slug(text: string): string {
 const mostTemplates = 1000;
 
 /**
- * Asks whether a template is there.
+ * Asks whether a template is there, or one of its name is built in.
  * @throws DataError TEMPLATE_UNKNOWN that names the nearest one there is; what the store throws when it can't be known
  */
 export async function requireTemplate(reader: ObjectReader, template: string, object: string, inbox: Inbox): Promise<void> {
@@ -140,6 +141,7 @@ export async function requireTemplate(reader: ObjectReader, template: string, ob
     await reader.stat(template);
   } catch (error) {
     if (!(await isMissing(reader, template, error))) throw error;
+    if (builtInTemplate(template) !== undefined) return;
     const known = await templatesIn(reader, joinHref(inbox.href, 'templates/'));
     const wanted = stem(template);
     const near = nearestName(wanted, known);

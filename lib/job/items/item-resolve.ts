@@ -2,6 +2,7 @@
 import { JobError, messageOf } from '../../base/errors.ts';
 import { nearestName } from '../../base/nearest.ts';
 import { displayHref, formatHref, parseHref, resolveHref, stem } from '../../store/href.ts';
+import { isPlacedLater, placeOutput } from '../output-place.ts';
 import { jsonPath, type Problem } from '../problems.ts';
 import type { ResolveOptions } from '../resolve.ts';
 import { pathBelow, wholePath } from './item-path.ts';
@@ -21,7 +22,7 @@ const uploadedObject = 's3://{bucket}/{key}';
  * path of the item.
  * @param problems gets hrefs that can't be, and placeholders that don't exist; which places don't go together is asked of item-places.ts
  */
-export function resolveItemJob(job: ItemJobSpec, { base, file, object, runId }: ResolveOptions, problems: Problem[]): ItemJobSpec {
+export function resolveItemJob(job: ItemJobSpec, { base, file, object, runId, outputPlace }: ResolveOptions, problems: Problem[]): ItemJobSpec {
   const uploaded = object === undefined ? undefined : readUpload(resolveHref(object), file);
   const resolve = (text: string, path: Path): string => {
     try {
@@ -47,15 +48,24 @@ export function resolveItemJob(job: ItemJobSpec, { base, file, object, runId }: 
   };
   const output = (text: string, path: Path): string => {
     const values = { run: runId, name: job.name };
-    return uploaded === undefined ? fill(text, values, path, problems) : fillUpload(text, uploaded, values, path, problems);
+    try {
+      return placeOutput(text, outputPlace, (each) => (uploaded === undefined ? fill(each, values, path, problems) : fillUpload(each, uploaded, values, path, problems)));
+    } catch (error) {
+      problems.push({ path: jsonPath(path), message: messageOf(error) });
+      return text;
+    }
+  };
+  const written = (text: string, path: Path, place: (text: string, path: Path) => string): string => {
+    const filled = output(text, path);
+    return isPlacedLater(filled, outputPlace) ? filled : place(filled, path);
   };
   const { items, outputs, results } = job;
   return {
     ...job,
     items: resolveItems(items, uploaded, (text, path) => (isUnfilled(text, uploaded) ? input(text, path) : resolve(input(text, path), path)), folder),
     operation: resolveCode(job.operation, resolve),
-    ...(outputs === undefined ? {} : { outputs: { prefix: folder(output(outputs.prefix, ['outputs', 'prefix']), ['outputs', 'prefix']) } }),
-    ...(results === undefined ? {} : { results: { ...results, href: resolve(output(results.href, ['results', 'href']), ['results', 'href']) } }),
+    ...(outputs === undefined ? {} : { outputs: { prefix: written(outputs.prefix, ['outputs', 'prefix'], folder) } }),
+    ...(results === undefined ? {} : { results: { ...results, href: written(results.href, ['results', 'href'], resolve) } }),
   };
 }
 
