@@ -5,7 +5,7 @@
 import type { JsonNumber } from '../base/json-number.ts';
 import type { Dtype } from '../raster/dtype.ts';
 import type { Window } from '../raster/window.ts';
-import type { ImageModelSetup } from './model/image-model-plan.ts';
+import type { ImageModelSetup } from './model/image-model-setup.ts';
 
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };

@@ -1,33 +1,9 @@
 /** What a model over images is fed with, and what its answers become: the job's words and the model's facts brought together. Pure, so that a model that doesn't fit is found early. */
 import type { ImageTensorWish } from '../../images/image-tensor.ts';
+import type { ImageModelSetup } from './image-model-setup.ts';
 import type { ModelFacts, ModelTensor } from './model-facts.ts';
 import type { ModelLayout } from './model-setup.ts';
 import { describeShape, problem } from './model-shape.ts';
-import type { PredictionSetup } from './prediction.ts';
-
-/** What the process that runs the model gets: `operation.model` of the job, but for where the files came from. */
-export interface ImageModelSetup extends PredictionSetup {
-  /** Pixels of what the model sees; undefined: the model's own. */
-  readonly width?: number | undefined;
-  readonly height?: number | undefined;
-  readonly fit: 'cover' | 'contain' | 'fill' | 'inside';
-  /** 1 is grey, 3 red, green and blue. */
-  readonly channels: 1 | 3 | 4;
-  /** The model sees (value * scale - mean) / std, of samples from 0 to 255: one number, or one a channel. */
-  readonly scale: number | readonly number[];
-  readonly mean: number | readonly number[];
-  readonly std: number | readonly number[];
-  readonly layout?: ModelLayout | undefined;
-  /** Of `cover`: what the shorter side is scaled to before the centre is cropped. */
-  readonly resize?: number | undefined;
-  /** Of three channels; undefined: rgb. */
-  readonly order?: 'rgb' | 'bgr' | undefined;
-  /** The model's input and output; undefined: its only ones. */
-  readonly input?: string | undefined;
-  readonly output?: string | undefined;
-  /** Images at once; undefined: as many as the model wants, or 1. */
-  readonly batch?: number | undefined;
-}
 
 /** Sample types that models may want images in. */
 const imageTypes = ['float32', 'float16', 'float64', 'uint8'] as const;
@@ -71,7 +47,8 @@ export function imageModelPlan(setup: ImageModelSetup, facts: ModelFacts): Image
   }
   checkLabels(setup, output);
   const size = { width: sideOf('width', setup.width, columns), height: sideOf('height', setup.height, rows) };
-  const inside = setup.fit === 'inside';
+  const { fit } = setup;
+  const inside = fit === 'inside';
   if (inside && (rows !== null || columns !== null)) throw problem('MODEL_SIZE', `the model wants ${describeShape(sizes)}, and "fit": "inside" leaves the size open; wanted cover, contain or fill`);
   return {
     input: { name: input.name, type },
@@ -84,7 +61,7 @@ export function imageModelPlan(setup: ImageModelSetup, facts: ModelFacts): Image
     tensor: {
       ...size,
       ...normalisation(setup),
-      fit: inside ? 'fill' : (setup.fit as Exclude<ImageModelSetup['fit'], 'inside'>),
+      fit: inside ? 'fill' : fit,
       channels: setup.channels === 1 ? 'grey' : (setup.order ?? 'rgb'),
       layout: layout === 'nchw' ? 'chw' : 'hwc',
       ...(setup.resize === undefined ? {} : { resize: setup.resize }),

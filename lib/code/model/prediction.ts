@@ -1,15 +1,8 @@
 /** What a model says of one image, as a value for the table. */
 import { OperationError } from '../../base/errors.ts';
 import type { GivenArray } from './chip-output.ts';
+import type { PredictionSetup } from './image-model-setup.ts';
 import { problem } from './model-shape.ts';
-
-export interface PredictionSetup {
-  readonly activation: 'none' | 'softmax' | 'sigmoid';
-  /** Names of the classes in their order; null: they have none. */
-  readonly labels: readonly string[] | null;
-  /** Only so many classes, the best first; undefined: all of them, in the model's order. */
-  readonly top?: number | undefined;
-}
 
 export interface ScoredClass {
   /** Its number, from 0. */

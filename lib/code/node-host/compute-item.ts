@@ -1,5 +1,5 @@
 /** One item with the user's function, or images with a model. */
-import type { CodeSetup, ImagesCall, ItemCall } from '../code-setup.ts';
+import type { CodeSetup } from '../code-setup.ts';
 import type { ObjectItem, ParameterItem } from '../item-function.ts';
 import type { CodeRequest, TileComputer } from './compute-tile.ts';
 import { loadItemFunction } from './load-function.ts';
@@ -15,7 +15,8 @@ export async function prepareItems(setup: CodeSetup): Promise<TileComputer> {
   return {
     name: undefined,
     compute: async (request) => {
-      const { id, files } = requested<ImagesCall>(request, 'images');
+      if (!('images' in request)) throw wrongRequest(request);
+      const { id, files } = request.images;
       return done(id, resultText(await predict(files)));
     },
   };
@@ -26,16 +27,16 @@ async function prepareFunction(setup: CodeSetup): Promise<TileComputer> {
   return {
     name: setup.function ?? (run.name === '' || run.name === 'default' ? undefined : run.name),
     compute: async (request) => {
-      const { id, index, folder, parameters, item: about } = requested<ItemCall>(request, 'item');
+      if (!('item' in request)) throw wrongRequest(request);
+      const { id, index, folder, parameters, item: about } = request.item;
       const item = { ...about, index, folder, parameters } as ObjectItem | ParameterItem;
       return done(id, resultText(await (item.href === null ? run(item.parameters, item) : run(item))));
     },
   };
 }
 
-function requested<Call>(request: CodeRequest, kind: 'item' | 'images'): Call {
-  if (!(kind in request)) throw new Error(`a function over items was asked for ${Object.keys(request).join()}`);
-  return (request as Readonly<Record<string, unknown>>)[kind] as Call;
+function wrongRequest(request: CodeRequest): Error {
+  return new Error(`a process for items was asked for a ${Object.keys(request).join()}`);
 }
 
 function done(id: number, result: string | undefined): string {

@@ -1,0 +1,53 @@
+/** What the processes that run an object job's function or model are told first. */
+import type { CodeSetup } from '../../code/code-setup.ts';
+import type { ImageModelSetup } from '../../code/model/image-model-setup.ts';
+import type { ObjectReader } from '../../store/store.ts';
+import type { ItemPlan } from './item-plan.ts';
+import { itemModel, type ItemOperation } from './item-spec.ts';
+
+/** A limit below this keeps interpreters from starting, and tells nobody anything. */
+const leastMemoryBytes = 512 * 2 ** 20;
+
+/**
+ * @param code path of the local copy of the code
+ * @param count processes that share a task's memory
+ * @param model as `imageModelOf` has it; null for a function
+ */
+export function itemSetupOf({ job, memory }: Pick<ItemPlan, 'job' | 'memory'>, code: string, count: number, model: ImageModelSetup | null): CodeSetup {
+  const { operation } = job;
+  return {
+    code,
+    function: operation.function ?? null,
+    parameters: operation.parameters,
+    lists: {},
+    serial: false,
+    items: { model },
+    inputs: [],
+    outputs: [],
+    grid: { columns: 0, rows: 0, geotransform: null, crs: null },
+    tileSize: 0,
+    halo: 0,
+    tiles: { across: 0, down: 0 },
+    model: null,
+    // As for tiles: no process may take what all of a task's processes have together.
+    memoryBytes: Math.max(leastMemoryBytes, Math.floor(memory.limit - (count - 1) * (memory.code / Math.max(1, count)))),
+  };
+}
+
+/** Where the code of an operation lies as the job has it. */
+export function itemCodeHref({ module, model }: ItemOperation): string | undefined {
+  return module ?? (typeof model === 'object' ? model.href : model);
+}
+
+/** The job's model, its labels read. null for a function. @throws what the store throws, STORE_NOT_FOUND for labels that aren't there */
+export async function imageModelOf(reader: ObjectReader, { model }: ItemOperation): Promise<ImageModelSetup | null> {
+  if (model === undefined) return null;
+  const { href: _, labels, ...setup } = typeof model === 'string' ? itemModel.parse({ href: model }) : model;
+  return { ...setup, labels: typeof labels === 'string' ? readLabels(await reader.readAll(labels)) : (labels ?? null) };
+}
+
+/** One a line; an empty line is a class without a name, and the end of the last line is none. */
+function readLabels(bytes: Uint8Array): string[] {
+  const lines = new TextDecoder().decode(bytes).split('\n').map((line) => line.replace(/\r$/, ''));
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+}
