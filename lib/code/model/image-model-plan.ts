@@ -38,7 +38,6 @@ export function imageModelPlan(setup: ImageModelSetup, facts: ModelFacts): Image
   const [images = null, second = null, third = null, fourth = null] = sizes;
   const layout = setup.layout ?? layoutOf(second, fourth, setup.channels);
   const [channels, rows, columns] = layout === 'nchw' ? [second, third, fourth] : [fourth, second, third];
-  if (setup.channels === 4) throw problem('MODEL_CHANNELS', 'wanted channels 1 (grey) or 3 (colour), found 4: images are put on a background before a model sees them');
   if (channels !== null && channels !== setup.channels) {
     throw problem('MODEL_CHANNELS', `the model's input ${JSON.stringify(input.name)} (${describeShape(sizes)}) has ${channels} channels, the job says ${setup.channels}; wanted "channels": ${channels === 1 ? 1 : 3}, or another "layout" than ${layout}`);
   }
@@ -49,6 +48,9 @@ export function imageModelPlan(setup: ImageModelSetup, facts: ModelFacts): Image
   const size = { width: sideOf('width', setup.width, columns), height: sideOf('height', setup.height, rows) };
   const { fit } = setup;
   const inside = fit === 'inside';
+  if (setup.resize !== undefined && (fit !== 'cover' || setup.resize < Math.max(size.width, size.height))) {
+    throw problem('MODEL_SIZE', `"resize": ${setup.resize} is of "fit": "cover", and at least the longer side of what the model sees (${size.width} x ${size.height}); found ${fit}`);
+  }
   if (inside && (rows !== null || columns !== null)) throw problem('MODEL_SIZE', `the model wants ${describeShape(sizes)}, and "fit": "inside" leaves the size open; wanted cover, contain or fill`);
   return {
     input: { name: input.name, type },
@@ -62,7 +64,7 @@ export function imageModelPlan(setup: ImageModelSetup, facts: ModelFacts): Image
       ...size,
       ...normalisation(setup),
       fit: inside ? 'fill' : fit,
-      channels: setup.channels === 1 ? 'grey' : (setup.order ?? 'rgb'),
+      channels: setup.channels === 1 ? 'grey' : setup.order,
       layout: layout === 'nchw' ? 'chw' : 'hwc',
       ...(setup.resize === undefined ? {} : { resize: setup.resize }),
     },

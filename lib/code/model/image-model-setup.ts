@@ -17,7 +17,7 @@ export interface ImageModelSetup extends PredictionSetup {
   readonly height?: number | undefined;
   readonly fit: 'cover' | 'contain' | 'fill' | 'inside';
   /** 1 is grey, 3 red, green and blue. */
-  readonly channels: 1 | 3 | 4;
+  readonly channels: 1 | 3;
   /** The model sees (value * scale - mean) / std, of samples from 0 to 255: one number, or one a channel. */
   readonly scale: number | readonly number[];
   readonly mean: number | readonly number[];
@@ -25,8 +25,8 @@ export interface ImageModelSetup extends PredictionSetup {
   readonly layout?: ModelLayout | undefined;
   /** Of `cover`: what the shorter side is scaled to before the centre is cropped. */
   readonly resize?: number | undefined;
-  /** Of three channels; undefined: rgb. */
-  readonly order?: 'rgb' | 'bgr' | undefined;
+  /** Of three channels. */
+  readonly order: 'rgb' | 'bgr';
   /** The model's input and output; undefined: its only ones. */
   readonly input?: string | undefined;
   readonly output?: string | undefined;

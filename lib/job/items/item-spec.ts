@@ -12,6 +12,8 @@ export const manifestFormats = ['csv', 'jsonl', 'inventory'] as const;
 export type ManifestFormat = (typeof manifestFormats)[number];
 /** How an image comes to the size that a model wants. */
 export const modelFits = ['cover', 'contain', 'fill', 'inside'] as const;
+/** The order of an image's channels. */
+export const channelOrders = ['rgb', 'bgr'] as const;
 export const imageLayouts = ['nchw', 'nhwc'] as const;
 export const predictionActivations = ['none', 'softmax', 'sigmoid'] as const;
 
@@ -55,9 +57,9 @@ const items = z.strictObject({
     .describe('The prefix below which the paths of hrefs and manifests count: what comes after it is the path of the item, under which its outputs go. Default: of a list the file name, of an inventory the whole key, of an upload everything below `incoming/<template>/`.'),
 });
 
-const perChannel = z.union([z.number(), z.array(z.number()).min(1).max(4)]);
+const perChannel = z.union([z.number(), z.array(z.number()).min(1).max(3)]);
 
-const itemModel = z.strictObject({
+export const itemModel = z.strictObject({
   href: href.describe('An ONNX file with its weights in it. '.concat(href.description ?? '')),
   width: z.int().min(1).max(8192).optional().describe("Width of what the model sees, in pixels. Default: the model's own."),
   height: z.int().min(1).max(8192).optional().describe("Height of what the model sees. Default: the model's own."),
@@ -65,7 +67,9 @@ const itemModel = z.strictObject({
     .enum(modelFits)
     .default('cover')
     .describe('How an image gets this size: `cover` fills it and cuts off what is too much, `contain` puts borders around, `fill` changes the proportions, `inside` is no larger than it and leaves the size open.'),
-  channels: z.union([z.literal(1), z.literal(3), z.literal(4)]).default(3).describe('1 is grey, 3 red, green and blue, 4 these and alpha.'),
+  resize: z.int().min(1).max(16_384).optional().describe("Of `cover`: what the shorter side is scaled to before the centre is cropped, as `Resize(256)` comes before `CenterCrop(224)` in torchvision. Default: as little larger than width and height as can be."),
+  channels: z.union([z.literal(1), z.literal(3)]).default(3).describe('1 is grey, 3 are red, green and blue. What is transparent is put on black.'),
+  order: z.enum(channelOrders).default('rgb').describe('Of three channels; `bgr` is what OpenCV gives.'),
   scale: perChannel.default(1 / 255).describe('The model sees (value * scale - mean) / std, of samples from 0 to 255: one number, or one a channel.'),
   mean: perChannel.default(0).describe('See `scale`; for example `[0.485, 0.456, 0.406]`.'),
   std: perChannel.default(1).describe('See `scale`; for example `[0.229, 0.224, 0.225]`.'),
