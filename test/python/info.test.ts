@@ -43,11 +43,10 @@ describe('info', { skip }, () => {
       all.map(([column, row]) => [500_000.25 + column * 168, 6_000_000.75 - row * 324, 500_000.25 + Math.min(37, 16 * (column + 1)) * 10.5, 6_000_000.75 - Math.min(25, 16 * (row + 1)) * 20.25])],
     ['workingGrid', '[info.workingGrid.xMin, info.workingGrid.yMax, info.workingGrid.xRes, info.workingGrid.yRes, list(info.workingGrid.getDimensions())]', all.map(() => [500_000.25, 6_000_000.75, 10.5, 20.25, [25, 37]])],
   ];
-  for (const [name, expression, wanted] of rows) {
-    it(name, async () => {
-      assert.deepEqual(await valuesOf(expression, all, { halo: 3 }), wanted);
-    });
-  }
+  it('says of each tile what RIOS says', async () => {
+    const found = (await valuesOf(`[${rows.map(([, expression]) => expression).join(', ')}]`, all, { halo: 3 })) as unknown[][];
+    for (const [i, [name, , wanted]] of rows.entries()) assert.deepEqual(found.map((values) => values[i]), wanted, name);
+  });
 
   it('getBlockCoordArrays: centres of the pixels, margin included, as GDAL places them', { skip: withoutGdal }, async () => {
     const tiles = [[2, 1], [0, 0]] as const;
