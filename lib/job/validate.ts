@@ -147,7 +147,8 @@ function crossFieldProblems(job: JobSpec): Problem[] {
   const inputs = Object.keys(job.inputs);
   const { copy } = job.operation;
   if (Object.keys(job.inputs).length === 0 && job.operation.module === undefined) problems.push({ path: '$.inputs', message: 'wanted at least one input; found none' });
-  problems.push(...(codeKind(job.operation) === undefined ? pixelProblems(job) : codeProblems(job)));
+  // Without an operation nothing fits it.
+  if (kinds.length > 0) problems.push(...(codeKind(job.operation) === undefined ? pixelProblems(job) : codeProblems(job)));
   for (const [output, input] of Object.entries(copy ?? {})) {
     if (!inputs.includes(input)) problems.push({ path: jsonPath(['operation', 'copy', output]), message: `no input ${JSON.stringify(input)}; inputs are ${inputs.join(', ')}` });
   }
@@ -218,7 +219,7 @@ function codeProblems(job: JobSpec): Problem[] {
     if (names.includes(list)) problems.push({ path, message: 'an input or output has the same name' });
     const unknown = members.filter((member) => !names.includes(member));
     if (unknown.length > 0) problems.push({ path, message: `no input or output ${unknown.map((name) => JSON.stringify(name)).join(', ')}; there are ${names.join(', ')}` });
-    const kinds = new Set(members.map((member) => Object.hasOwn(job.inputs, member)));
+    const kinds = new Set(members.filter((member) => names.includes(member)).map((member) => Object.hasOwn(job.inputs, member)));
     if (kinds.size > 1) problems.push({ path, message: 'wanted either inputs or outputs, found both' });
   }
   if (Object.keys(job.outputs).length === 0 && job.results === undefined) problems.push({ path: '$.outputs', message: 'wanted at least one output, or results' });
