@@ -178,6 +178,57 @@ void describe('job spec', () => {
   });
 });
 
+/** A job over a function, with changes. */
+function codeJob(operation: object = {}, more: object = {}): object {
+  return { inputs: { a: 'a.tif', b: 'b.tif' }, operation: { module: 'f.py', function: 'f', ...operation }, outputs: { out: { href: 'out.tif' } }, ...more };
+}
+
+/** Jobs over code that are refused: the path and the words of the one problem. */
+const badCode: readonly [object, string, RegExp][] = [
+  [codeJob({ command: ['x', '{output.out}'] }), '$.operation', /wanted one of expression, copy, module, model, command; found module and command/],
+  [{ ...codeJob(), operation: {} }, '$.operation', /expression.*command.*found none/],
+  [codeJob({ module: 'f.exe' }), '$.operation.module', /wanted a file that ends in .*\.py.*found "f\.exe"/],
+  [{ ...codeJob(), operation: { module: 'f.py' } }, '$.operation.function', /name of a function of the Python module/],
+  [codeJob({ function: 'no spaces' }), '$.operation.function', /name of a function/],
+  [{ ...codeJob(), operation: { command: ['x', '{output.out}'], function: 'f' } }, '$.operation.function', /has a meaning with module only/],
+  [{ ...codeJob(), operation: { model: 'm.onnx', serial: true } }, '$.operation.serial', /has a meaning with module only/],
+  [codeJob({ tileTimeout: '1 day' }), '$.operation.tileTimeout', /"10m".*found "1 day"/],
+  [codeJob({ tileTimeout: '0s' }), '$.operation.tileTimeout', /found "0s"/],
+  [codeJob({ lists: { all: ['a', 'c'] } }), '$.operation.lists.all', /no input or output "c"; there are a, b, out/],
+  [codeJob({ lists: { all: ['a', 'out'] } }), '$.operation.lists.all', /wanted either inputs or outputs, found both/],
+  [codeJob({ lists: { a: ['a', 'b'] } }), '$.operation.lists.a', /an input or output has the same name/],
+  [codeJob({}, { outputs: {} }), '$.outputs', /at least one output, or results/],
+  [codeJob({}, { results: { href: 'r.txt' } }), '$.results.format', /"r\.txt" doesn't tell: wanted json, jsonl, csv, parquet/],
+  [codeJob({}, { results: { href: 'r.json', merge: 'median' } }), '$.results.merge', /found "median"/],
+  [{ ...codeJob({}, { results: { href: 'r.json', merge: { function: 'm' } } }), operation: { command: ['x', '{output.out}'] } }, '$.results.merge', /is one of the module/],
+  [{ ...least, results: { href: 'r.json' } }, '$.results', /function, model or command.*found expressions/],
+  [{ ...least, operation: { ...least.operation, credentials: true } }, '$.operation.credentials', /functions, models and commands only/],
+  [{ ...least, operation: { ...least.operation, function: 'f' } }, '$.operation.function', /functions, models and commands only/],
+  [{ ...least, outputs: { out: { href: 'out.tif', bands: 2 } } }, '$.outputs.out.bands', /function|model|command/],
+  [codeJob({}, { outputs: { out: { href: 'out.tif', bands: 0 } } }), '$.outputs.out.bands', />=1/],
+];
+
+void describe('jobs over functions, models and commands', () => {
+  // Catches: fields that are taken and then do nothing, and two operations of which one wins without a word.
+  void it('are refused by the path of what is wrong, with what was wanted and found', () => {
+    for (const [document, path, words] of badCode) {
+      const { problems, message } = refusal(document);
+      assert.deepEqual(problems.map((problem) => problem.path), [path], message);
+      assert.match(problems[0]?.message ?? '', words);
+    }
+  });
+
+  // Catches: parameters that must be numbers also for functions, a function that must have outputs, a default that differs from the documented one.
+  void it('take any JSON as parameters, and need no outputs where there are results', () => {
+    const parameters = { list: [1, 'two', null], deep: { at: { all: true } }, a: 5 };
+    const job = parseJobSpec(codeJob({ parameters }, { outputs: {}, results: { href: 'r.csv' } }));
+    assert.deepEqual(job.operation.parameters, parameters);
+    assert.deepEqual([job.results, job.outputs], [{ href: 'r.csv', merge: 'list' }, {}]);
+    assert.deepEqual(parseJobSpec(JSON.parse(JSON.stringify(job))), job);
+    for (const operation of [{ module: 'f.ts' }, { module: 's3://b/F.PY', function: 'f' }, { module: 'f.pkl' }, { model: 'm.onnx' }, { command: ['x', '{output.out}'] }]) assert.ok(parseJobSpec({ ...codeJob(), operation }));
+  });
+});
+
 interface Ajv {
   compile(schema: object): (document: unknown) => boolean;
 }
