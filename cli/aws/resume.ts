@@ -8,12 +8,12 @@ import { ExecutionNotRedrivable, RedriveExecutionCommand, type SFNClient } from 
 import * as z from 'zod';
 import { JobError, messageOf } from '../../lib/base/errors.ts';
 import { runFiles } from '../../lib/job/plan.ts';
-import { readDocument, runRecord } from '../../lib/job/records.ts';
 import { consoleUrl } from './arn.ts';
 import type { RunContext } from './context.ts';
 import { describeExecution, executionName, findRun, type Execution, type Run } from './executions.ts';
 import type { PipelineOptions } from './find-pipeline.ts';
 import { waitAndReport } from './finish.ts';
+import { readRunRecord } from '../run-records.ts';
 import { runPrefixOf } from './history.ts';
 import { canBeRedriven } from './run-end.ts';
 import { startExecution } from './start-execution.ts';
@@ -66,7 +66,7 @@ async function resumeRun(context: RunContext, run: Run): Promise<Resumed> {
 /** How many batches a run that succeeded has left out. @throws what the store throws when the record can't be read */
 async function toleratedFailures({ sfn, store }: RunContext, execution: Execution): Promise<number> {
   const prefix = await runPrefixOf(sfn, execution);
-  const record = prefix === undefined ? undefined : await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
+  const record = prefix === undefined ? undefined : await readRunRecord(store, prefix);
   return record?.batches.failed.length ?? 0;
 }
 

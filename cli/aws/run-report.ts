@@ -1,8 +1,7 @@
 /** What a user is told of a run: state, batches, failures, what can be done, outputs. */
 import { messageOf } from '../../lib/base/errors.ts';
 import { runFiles } from '../../lib/job/plan.ts';
-import { readDocument, runRecord, type RunRecord } from '../../lib/job/records.ts';
-import { runRecordText } from '../run-record-text.ts';
+import { isItemRecord, readRunRecord, recordText, type AnyRunRecord } from '../run-records.ts';
 import { countText, secondsText } from '../text.ts';
 import type { RunContext } from './context.ts';
 import type { Run } from './executions.ts';
@@ -26,7 +25,7 @@ export interface RunReport {
   readonly redrive: { readonly status: string | null; readonly reason: string | null; readonly count: number; readonly helps: boolean };
   /** The run prefix. */
   readonly prefix: string | null;
-  readonly record: RunRecord | null;
+  readonly record: AnyRunRecord | null;
   /** Why the record of a finished run can't be shown. */
   readonly recordProblem: string | null;
 }
@@ -35,15 +34,20 @@ export interface RunReport {
 export async function reportRun({ sfn, store }: RunContext, { id, latest, count }: Run): Promise<{ readonly report: RunReport; readonly exitCode: number }> {
   const arn = latest.executionArn ?? '';
   const [mapRun, end, prefix] = await Promise.all([latestMapRun(sfn, arn), runEnd(sfn, latest), runPrefixOf(sfn, latest)]);
-  let record: RunRecord | undefined;
+  let record: AnyRunRecord | undefined;
   let recordProblem: string | null = null;
   if (latest.status === 'SUCCEEDED' && prefix !== undefined) {
     try {
-      record = await readDocument(store, `${prefix}${runFiles.record}`, runRecord);
+      record = await readRunRecord(store, prefix);
       if (record === undefined) recordProblem = `${prefix}${runFiles.record} is not there (any more)`;
     } catch (error) {
       recordProblem = messageOf(error);
     }
+  }
+  // A run over items leaves one, whether or not too many of them failed; where it came to no end there is none.
+  if (latest.status === 'FAILED' && prefix !== undefined) {
+    const left = await readRunRecord(store, prefix).catch(() => undefined);
+    if (left !== undefined && isItemRecord(left)) record = left;
   }
   const { startDate, stopDate } = latest;
   const report: RunReport = {
@@ -83,7 +87,7 @@ export function reportText(report: RunReport): string {
   if (report.failedBatches.length > 0) lines.push(...failedText(report.failedBatches, batches?.failed ?? report.failedBatches.length));
   else if (report.error !== null) lines.push(`  [${report.error}] ${indent(report.cause ?? '')}`);
   if (hasFailed(state)) lines.push(`  ${redriveText(report)}`, `  "tilefan logs ${run}" shows what failed`);
-  if (record !== null) lines.push(runRecordText(record, seconds ?? 0).trimEnd());
+  if (record !== null) lines.push(recordText(record, seconds ?? 0).trimEnd());
   else if (recordProblem !== null) lines.push(`  its outputs can't be listed: ${recordProblem}`);
   return `${lines.join('\n')}\n`;
 }

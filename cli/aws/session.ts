@@ -5,21 +5,7 @@ import { arnParts } from './arn.ts';
 import { awsError } from './aws-errors.ts';
 import { sfnClient } from './clients.ts';
 import type { RunContext } from './context.ts';
-
-export interface SessionOptions {
-  readonly region?: string;
-  readonly profile?: string;
-}
-
-/** The SDK, and programs that are started, read them from the environment. */
-export function setEnvironment({ region, profile }: SessionOptions, env: NodeJS.ProcessEnv = process.env): void {
-  if (region !== undefined) env['AWS_REGION'] = region;
-  if (profile !== undefined) {
-    env['AWS_PROFILE'] = profile;
-    // With keys beside a profile the SDK warns of two sources.
-    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) delete env[name];
-  }
-}
+import { setEnvironment, type SessionOptions } from './environment.ts';
 
 /** Calls `work` with its errors made readable. @param doing what the command does: `submit the job` */
 export async function session(options: SessionOptions, doing: string, work: () => Promise<number>): Promise<number> {

@@ -8,7 +8,9 @@ import { checkCompute } from '../../lib/job/settings.ts';
 import type { JobSpec } from '../../lib/job/spec.ts';
 import { checkRunId } from '../../lib/job/split.ts';
 import { displayHref, parseHref } from '../../lib/store/href.ts';
-import { readJob, type JobOverrides } from '../job-file.ts';
+import { isItemJob } from '../../lib/job/items/item-validate.ts';
+import { withCompute } from '../config-file.ts';
+import { readJobDocument, takeJob, type JobOverrides } from '../job-file.ts';
 import { newRunId } from '../run-id.ts';
 import { consoleUrl } from './arn.ts';
 import type { RunContext } from './context.ts';
@@ -20,26 +22,29 @@ export interface SubmitOptions extends PipelineOptions, JobOverrides {
   readonly wait?: boolean;
   readonly run?: string;
   readonly json?: boolean;
+  /** An s3:// folder for what is sent along with a job: functions of this machine. Default: the run's own in the stack's work bucket. */
+  readonly folder?: string;
+  /** Defaults for the job's `compute`. */
+  readonly compute?: Readonly<Record<string, unknown>>;
+}
+
+/** A run that is there now, whoever started it. */
+export interface SubmittedRun {
+  readonly run: string;
+  readonly pipeline: string;
+  readonly executionArn: string;
+  /** Its state where it was there before. */
+  readonly earlier: string | undefined;
 }
 
 /** @returns 0 when the run has been started; with `wait` how it ended */
 export async function submit(file: string, options: SubmitOptions, context: RunContext): Promise<number> {
-  const { sfn, streams } = context;
-  const { run, input } = await readExecutionInput(file, options, context);
-  const pipeline = await findPipeline(sfn, options);
-  const started = await startExecution(sfn, pipeline, run, input);
-  let executionArn: string;
-  if (started.kind === 'started') {
-    ({ executionArn } = started);
-    streams.stderr.write(`run ${run} has been started\n`);
-  } else {
-    const { execution } = started;
-    if (!sameInput(execution.input, input)) {
-      throw new JobError('RUN_EXISTS', `There is a run ${run} of another job already (${execution.status ?? 'unknown'}): take another run id, or "tilefan resume ${run}" to go on with that one`);
-    }
-    executionArn = execution.executionArn ?? '';
-    streams.stderr.write(`run ${run} of this job is there already: ${execution.status ?? 'unknown'}; "tilefan resume ${run}" goes on with it if it failed\n`);
-  }
+  const { streams } = context;
+  const { document, href } = await readJobDocument(context.store, file);
+  const submitted = await startOnAws(document, href, { ...options, file }, context);
+  const { run, pipeline, executionArn, earlier } = submitted;
+  if (earlier === undefined) streams.stderr.write(`run ${run} has been started\n`);
+  else streams.stderr.write(`run ${run} of this job is there already: ${earlier}; "tilefan resume ${run}" goes on with it if it failed\n`);
   if (options.wait === true) {
     streams.stderr.write(`  execution  ${executionArn}\n  console    ${consoleUrl(executionArn)}\n`);
     return await waitAndReport(context, { run, pipeline, executionArn, count: 1 }, options.json === true);
@@ -47,6 +52,34 @@ export async function submit(file: string, options: SubmitOptions, context: RunC
   if (options.json === true) streams.stdout.write(`${JSON.stringify({ run, execution: executionArn, console: consoleUrl(executionArn) })}\n`);
   else streams.stdout.write(`run        ${run}\nexecution  ${executionArn}\nconsole    ${consoleUrl(executionArn)}\n`);
   return 0;
+}
+
+/**
+ * Checks a job and starts a run of it, or finds the run of this very job that has this id.
+ * @param href where the document lies, or would lie: its relative hrefs count from there
+ * @throws JobError that lists everything that is wrong with it; JobError RUN_EXISTS for a run id that another job has
+ */
+export async function startOnAws(document: unknown, href: string, options: SubmitOptions & { /** As the user called it. */ readonly file: string }, context: RunContext): Promise<SubmittedRun> {
+  const { sfn } = context;
+  if (options.run !== undefined) checkRunId(options.run);
+  const { object } = options;
+  throwProblems('SUBMIT_OBJECT', 'the object can\'t be reached from AWS', object === undefined ? [] : hrefProblems([['--object', object]]));
+  const whole = withCompute(document, options.compute ?? {});
+  const { run, input } = isItemJob(document) ? await itemInput(whole, href, options, context) : readExecutionInput(whole, href, options, document);
+  const pipeline = await findPipeline(sfn, options);
+  const started = await startExecution(sfn, pipeline, run, input);
+  if (started.kind === 'started') return { run, pipeline, executionArn: started.executionArn, earlier: undefined };
+  const { execution } = started;
+  if (!sameInput(execution.input, input)) {
+    throw new JobError('RUN_EXISTS', `There is a run ${run} of another job already (${execution.status ?? 'unknown'}): take another run id, or "tilefan resume ${run}" to go on with that one`);
+  }
+  return { run, pipeline, executionArn: execution.executionArn ?? '', earlier: execution.status ?? 'unknown' };
+}
+
+/** Loaded for object jobs only. */
+async function itemInput(document: unknown, href: string, options: SubmitOptions, context: RunContext): Promise<NamedInput> {
+  const { readItemInput } = await import('./item-input.ts');
+  return await readItemInput(document, href, options, context);
 }
 
 function sameInput(text: string | undefined, input: unknown): boolean {
@@ -57,23 +90,20 @@ function sameInput(text: string | undefined, input: unknown): boolean {
   }
 }
 
-interface NamedInput {
+export interface NamedInput {
   readonly run: string;
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** Reads and checks the job. @throws JobError that lists everything that is wrong with it */
-async function readExecutionInput(file: string, options: SubmitOptions, { store }: RunContext): Promise<NamedInput> {
-  if (options.run !== undefined) checkRunId(options.run);
-  const { object } = options;
-  const objectProblems = object === undefined ? [] : hrefProblems([['--object', object]]);
-  throwProblems('SUBMIT_OBJECT', 'the object can\'t be reached from AWS', objectProblems);
-  const { job, runId, problems } = await readJob(store, file, options, (name) => options.run ?? newRunId(name));
+/** Checks a raster job. @param written the document as it lies in its file @throws JobError that lists everything that is wrong with it */
+function readExecutionInput(document: unknown, href: string, options: SubmitOptions & { readonly file: string }, written: unknown): NamedInput {
+  const { object, file } = options;
+  const { job, runId, problems } = takeJob(document, href, options, (name) => options.run ?? newRunId(name));
   problems.push(...hrefProblems(hrefsOf(job)));
   checkOperationAndOutputs(job, {}, problems);
   checkCompute(job.compute, problems);
   throwProblems('JOB_INVALID', 'the job can\'t be run on AWS', problems);
-  const overridden = options.input !== undefined || options.output !== undefined;
+  const overridden = options.input !== undefined || options.output !== undefined || document !== written;
   // Split reads it from there: an href takes no room in the execution's input. Otherwise the job goes as it stands after overrides.
   const sent = /^s3:\/\//i.test(file) && !overridden ? file : job;
   return { run: runId, input: object === undefined ? { job: sent } : { job: sent, object } };
@@ -87,11 +117,11 @@ function hrefsOf(job: JobSpec): [string, string][] {
 }
 
 /** Functions and tasks on AWS see S3, and nothing of this machine. */
-function hrefProblems(hrefs: readonly (readonly [string, string])[]): Problem[] {
+export function hrefProblems(hrefs: readonly (readonly [string, string])[]): Problem[] {
   return hrefs.flatMap(([path, href]) => (isS3(href) ? [] : [{ path, message: `found ${displayHref(href)}, which AWS can't reach; wanted s3://bucket/key` }]));
 }
 
-function isS3(href: string): boolean {
+export function isS3(href: string): boolean {
   try {
     return parseHref(href).scheme === 's3';
   } catch {
