@@ -1,7 +1,9 @@
 /** The Python host: arrays in and out, prints, results, state, memory, and its end. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -347,7 +349,9 @@ await host.ready();
 host.child.stdout.once('data', () => { console.log(host.child.pid); process.kill(process.pid, 'SIGKILL'); });
 await host.tile();
 `;
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', worker], { encoding: 'utf8' });
+    const folder = mkdtempSync(join(tmpdir(), 'tilefan-killed-'));
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', worker], { encoding: 'utf8', env: { ...process.env, TMPDIR: folder } });
+    rmSync(folder, { recursive: true, force: true });
     const pid = Number(stdout);
     assert.ok(pid > 0, stdout);
     for (let i = 0; i < 100 && isAlive(pid); i++) await sleep(20);
