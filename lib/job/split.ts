@@ -71,7 +71,7 @@ export async function split(event: SplitEvent, environment: SplitEnvironment): P
 /** Over items: they are listed, and become batches. */
 async function splitItems(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareItems, onPlan }: SplitEnvironment): Promise<SplitResult> {
   const { splitItemJob } = await import('./items/split-item-job.ts');
-  const { readItemCode } = await import('./items/prepare-items.ts');
+  const { readItemCode } = await import('./items/item-code-record.ts');
   const options = { store, env, place, readCode: async (run: string) => await readItemCode(store, run) };
   let found = await splitItemJob(document, options);
   if (!found.ready && prepareItems !== undefined) {

@@ -2,20 +2,12 @@
 import { tmpdir } from 'node:os';
 import { codeEnvironment } from '../../code/code-environment.ts';
 import { findPython } from '../../code/find-python.ts';
-import type { ObjectReader, Store } from '../../store/store.ts';
-import { planCode, runFiles, type PlanCode } from '../plan.ts';
-import { encodeDocument, readDocument } from '../records.ts';
+import type { Store } from '../../store/store.ts';
+import type { PlanCode } from '../plan.ts';
+import { encodeDocument } from '../records.ts';
 import { storeBytes } from '../store-code.ts';
+import { codeRecordHref, readItemCode } from './item-code-record.ts';
 import type { ItemPlan } from './item-plan.ts';
-
-function codeRecordHref(run: string): string {
-  return `${run}${runFiles.code}items.json`;
-}
-
-/** @returns undefined before `prepareItems` */
-export async function readItemCode(reader: ObjectReader, run: string): Promise<PlanCode | undefined> {
-  return await readDocument(reader, codeRecordHref(run), planCode);
-}
 
 /**
  * Doing it again gives what came of it the first time.
