@@ -13,7 +13,7 @@ import { OneTile } from './one-tile.ts';
 import { codeHref, runtimeOf } from './operation-kind.ts';
 import { modelSetup } from './plan-code-setup.ts';
 import { plan as planSchema, runFiles, type Plan, type PlanCode } from './plan.ts';
-import { preparedHref, readPrepared, trialErrorHref, trialPlanHref, type PreparedCode } from './prepared-code.ts';
+import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
 import { storeBytes } from './store-code.ts';
 
@@ -56,7 +56,8 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   try {
     tried = await tryTile(store, trial, env, signal);
   } catch (error) {
-    await store.put(`${run}${runFiles.result(trialNumber)}`, encodeDocument(failedTrial(error, startedAt)), { contentType: 'application/json', createFolders: true });
+    // The message alone goes through the state machine; traceback and prints are kept here.
+    if (!signal.aborted) await store.put(`${run}${runFiles.result(trialNumber)}`, encodeDocument(failedTrial(error, startedAt)), { contentType: 'application/json', createFolders: true });
     throw error;
   }
   const { outputs, seconds } = tried;
@@ -74,10 +75,6 @@ async function tryTile(store: Store, trial: Plan, env: NodeJS.ProcessEnv, signal
     const reply = await tile.probe();
     const outputs = Object.fromEntries(trial.outputs.map(({ name }, i) => [name, reply.outputs[i] ?? { dtype: 'float32' as const, bands: 1 }]));
     return { outputs, seconds: (performance.now() - started) / 1000 };
-  } catch (error) {
-    // The message alone goes through the state machine; traceback and prints are kept here.
-    if (!signal.aborted) await store.put(trialErrorHref(trial.state.run.href), encodeDocument(describeError(error)), { contentType: 'application/json', createFolders: true });
-    throw error;
   } finally {
     signal.removeEventListener('abort', stop);
     await tile.close();

@@ -29,11 +29,6 @@ export function trialPlanHref(run: string): string {
   return `${run}${runFiles.code}trial.json`;
 }
 
-/** What the trial failed with: an error as records have it, with the traceback. */
-export function trialErrorHref(run: string): string {
-  return `${run}${runFiles.code}trial-error.json`;
-}
-
 /** @returns undefined before the trial. @throws DataError RECORD_BROKEN */
 export async function readPrepared(reader: ObjectReader, run: string): Promise<PreparedCode | undefined> {
   return await readDocument(reader, preparedHref(run), preparedCode);
