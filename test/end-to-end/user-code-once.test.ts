@@ -156,7 +156,7 @@ ds = None`,
     const again = [...callsOf(folder)].filter(([tile, count]) => count > (callsBefore.get(tile) ?? 0)).map(([tile]) => tile);
     assert.deepEqual(again.toSorted((a, b) => a.localeCompare(b)), failing.toSorted((a, b) => a.localeCompare(b)), 'only what had failed is computed again');
     const last = third.tiles.done === side ** 2 ? third : recordOf(await runCli(args, { env: codeEnv }));
-    assert.deepEqual([last.tiles.done, last.results?.rows, last.results?.missing.tiles, last.batches.failed], [side ** 2, side ** 2, 0, []]);
+    assert.deepEqual([last.tiles.done, last.results?.rows, last.results?.missing.tiles, last.batches.failed], [side ** 2, side ** 2, 0, []], JSON.stringify(last.errors));
     assert.equal(readdirSync(`${folder}/faults`).length, [...faults.values()].flat().length, 'everything has gone wrong that was to');
 
     assertNoDifferences(
