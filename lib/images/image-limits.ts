@@ -8,7 +8,7 @@ export const imageLimits = z
       .min(1)
       .max(1_000_000_000)
       .default(100_000_000)
-      .describe('Images of more pixels, counting all frames that are read, are refused before they are decoded; so are copies that would have more. Default: 100 million, which may take some 800 MB of memory.'),
+      .describe('Images of more pixels, counting all frames that are read, are refused before they are decoded; so are copies that would have more. Default: 100 million, which may take some 600 MB of memory while decoded, and 2 GB of AVIF.'),
     damaged: z
       .enum(['fail', 'accept'])
       .default('fail')

@@ -35,7 +35,7 @@ void describe('tensors of images', { skip: withoutImagePrograms }, () => {
       const path = space.path('photo.jpg');
       writeFileSync(path, readFileSync(realFile('photo.jpg')));
       const found = await compare(path, wish, theirs);
-      assert.ok(found.mean < 2.5 && found.p99 < 16, JSON.stringify(found));
+      assert.ok(found.mean < 1.5 && found.p99 < 9, JSON.stringify(found));
     });
   }
 
@@ -45,7 +45,7 @@ void describe('tensors of images', { skip: withoutImagePrograms }, () => {
     pil([{ do: 'make', path, kind: 'JPEG', width: 400, height: 260 }]);
     tag(path, 'Orientation#=6');
     const found = await compare(path, { width: 100, height: 150 }, {});
-    assert.ok(found.mean < 2.5, JSON.stringify(found));
+    assert.ok(found.mean < 1, JSON.stringify(found));
   });
 
   // Catches: a small image left small, which would be read beyond its end.

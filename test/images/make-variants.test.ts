@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
+import sharp from 'sharp';
 import type * as z from 'zod';
-import { imageVariants } from '../../lib/images/variant-spec.ts';
+import { imageFits, imageVariants } from '../../lib/images/variant-spec.ts';
 import { makeVariants, type MadeVariant } from '../../lib/images/make-variants.ts';
 import { createWorkspace, realFile, withoutRealData } from '../support/workspace.ts';
 import { type Difference, exifOf, identify, pil, tag, withoutImagePrograms } from './oracle.ts';
@@ -193,5 +195,32 @@ void describe('copies of images', { skip: withoutImagePrograms }, () => {
       const [{ mean }] = pil([{ do: 'differ', path: shared, like: made[0]?.path }]) as [Difference];
       assert.ok(mean < 2, `${name}: ${String(mean)}`);
     }
+  });
+
+  // Catches: a size reported, and put into the table of results, that the file doesn't have, by any way through decoder, pixels and fit.
+  void it('report the sizes that the files have', async () => {
+    const side = fc.integer({ min: 1, max: 300 });
+    const fits = fc.record({ fit: fc.constantFrom(...imageFits), enlarge: fc.boolean(), width: side, height: side });
+    const formats = ['jpeg', 'png', 'webp', 'tiff', 'gif'] as const;
+    // ImageMagick on Debian reads no side above 16,000 px, which an enlarged stripe of one pixel would have.
+    const sourceSide = fc.integer({ min: 20, max: 300 });
+    const sources = fc.record({ width: sourceSide, height: sourceSide, orientation: fc.integer({ min: 1, max: 8 }), format: fc.constantFrom(...formats) });
+    let count = 0;
+    const made: { readonly path: string; readonly size: readonly [number, number] }[] = [];
+    await fc.assert(
+      fc.asyncProperty(sources, fc.array(fits, { minLength: 2, maxLength: 3 }), async ({ width, height, orientation, format }, wishes) => {
+        // ImageMagick takes a TIFF of one colour for a bomb, as it compresses too well.
+        const bytes = await sharp({ create: { width, height, channels: 3, background: '#808080', noise: { type: 'gaussian', mean: 128, sigma: 60 } } }).withMetadata({ orientation }).toFormat(format).toBuffer();
+        const wish = Object.fromEntries(wishes.map((each, index) => [`v${String(index)}`, each]));
+        const { variants } = await makeVariants(bytes, imageVariants.parse(wish));
+        for (const each of variants) {
+          const path = space.path(`sized-${String(count++)}`);
+          writeFileSync(path, each.bytes);
+          made.push({ path, size: [each.width, each.height] });
+        }
+      }),
+      { numRuns: 60 },
+    );
+    assert.deepEqual(identify(made.map(({ path }) => path)).map(({ width, height }) => [width, height]), made.map(({ size }) => size));
   });
 });
