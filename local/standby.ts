@@ -18,7 +18,7 @@ export const workerCommand: readonly string[] = [
 
 /** Starts a worker, which leads a process group of its own. Whatever keeps it from starting comes as its `error` event. */
 export function spawnWorker([program = '', ...args]: readonly string[], env: Environment): ChildProcessWithoutNullStreams {
-  const child = spawn(program, args, { env: { ...env, TILEFAN_PARENT_PIPE: '1' }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  const child = spawn(program, args, { env: { UV_THREADPOOL_SIZE: '16', ...env, TILEFAN_PARENT_PIPE: '1' }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   // The worker may end, and close its end of the pipe, at any time.
   child.stdin.on('error', () => undefined);
   return child;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Store } from '../../store/store.ts';
 import { makeVariants } from '../../images/make-variants.ts';
 import { imagesAtATime } from '../../images/sharp-setup.ts';
+import type { ImageLimits } from '../../images/image-limits.ts';
 import type { ImageVariants } from '../../images/variant-spec.ts';
 import type { ItemWorker } from './item-batch.ts';
 import type { ItemResult, MadeFile } from './item-outcome.ts';
@@ -14,6 +15,7 @@ export class ImageItems implements ItemWorker {
   readonly atOnce: number;
   readonly #store: Store;
   readonly #variants: ImageVariants;
+  readonly #limits: ImageLimits;
   readonly #prefix: string;
 
   /** @param plan of a job that has images, and a place for them */
@@ -21,6 +23,7 @@ export class ImageItems implements ItemWorker {
     this.atOnce = imagesAtATime(threads);
     this.#store = store;
     this.#variants = job.operation.images ?? {};
+    this.#limits = job.operation.imageLimits;
     this.#prefix = job.outputs?.prefix ?? '';
   }
 
@@ -31,7 +34,7 @@ export class ImageItems implements ItemWorker {
   async work(item: Item): Promise<ItemResult> {
     if (item.href === null) throw new Error('an item without an object has no image');
     const bytes = await readObject(this.#store, item);
-    const { source, variants } = await makeVariants(bytes, this.#variants);
+    const { source, variants } = await makeVariants(bytes, this.#variants, this.#limits);
     const outputs = await Promise.all(
       variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
         const path = `${name}/${item.path}`;

@@ -3,6 +3,7 @@
  * document with `items` is an object job.
  */
 import * as z from 'zod';
+import { imageLimits } from '../../images/image-limits.ts';
 import { imageVariants } from '../../images/variant-spec.ts';
 import { durationPattern } from '../quantities.ts';
 import { jobSpec, resultFormats } from '../spec.ts';
@@ -90,6 +91,7 @@ const shared = jobSpec.shape.operation.shape;
 
 const operation = z.strictObject({
   images: imageVariants.optional().meta({ description: 'Copies of each image, by name: for example `{ "thumbs": { "width": 192, "height": 192 } }` (docs/images.md).', minProperties: 1 }),
+  imageLimits: imageLimits.prefault({}).describe('Of images and models: what an image may cost; one that exceeds it fails alone.'),
   module: href
     .optional()
     .describe('Instead of `images`: a function of your own, called once for each item: a file of TypeScript or JavaScript (.ts, .mts, .js, .mjs) or Python (.py, or .pkl with what cloudpickle made of a function).'),
