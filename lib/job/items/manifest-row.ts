@@ -85,8 +85,6 @@ function sizeOf(place: ManifestPlace, where: string, size: unknown): number | nu
   throw badRow(place, where, `size: wanted a number of bytes, found ${JSON.stringify(size)}`);
 }
 
-const parametersOnly = z.record(z.string(), z.json());
-
 /** An item as a run writes it down itself: into `items.jsonl`, or with its error into the list of failures, where the object is called `item`. */
 const ownLine = itemLine.pick({ path: true, parameters: true }).extend({
   index: z.int().nonnegative(),
@@ -102,17 +100,18 @@ export function rowOfJson(place: ManifestPlace, where: string, value: unknown): 
     const shown = JSON.stringify(value);
     throw badRow(place, where, `wanted an object with href, or bucket and key, or parameters; found ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}`);
   }
-  const own = ownLine.safeParse(value);
-  if (own.success) {
+  const own = Object.hasOwn(value, 'parameters') ? ownLine.safeParse(value) : undefined;
+  if (own?.success === true) {
     const { href, item, path, size, parameters } = own.data;
     return { where, object: { href: href ?? item ?? undefined, path, size }, parameters: parameters ?? {} };
   }
-  const fields = Object.entries(value as Record<string, unknown>);
+  // What came out of JSON.parse is JSON.
+  const fields = Object.entries(value as Record<string, Json>);
   const ofObject = fieldsOfObject(fields.map(([name]) => name));
   return {
     where,
     object: Object.fromEntries(fields.filter(([name]) => ofObject.includes(name))),
-    parameters: parametersOnly.parse(Object.fromEntries(fields.filter(([name]) => !ofObject.includes(name)))),
+    parameters: Object.fromEntries(fields.filter(([name]) => !ofObject.includes(name))),
   };
 }
 
