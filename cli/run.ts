@@ -83,7 +83,7 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
 }
 
 /** The record of this run if it has nothing left to do. */
-async function finishedBefore(store: Store, prefix: string, job: Json): Promise<RunRecord | undefined> {
+export async function finishedBefore(store: Store, prefix: string, job: Json): Promise<RunRecord | undefined> {
   const plan = await readPlan(store, prefix).catch(() => undefined);
   if (plan === undefined || !isDeepStrictEqual(JSON.parse(JSON.stringify(plan.job)), job)) return undefined;
   return await finishedRecord(store, plan);

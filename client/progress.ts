@@ -1,0 +1,64 @@
+/** How a run goes on, for whoever watches: the latest state, and a wake-up when there is a later one. */
+
+export interface RunProgress {
+  readonly run: string;
+  /** State of the state machine: Split, ProcessBatches, Reduce; at the end SUCCEEDED, FAILED or ABORTED. */
+  readonly state: string;
+  readonly done: number;
+  /** Of those done: items, or on AWS batches, that failed. */
+  readonly failed: number;
+  /** 0 while it isn't known. */
+  readonly total: number;
+  /** What is counted: on this machine tiles or items, on AWS batches. */
+  readonly unit: 'items' | 'tiles' | 'batches';
+}
+
+/** Those who iterate see the latest progress, not each; so a slow one holds nothing up. */
+export class ProgressFeed implements AsyncIterable<RunProgress> {
+  #latest: RunProgress;
+  #version = 0;
+  #ended = false;
+  #changed = Promise.withResolvers<void>();
+  readonly #listener: ((progress: RunProgress) => void) | undefined;
+
+  constructor(first: RunProgress, listener?: (progress: RunProgress) => void) {
+    this.#latest = first;
+    this.#listener = listener;
+  }
+
+  get latest(): RunProgress {
+    return this.#latest;
+  }
+
+  update(change: Partial<RunProgress>): void {
+    if (this.#ended) return;
+    this.#latest = { ...this.#latest, ...change };
+    this.#wake();
+    this.#listener?.(this.#latest);
+  }
+
+  /** @param state that the run has ended in */
+  end(state: string): void {
+    if (this.#ended) return;
+    this.update({ state });
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunProgress, void, undefined> {
+    for (let seen = -1; ; ) {
+      if (seen !== this.#version) {
+        seen = this.#version;
+        yield this.#latest;
+      } else if (this.#ended) return;
+      else await this.#changed.promise;
+    }
+  }
+
+  #wake(): void {
+    this.#version++;
+    const changed = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    changed.resolve();
+  }
+}
