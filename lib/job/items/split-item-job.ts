@@ -25,17 +25,20 @@ export interface ItemSplitOptions {
   readonly place: ResolveOptions;
   /** The code of the job as the run keeps it; undefined before it has been looked at. */
   readonly readCode: (run: string) => Promise<PlanCode | undefined>;
+  /** Plans only: items and manifest go under this prefix, whatever run is there already, and code isn't looked at. */
+  readonly planOnly?: string;
 }
 
 /** What split found: a plan that is ready, or one whose code has to be looked at first. */
 export type ItemSplit = { readonly settings: Settings; readonly plan: ItemPlan; readonly ready: boolean };
 
 /** @throws JobError JOB_INVALID, PLAN_REFUSED that list every problem; RUN_EXISTS for a run id that another job has used; what the listing meets */
-export async function splitItemJob(document: unknown, { store, env, place, readCode }: ItemSplitOptions): Promise<ItemSplit> {
+export async function splitItemJob(document: unknown, { store, env, place, readCode, planOnly }: ItemSplitOptions): Promise<ItemSplit> {
   const problems: Problem[] = [];
   const job = resolveItemJob(parseItemJob(document, problems), place, problems);
   const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems);
-  const run = `${settings.work}runs/${place.runId}/`;
+  const named = `${settings.work}runs/${place.runId}/`;
+  const run = planOnly ?? named;
   problems.push(...checkRequirementTexts(job.operation.requirements));
   await checkItemPlaces(job, place.runId, settings.triggers, place.file, problems);
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
@@ -43,16 +46,19 @@ export async function splitItemJob(document: unknown, { store, env, place, readC
   if (earlier !== undefined) return { settings, plan: checkSameJob(earlier, job), ready: true };
   const kind = itemOperationKind(job.operation);
   const code = kind === 'images' ? null : ((await readCode(run)) ?? unreadCode(job));
-  const common = { version: 1, kind: 'items', state: firstState(place.runId, run, settings, job), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
-  if (code !== null && code.sha256 === null) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
+  const common = { version: 1, kind: 'items', state: firstState(place.runId, named, settings, job), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
+  if (code !== null && code.sha256 === null && planOnly === undefined) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
   const { threads, maxConcurrency, startupSeconds } = settings;
   const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds } });
   const plan: ItemPlan = { ...common, items, batches: lines.length };
   await store.put(`${run}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
   await store.put(`${run}${runFiles.manifest(0)}`, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
   // The plan comes last: a run that has one has everything else.
-  await store.put(`${run}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true });
-  return { settings, plan, ready: true };
+  const written = await store.put(`${run}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true, ifAbsent: true });
+  if (written === 'written') return { settings, plan, ready: true };
+  // Of two executions with one id at once, whoever comes first decides, and both go on with that plan.
+  const other = await readDocument(store, `${run}${runFiles.plan}`, itemPlan);
+  return { settings, plan: other === undefined ? plan : checkSameJob(other, job), ready: true };
 }
 
 /** Code that nobody has looked at. */
