@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 import { JobError } from '../../lib/base/errors.ts';
 import { makePlan } from '../../lib/job/make-plan.ts';
 import { plan as planSchema, tilingOf, type Plan } from '../../lib/job/plan.ts';
+import type { PreparedCode } from '../../lib/job/prepared-code.ts';
 import type { Problem } from '../../lib/job/problems.ts';
 import { resolveJob } from '../../lib/job/resolve.ts';
 import { readSettings } from '../../lib/job/settings.ts';
@@ -221,5 +222,32 @@ void describe('plan', { skip: withoutGdal }, () => {
       metrics: { namespace: '', service: '' },
     });
     assert.deepEqual(state.limits, { maxConcurrency: 7, toleratedFailurePercentage: 0 });
+  });
+
+  // Catches: code planned as an expression: no room for its processes, one band whatever the job says, results that want an output, a serial run that is shared out.
+  void it('plans code before and after its trial', async () => {
+    const document = (more: object, operation: object = {}): object => ({ inputs: { a: 'rgb.tif', b: 'same.tif' }, grid: { tileSize: 128, halo: 9 }, operation: { module: 'f.py', function: 'f', ...operation }, ...more });
+    const plan = async (job: object, prepared?: PreparedCode): Promise<Plan> => {
+      const problems: Problem[] = [];
+      const resolved = resolveJob(parseJobSpec(job), { base: `${hrefOfFile(bench.folder)}/`, runId: 'r' }, problems);
+      return await makePlan(bench.store, resolved, 'r', readSettings(bench.env, resolved.compute, problems), problems, prepared === undefined ? undefined : { conversions: new Map(), tiffs: new Map(), prepared });
+    };
+    const outputs = { o: { href: 'o.tif', blockSize: 128 }, p: { href: 'p.tif', blockSize: 128, bands: 4, dtype: 'uint8', nodata: 3 } };
+    const code = { kind: 'module', runtime: 'python', href: `${hrefOfFile(bench.folder)}/code/x.py`, sha256: 'x' } as const;
+    const shapes = ({ outputs: all }: Plan): unknown => all.map(({ dtype, bands, nodata }) => [dtype, bands, nodata]);
+    const untried = await plan(document({ outputs }));
+    assert.deepEqual(shapes(untried), [['float32', 1, 'nan'], ['uint8', 4, 3]]);
+    assert.deepEqual(untried.code, { kind: 'module', runtime: 'python', href: `${hrefOfFile(bench.folder)}/f.py`, sha256: null });
+    const tried = await plan(document({ outputs }), { code, outputs: { o: { dtype: 'int16', bands: 2 }, p: { dtype: 'float64', bands: 1 } }, halo: 0, seconds: 2, tile: [0, 0] });
+    assert.deepEqual(shapes(tried), [['int16', 2, null], ['uint8', 4, 3]]);
+    assert.deepEqual([tried.code, tried.halo], [code, 9]);
+    assert.ok(tried.memory.code > 2 ** 25, 'room for an interpreter');
+    assert.deepEqual(planSchema.parse(JSON.parse(JSON.stringify(tried))), tried);
+    const needs = await plan(document({ outputs }), { code, outputs: {}, halo: 32, seconds: 0, tile: [0, 0] });
+    assert.equal(needs.halo, 32, 'the wider of what the job says and the model needs');
+    const results = await plan(document({ results: { href: 'r.csv' } }));
+    assert.deepEqual([results.outputs, results.inputs.length, batchCount(tilingOf(results))], [[], 2, 1]);
+    const serial = await plan(document({ outputs, compute: { tilesPerTask: 1 } }, { serial: true }));
+    assert.deepEqual([batchCount(tilingOf(serial)), serial.order, serial.threads], [1, 'rows', 1]);
   });
 });
