@@ -3,34 +3,24 @@ import { isDeepStrictEqual } from 'node:util';
 import { JobError } from '../lib/base/errors.ts';
 import { readItemPlan } from '../lib/job/items/item-plan.ts';
 import { itemRunRecord, type ItemRunRecord } from '../lib/job/items/item-records.ts';
-import { resolveItemJob } from '../lib/job/items/item-resolve.ts';
-import { parseItemJob } from '../lib/job/items/item-validate.ts';
 import type { ItemJobSpec } from '../lib/job/items/item-spec.ts';
 import { runFiles } from '../lib/job/plan.ts';
-import { throwProblems, type Problem } from '../lib/job/problems.ts';
+import { throwProblems } from '../lib/job/problems.ts';
 import { readDocument } from '../lib/job/records.ts';
-import { displayHref, parentHref } from '../lib/store/href.ts';
+import { displayHref } from '../lib/store/href.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
 import { interruptedExitCode } from './interrupt.ts';
+import { takeItemJob } from './item-job-file.ts';
 import { itemRecordText } from './item-record-text.ts';
-import { outputPlaceOf, userFolderHref, userHref, type JobOverrides } from './job-file.ts';
+import { userFolderHref, type JobOverrides } from './job-file.ts';
 import { exitCodeOf, failureRecord, failureText, runHere, runPrefix, type LocalRun } from './local-run.ts';
 import { newRunId } from './run-id.ts';
 import type { RunOptions } from './run.ts';
 
-/**
- * Reads an object job for a command: overrides are refused, since there are no inputs and outputs by name.
- * @throws JobError JOB_INVALID that lists every problem
- */
-export function readItemJob(document: unknown, href: string, { input = {}, output = {}, object, work }: JobOverrides, nameRun: (name: string) => string): { readonly job: ItemJobSpec; readonly runId: string } {
-  const problems: Problem[] = [];
-  const written = parseItemJob(document, problems);
-  for (const [option, given] of [['--input', input], ['--output', output]] as const) {
-    if (Object.keys(given).length > 0) problems.push({ path: option, message: 'an object job has no inputs and outputs by name; change items and outputs.prefix in the job' });
-  }
-  const runId = nameRun(written.name);
-  const job = resolveItemJob(written, { base: parentHref(href), file: href, object: object === undefined ? undefined : userHref(object), runId, outputPlace: outputPlaceOf(work) }, problems);
+/** @throws JobError JOB_INVALID that lists every problem */
+export function readItemJob(document: unknown, href: string, overrides: JobOverrides, nameRun: (name: string) => string): { readonly job: ItemJobSpec; readonly runId: string } {
+  const { job, runId, problems } = takeItemJob(document, href, overrides, nameRun);
   throwProblems('JOB_INVALID', 'the job is not valid', problems);
   return { job, runId };
 }
@@ -64,7 +54,7 @@ export async function runItemJob(store: Store, document: unknown, href: string, 
 }
 
 /** The record of this run if it has nothing left to do. */
-async function finishedBefore(store: Store, prefix: string, job: Json): Promise<ItemRunRecord | undefined> {
+export async function finishedBefore(store: Store, prefix: string, job: Json): Promise<ItemRunRecord | undefined> {
   const plan = await readItemPlan(store, prefix).catch(() => undefined);
   if (plan === undefined || !isDeepStrictEqual(JSON.parse(JSON.stringify(plan.job)), job)) return undefined;
   const record = await readDocument(store, `${prefix}${runFiles.record}`, itemRunRecord);

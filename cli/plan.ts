@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isItemJob } from '../lib/job/items/item-validate.ts';
+import { splitItemJob } from '../lib/job/items/split-item-job.ts';
 import { runConversion } from '../lib/job/convert-task.ts';
 import { findConversions, readConversions } from '../lib/job/find-conversions.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
@@ -16,7 +18,9 @@ import { findGdal } from '../lib/gdal/find-gdal.ts';
 import { displayHref, fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
-import { readJob, userFolderHref, type JobOverrides } from './job-file.ts';
+import { takeItemJob } from './item-job-file.ts';
+import { batchSizes, itemPlanText } from './item-plan-text.ts';
+import { readJobDocument, takeJob, userFolderHref, type JobOverrides } from './job-file.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { bytesText, countText } from './text.ts';
 
@@ -26,8 +30,13 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
   const store = createStore();
   const scratch = await mkdtemp(join(tmpdir(), 'tilefan-plan-'));
   try {
-    const { job, problems } = await readJob(store, file, options, () => 'RUN');
+    const { document, href } = await readJobDocument(store, file);
     const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
+    if (isItemJob(document)) {
+      await planItems(store, document, href, fileHref(`${scratch}/`), env, options);
+      return;
+    }
+    const { job, problems } = takeJob(document, href, options, () => 'RUN');
     const settings = readSettings(env, job.compute, problems);
     const { lines } = await findConversions(store, job, problems);
     const run = fileHref(`${scratch}/`);
@@ -43,6 +52,15 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     await store.close();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** @param run a prefix for what a run would keep */
+async function planItems(store: Store, document: unknown, href: string, run: string, env: NodeJS.ProcessEnv, options: PlanOptions): Promise<void> {
+  const { job, problems } = takeItemJob(document, href, options, () => 'RUN');
+  throwProblems('JOB_INVALID', 'the job is not valid', problems);
+  const { plan: made, settings } = await splitItemJob(job, { store, env, place: { base: undefined, file: href, runId: 'RUN' }, readCode: () => Promise.resolve(undefined), planOnly: run });
+  const sizes = await batchSizes(store, run, made);
+  process.stdout.write(options.json === true ? `${JSON.stringify({ ...made, sizes }, undefined, 2)}\n` : itemPlanText(made, sizes, settings));
 }
 
 /** A plan needs the converted files' headers, so it takes the conversions to make one. */

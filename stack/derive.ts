@@ -79,6 +79,7 @@ export function derive(given: Parameters, { service, stage }: Deployment) {
     hrefs: {
       input: sub(`s3://${buckets.input}/`),
       work: sub(`s3://${buckets.work}/`),
+      output: sub(`s3://${buckets.output}/`),
       triggers: sub(['jobs', 'incoming', 'templates'].map((folder) => `s3://${buckets.input}/${folder}/`).join(',')),
     },
     arns: {

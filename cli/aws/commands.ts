@@ -62,9 +62,10 @@ export function addAwsCommands(program: Command, { inputOption, outputOption, ob
     });
 
   onPipeline(program.command('logs'))
-    .description('show what the tasks of a tile or batch have logged, or what failed in a run')
+    .description('show what the tasks of a tile, an item or a batch have logged, or what failed in a run')
     .argument('<run>', runArgument)
-    .addOption(new Option('--tile <COLUMN,ROW>', 'a tile, counted from 0').argParser(tile).conflicts('batch'))
+    .addOption(new Option('--tile <COLUMN,ROW>', 'a tile, counted from 0').argParser(tile).conflicts(['batch', 'item']))
+    .addOption(new Option('--item <N>', 'an item of an object job, counted from 0').argParser(index).conflicts('batch'))
     .option('--batch <N>', 'a batch, counted from 0', index)
     .option('--tail <LINES>', 'lines of each attempt, from the end', count, 50)
     .option('--json', 'print the log as it is')

@@ -1,12 +1,12 @@
 /** `tilefan logs`: what the tasks of a tile or a batch have logged, or what failed in a run. */
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { InputUnavailableError, JobError } from '../../lib/base/errors.ts';
-import { readPlan, runFiles, tilingOf, type Plan } from '../../lib/job/plan.ts';
+import { runFiles } from '../../lib/job/plan.ts';
 import { batchRecord, readDocument, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
-import { batchCount, batchOfTile, batchWindow, tileGrid } from '../../lib/job/tiling.ts';
 import { countText } from '../text.ts';
 import { nameInArn } from './arn.ts';
 import type { RunContext } from './context.ts';
+import { readBatches, type Batches } from './batches.ts';
 import { findRun, type Run } from './executions.ts';
 import type { PipelineOptions } from './find-pipeline.ts';
 import { lastFunctionFailure, runPrefixOf } from './history.ts';
@@ -17,16 +17,13 @@ import { momentText } from './run-report.ts';
 import { logTail } from './worker-logs.ts';
 
 export interface LogsOptions extends PipelineOptions {
-  readonly tile?: Tile;
+  readonly tile?: { readonly column: number; readonly row: number };
   readonly batch?: number;
+  /** Of an object job. */
+  readonly item?: number;
   /** Lines of each attempt. */
   readonly tail: number;
   readonly json?: boolean;
-}
-
-export interface Tile {
-  readonly column: number;
-  readonly row: number;
 }
 
 export interface LogsContext extends RunContext {
@@ -39,22 +36,17 @@ export async function logs(name: string, options: LogsOptions, context: LogsCont
   const run = await findRun(sfn, name, options);
   // A run that has just been resumed lies where it has lain before.
   const prefix = (await runPrefixOf(sfn, run.latest)) ?? (await runPrefixOf(sfn, run.first));
-  if (options.tile === undefined && options.batch === undefined) return await logsOfFailures(run, prefix, options, context);
+  const { tile, item } = options;
+  if (tile === undefined && item === undefined && options.batch === undefined) return await logsOfFailures(run, prefix, options, context);
   if (prefix === undefined) {
-    throw new InputUnavailableError('RUN_NO_PLAN', `run ${run.id} has no plan, and so no tiles: Split ${run.latest.status === 'RUNNING' ? 'is at work' : 'has failed'}; "tilefan logs ${run.id}" says how`);
+    throw new InputUnavailableError('RUN_NO_PLAN', `run ${run.id} has no plan, and so no batches: Split ${run.latest.status === 'RUNNING' ? 'is at work' : 'has failed'}; "tilefan logs ${run.id}" says how`);
   }
-  const plan = await readPlan(store, prefix);
-  const batch = options.tile === undefined ? (options.batch ?? 0) : batchWithTile(plan, options.tile);
-  if (options.tile !== undefined && options.json !== true) streams.stdout.write(`tile ${String(options.tile.column)},${String(options.tile.row)} is in batch ${String(batch)}\n`);
-  const found = await logsOfBatch({ run, prefix, batch, plan }, options, context);
+  const batches = await readBatches(store, prefix);
+  const batch = tile !== undefined ? batches.withTile(tile) : item !== undefined ? batches.withItem(item) : (options.batch ?? 0);
+  const what = tile !== undefined ? `tile ${String(tile.column)},${String(tile.row)}` : item !== undefined ? `item ${String(item)}` : undefined;
+  if (what !== undefined && options.json !== true) streams.stdout.write(`${what} is in batch ${String(batch)}\n`);
+  const found = await logsOfBatch({ run, prefix, batch, batches }, options, context);
   return found ? 0 : 69;
-}
-
-/** @throws JobError TILE_OUTSIDE */
-function batchWithTile(plan: Plan, { column, row }: Tile): number {
-  const { across, down } = tileGrid(tilingOf(plan));
-  if (column < across && row < down) return batchOfTile(tilingOf(plan), column, row);
-  throw new JobError('TILE_OUTSIDE', `--tile ${String(column)},${String(row)} lies outside of the grid: wanted a column from 0 to ${String(across - 1)} and a row from 0 to ${String(down - 1)}`);
 }
 
 /** Without a tile or batch: those that failed first, or the function that failed. */
@@ -64,10 +56,10 @@ async function logsOfFailures(run: Run, prefix: string | undefined, options: Log
   const arn = latest.executionArn ?? '';
   const mapRun = await latestMapRun(sfn, arn);
   const failed = mapRun === undefined || mapRun.counts.failed === 0 ? [] : await failedBatches(sfn, mapRun.arn, shownBatches);
-  const plan = prefix === undefined || failed.length === 0 ? undefined : await readPlan(store, prefix);
+  const batches = prefix === undefined || failed.length === 0 ? undefined : await readBatches(store, prefix);
   for (const child of failed) {
     if (prefix === undefined || child.batch === undefined) sayChild(child, options, context);
-    else await logsOfBatch({ run, prefix, batch: child.batch, plan, child }, options, context);
+    else await logsOfBatch({ run, prefix, batch: child.batch, batches, child }, options, context);
   }
   const count = mapRun?.counts.failed ?? 0;
   if (count > failed.length) streams.stderr.write(`these are the first of ${countText(count, 'failed batch', 'failed batches')}; --batch N shows another\n`);
@@ -95,17 +87,17 @@ interface BatchOfRun {
   readonly run: Run;
   readonly prefix: string;
   readonly batch: number;
-  readonly plan: Plan | undefined;
+  readonly batches: Batches | undefined;
   readonly child?: FailedBatch;
 }
 
 /** @returns false when there is nothing to show */
-async function logsOfBatch({ run, prefix, batch, plan, child }: BatchOfRun, options: LogsOptions, context: LogsContext): Promise<boolean> {
+async function logsOfBatch({ run, prefix, batch, batches, child }: BatchOfRun, options: LogsOptions, context: LogsContext): Promise<boolean> {
   const { sfn, store, streams } = context;
   const href = `${prefix}${runFiles.result(batch)}`;
   const record = await readDocument(store, href, batchRecord);
   if (record !== undefined) {
-    if (options.json !== true) streams.stdout.write(`${titleOf(record, plan)}\n`);
+    if (options.json !== true) streams.stdout.write(`${titleOf(record, batches)}\n`);
     for (const attempt of record.attempts) await logsOfAttempt(record, attempt, options, context);
     return true;
   }
@@ -116,7 +108,7 @@ async function logsOfBatch({ run, prefix, batch, plan, child }: BatchOfRun, opti
     sayChild(failure, options, context);
     return true;
   }
-  const count = plan === undefined ? Infinity : batchCount(tilingOf(plan));
+  const count = batches?.count ?? Infinity;
   if (batch >= count) throw new JobError('BATCH_OUTSIDE', `run ${run.id} has no batch ${String(batch)}: wanted 0 to ${String(count - 1)}`);
   streams.stderr.write(`batch ${String(batch)} has no record yet: no task of it has begun (${href})\n`);
   return false;
@@ -127,12 +119,10 @@ function sayChild({ batch, error, cause, execution }: FailedBatch, { json }: Log
   else streams.stdout.write(`${batch === undefined ? 'a batch' : `batch ${String(batch)}`} failed without a record of its tasks [${error}]\n  ${cause.replaceAll('\n', '\n  ')}\n`);
 }
 
-function titleOf({ batch, state, tiles, task }: BatchRecord, plan: Plan | undefined): string {
-  // Tasks beside the batches of tiles have numbers above theirs.
+function titleOf({ batch, state, tiles, task }: BatchRecord, batches: Batches | undefined): string {
+  // Tasks beside the batches have numbers above theirs.
   if (task !== undefined) return `task ${String(batch)}: ${state}, ${task}`;
-  if (plan === undefined || batch >= batchCount(tilingOf(plan))) return `batch ${String(batch)}: ${state}, ${countText(tiles, 'tile')}`;
-  const { column, row, columns, rows } = batchWindow(tilingOf(plan), batch);
-  return `batch ${String(batch)}: ${state}, ${countText(tiles, 'tile')} from ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;
+  return `batch ${String(batch)}: ${state}, ${batches?.contents(batch, tiles) ?? countText(tiles, 'tile')}`;
 }
 
 async function logsOfAttempt(record: BatchRecord, attempt: AttemptRecord, { tail, json }: LogsOptions, { streams, logs }: LogsContext): Promise<void> {

@@ -8,14 +8,16 @@ import { ExecutionNotRedrivable, RedriveExecutionCommand, type SFNClient } from 
 import * as z from 'zod';
 import { JobError, messageOf } from '../../lib/base/errors.ts';
 import { runFiles } from '../../lib/job/plan.ts';
+import { displayHref } from '../../lib/store/href.ts';
 import { consoleUrl } from './arn.ts';
 import type { RunContext } from './context.ts';
 import { describeExecution, executionName, findRun, type Execution, type Run } from './executions.ts';
 import type { PipelineOptions } from './find-pipeline.ts';
 import { waitAndReport } from './finish.ts';
-import { readRunRecord } from '../run-records.ts';
+import { isItemRecord, readRunRecord, type AnyRunRecord } from '../run-records.ts';
 import { runPrefixOf } from './history.ts';
-import { canBeRedriven } from './run-end.ts';
+import { canBeRedriven, mapFailed } from './run-end.ts';
+import { isDone } from './run-report.ts';
 import { startExecution } from './start-execution.ts';
 
 export interface ResumeOptions extends PipelineOptions {
@@ -50,8 +52,12 @@ async function resumeRun(context: RunContext, run: Run): Promise<Resumed> {
   const none = (message: string): Resumed => ({ executionArn, count, action: 'none', message });
   if (latest.status === 'RUNNING') return none('it is running already; there is nothing to resume');
   if (latest.status === 'SUCCEEDED') {
-    const failed = await toleratedFailures(context, latest);
+    const failed = (await recordOf(context, latest))?.batches.failed.length ?? 0;
     if (failed === 0) return none('it has succeeded; there is nothing to resume');
+  }
+  if (latest.status === 'FAILED' && latest.error !== mapFailed) {
+    const record = await recordOf(context, latest).catch(() => undefined);
+    if (record !== undefined && isDone(record)) return none(failedItemsText(record));
   }
   if (canBeRedriven(latest)) {
     const redriven = await redrive(sfn, executionArn);
@@ -63,11 +69,17 @@ async function resumeRun(context: RunContext, run: Run): Promise<Resumed> {
   return await startAnew(sfn, run);
 }
 
-/** How many batches a run that succeeded has left out. @throws what the store throws when the record can't be read */
-async function toleratedFailures({ sfn, store }: RunContext, execution: Execution): Promise<number> {
+/** @throws what the store throws when the record can't be read */
+async function recordOf({ sfn, store }: RunContext, execution: Execution): Promise<AnyRunRecord | undefined> {
   const prefix = await runPrefixOf(sfn, execution);
-  const record = prefix === undefined ? undefined : await readRunRecord(store, prefix);
-  return record?.batches.failed.length ?? 0;
+  return prefix === undefined ? undefined : await readRunRecord(store, prefix);
+}
+
+/** Each item is done once in a run; those that failed are the next run's. */
+function failedItemsText(record: AnyRunRecord): string {
+  const failures = isItemRecord(record) ? record.failures : null;
+  const list = failures === null || failures.href === null ? '' : `; ${displayHref(failures.href)} lists those that failed, and can be items.manifest of another run`;
+  return `all of its items have come to an end${list}; there is nothing to resume`;
 }
 
 /** @returns false when it can't be redriven any more */

@@ -86,10 +86,16 @@ export function reportText(report: RunReport): string {
   if (prefix !== null) lines.push(`  kept under ${prefix}`);
   if (report.failedBatches.length > 0) lines.push(...failedText(report.failedBatches, batches?.failed ?? report.failedBatches.length));
   else if (report.error !== null) lines.push(`  [${report.error}] ${indent(report.cause ?? '')}`);
-  if (hasFailed(state)) lines.push(`  ${redriveText(report)}`, `  "tilefan logs ${run}" shows what failed`);
-  if (record !== null) lines.push(recordText(record, seconds ?? 0).trimEnd());
+  if (hasFailed(state)) lines.push(...(isDone(record) ? [] : [`  ${redriveText(report)}`]), `  "tilefan logs ${run}" shows what failed`);
+  // Why it failed has been said.
+  if (record !== null) lines.push(recordText(hasFailed(state) ? { ...record, errors: [] } : record, seconds ?? 0).trimEnd());
   else if (recordProblem !== null) lines.push(`  its outputs can't be listed: ${recordProblem}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Whether nothing is left to do, though the run failed: every item has come to its end, too many of them to a bad one. */
+export function isDone(record: AnyRunRecord | null): boolean {
+  return record !== null && isItemRecord(record) && record.batches.failed.length === 0;
 }
 
 function batchesText({ total, succeeded, running, failed, pending }: BatchCounts): string {

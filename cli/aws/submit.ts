@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { JobError } from '../../lib/base/errors.ts';
 import { checkOperationAndOutputs } from '../../lib/job/check-outputs.ts';
+import { isPlacedLater } from '../../lib/job/output-place.ts';
 import { jsonPath, throwProblems, type Problem } from '../../lib/job/problems.ts';
 import { inputHrefs } from '../../lib/job/resolve.ts';
 import { checkCompute } from '../../lib/job/settings.ts';
@@ -123,7 +124,8 @@ export function hrefProblems(hrefs: readonly (readonly [string, string])[]): Pro
 
 export function isS3(href: string): boolean {
   try {
-    return parseHref(href).scheme === 's3';
+    // The output bucket of the deployment, which split knows.
+    return isPlacedLater(href, null) || parseHref(href).scheme === 's3';
   } catch {
     return false;
   }

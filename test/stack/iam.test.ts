@@ -25,8 +25,8 @@ const skip = whyNoS3Server() ?? false;
 const entries: Readonly<Record<Part, { readonly entry: string; readonly never: readonly string[] }>> = {
   // It is given no more of the store than reading: lib/job/uploads.ts takes an ObjectReader.
   start: { entry: 'functions/start/handler.ts', never: ['AbortMultipartUpload', 'CompleteMultipartUpload', 'CreateMultipartUpload', 'DeleteObjects', 'ListParts', 'PutObject', 'UploadPart', 'UploadPartCopy'] },
-  // It begins uploads and gives them up, to see whether it could (lib/job/check-outputs.ts); it lists what has been converted for a run that is continued.
-  split: { entry: 'functions/split/handler.ts', never: ['CompleteMultipartUpload', 'DeleteObjects', 'ListParts', 'UploadPart', 'UploadPartCopy'] },
+  // It begins uploads and gives them up, to see whether it could (lib/job/check-outputs.ts), and writes long lists of items in parts; assembling from other objects and removing are reduce's.
+  split: { entry: 'functions/split/handler.ts', never: ['DeleteObjects', 'UploadPartCopy'] },
   // Segments and records are written at one go, and what it converts is assembled from bytes; assembling outputs and removing are reduce's.
   worker: { entry: 'containers/worker/main.ts', never: ['AbortMultipartUpload', 'DeleteObjects', 'UploadPartCopy'] },
   reduce: { entry: 'functions/reduce/handler.ts', never: [] },

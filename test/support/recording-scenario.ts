@@ -1,8 +1,10 @@
 /** Everything that makes the parts ask AWS for something else: the first time and again, cut off and gone on with, with objects that are not there or went away. */
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { makeScene } from '../../examples/make-scene.ts';
 import { makeFiles } from './raster-oracle.ts';
+import { linesOf, reduceAll, workAll } from './recording-steps.ts';
+import { runCode, runItems } from './recording-items.ts';
 import type { BatchResponse } from '../../functions/start/handler.ts';
 import type { ReduceResult, RunState } from '../../lib/job/events.ts';
 
@@ -63,18 +65,17 @@ export async function playScenario(stage: Stage): Promise<void> {
   await mergeLateTiles(stage, job, stage.buckets.write, 'elsewhere');
   await makePasses(stage, job);
   await convertInputs(stage, job, scene);
+  await runCode(stage, job);
+  await runItems(stage);
   await stage.tidy();
 }
 
-type MakeJob = (name: string, more?: object) => Record<string, unknown>;
+/** Gives a job over the scene, with some of its fields changed. */
+export type MakeJob = (name: string, more?: object) => Record<string, unknown>;
 
-function linesOf({ at }: Stage, { manifest }: RunState): string[] {
-  return readFileSync(at(manifest.bucket, manifest.key), 'utf8').trim().split('\n');
-}
-
-/** An uploaded job, a file for a template, and one for a template that isn't there, which looks for the nearest. */
+/** An uploaded job, a file for a template, one for a template that isn't there, which looks for the nearest, and one for a template that is built in. */
 async function startRuns({ start, buckets: { input } }: Stage): Promise<void> {
-  const { batchItemFailures } = await start([uploaded(input, 'jobs/first.json'), uploaded(input, 'incoming/nd/a b.tif'), uploaded(input, 'incoming/none/a.tif')]);
+  const { batchItemFailures } = await start([uploaded(input, 'jobs/first.json'), uploaded(input, 'incoming/nd/a b.tif'), uploaded(input, 'incoming/none/a.tif'), uploaded(input, 'incoming/photos/a b.png')]);
   assert.deepEqual(batchItemFailures, [{ itemIdentifier: '2' }], 'only the unknown template fails');
 }
 
@@ -97,11 +98,6 @@ async function workThrough(stage: Stage, state: RunState): Promise<void> {
   assert.ok(lines.length >= 4, `wanted several batches, found ${lines.length}`);
   await workAll(stage, state, lines);
   await workAll(stage, state, lines.slice(0, 1));
-}
-
-/** Works on several batches at a time, as the state machine does. */
-async function workAll({ work }: Stage, state: RunState, lines: readonly string[]): Promise<void> {
-  assert.deepEqual(await Promise.all(lines.map((line) => work(state, line))), lines.map(() => 0), 'exit codes');
 }
 
 /** Inputs in each place that jobs may read: found, missing when the run is planned, and gone when it is worked on. The result of another run is one. */
@@ -152,19 +148,13 @@ async function mergeLateTiles(stage: Stage, job: MakeJob, bucket: string, name: 
 
 /** Overviews by a pass of workers: each task twice, and what is made anew when later tiles have come. */
 async function makePasses(stage: Stage, job: MakeJob): Promise<void> {
-  const { split, reduce, buckets: { output } } = stage;
+  const { split, buckets: { output } } = stage;
   const state = await split(job('passes', { tolerateFailures: { percentage: 100 }, outputs: { o: { href: `s3://${output}/nd/passes.tif`, dtype: 'float64', compression: 'none', blockSize: 128 } } }), 'passes', { TILEFAN_REDUCE_BLOCKS: '1' });
   const lines = linesOf(stage, state);
   await workAll(stage, state, lines.slice(1));
   for (const late of [[], lines.slice(0, 1)]) {
     await workAll(stage, state, late);
-    let next: RunState = state;
-    for (let status = ''; status !== 'DONE'; ) {
-      const { status: answer, ...rest } = await reduce(next);
-      status = answer;
-      next = rest;
-      if (answer === 'MORE') for (const again of [0, 1]) await workAll(stage, next, linesOf(stage, next).slice(0, again === 0 ? undefined : 1));
-    }
+    await reduceAll(stage, state);
   }
 }
 
