@@ -145,9 +145,9 @@ async function writeLists(store: Store, { job, state }: ItemPlan, outcomes: () =
   return { files: outputs.count, bytes, failed: failures.count, first, outputsHref: outputs.href ?? null, failuresHref: failures.href ?? null };
 }
 
-/** A failure as a row of a manifest: what it says beside the error is what the item was. */
-function failureLine({ item, path, parameters, error }: FailedItem): object {
-  return { ...(item === null ? {} : { href: item, path }), ...parameters, error };
+/** A failure as a row of a manifest that names the item as the run itself does: its parameters lie apart, so that the error is none of them. */
+function failureLine({ index, item, path, parameters, error }: FailedItem): object {
+  return { index, href: item, path, parameters, error };
 }
 
 /** A list of JSON lines that isn't there while it is empty. */
