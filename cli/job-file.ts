@@ -1,5 +1,6 @@
 /** Reads a job for a command: the file, the overrides from the command line, hrefs made absolute. */
 import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
 import type { Problem } from '../lib/job/problems.ts';
@@ -53,14 +54,14 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   return takeJob(document, href, overrides, nameRun);
 }
 
-/** The document of a job, whichever kind it is of. @throws JobError JOB_NOT_JSON */
+/** The document of a job, whichever kind it is of. @param file `-`: standard input, whose hrefs count from where the user is @throws JobError JOB_NOT_JSON */
 export async function readJobDocument(reader: ObjectReader, file: string): Promise<{ readonly document: unknown; readonly href: string }> {
-  const href = userHref(file);
-  const text = new TextDecoder().decode(await reader.readAll(href));
+  const href = userHref(file === '-' ? 'job.json' : file);
+  const content = file === '-' ? await text(process.stdin) : new TextDecoder().decode(await reader.readAll(href));
   try {
-    return { document: JSON.parse(text), href };
+    return { document: JSON.parse(content), href };
   } catch (cause) {
-    throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
+    throw new JobError('JOB_NOT_JSON', `${file === '-' ? 'standard input' : displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
 }
 
