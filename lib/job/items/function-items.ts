@@ -67,6 +67,15 @@ export async function startItemWorker(store: Store, plan: Pick<ItemPlan, 'job' |
   }
 }
 
+/**
+ * Loads the code once and lets it go, before items are handed out: a mistake in it costs no fan-out.
+ * @throws as startItemWorker does
+ */
+export async function checkItemCode(store: Store, plan: Pick<ItemPlan, 'job' | 'code' | 'memory'>, env: NodeJS.ProcessEnv): Promise<void> {
+  const worker = await startItemWorker(store, plan, { count: 1, env });
+  await worker.close();
+}
+
 /** Items that are fetched and put while each process works on another. */
 const itemsPerProcess = 2;
 
