@@ -3,7 +3,7 @@ import { basename, extname, resolve } from 'node:path';
 import { JobError } from '../lib/base/errors.ts';
 import { moduleEndings } from '../lib/job/operation-kind.ts';
 import { userFolder } from '../cli/user-folder.ts';
-import type { RunHandle } from './handle.ts';
+import { RunHandle } from './handle.ts';
 import type { MapOptions } from './options.ts';
 import { run } from './run.ts';
 import type { AwsContext } from './start-aws.ts';
@@ -18,11 +18,19 @@ export interface FunctionPlace {
 
 /**
  * Starts a run of a function over items: objects, whose hrefs or paths are given as texts or URLs (the function gets each as its item), or sets of parameters. Another value comes as the
- * parameter `value`.
+ * parameter `value`. Or what another run has come to: its handle, whose end is waited for, or `run:ID`.
  * @throws JobError MAP_ITEMS, MAP_FUNCTION; what `run` throws
  */
-export async function map<Value = unknown>(code: string | URL | FunctionPlace, items: Iterable<unknown>, options: MapOptions = {}, aws?: AwsContext): Promise<RunHandle<Value>> {
-  return await run<Value>(mapJob(code, items, options), options, aws);
+export async function map<Value = unknown>(code: string | URL | FunctionPlace, items: Iterable<unknown> | RunHandle, options: MapOptions = {}, aws?: AwsContext): Promise<RunHandle<Value>> {
+  return await run<Value>(mapJob(code, items instanceof RunHandle ? await sourceOf(items) : items, options), options, aws);
+}
+
+/** A run whose results are the items: it has to succeed. @throws ItemError, RunError when it doesn't */
+async function sourceOf(handle: RunHandle): Promise<string> {
+  const { state, error } = await handle.result();
+  if (state === 'SUCCEEDED') return `run:${handle.run}`;
+  await handle.values();
+  throw error ?? new Error(`run ${handle.run} has failed`);
 }
 
 /** The job that a call of `map` is. */
@@ -35,12 +43,17 @@ export function mapJob(code: string | URL | FunctionPlace, items: Iterable<unkno
   const module = place.module instanceof URL ? place.module.href : place.module;
   return {
     name: jobName(name ?? place.function ?? basename(module, extname(module))),
-    items: itemsOf([...items]),
+    items: typeof items === 'string' ? fromRun(items) : itemsOf([...items]),
     operation: { module: absolute(module), ...defined({ function: place.function, parameters, requirements, credentials, timeout }) },
     ...(outputs === undefined ? {} : { outputs: { prefix: absolute(outputs) } }),
     ...(results === undefined ? {} : { results: { href: absolute(results) } }),
     ...(tolerate === undefined ? {} : { tolerateFailures: { percentage: tolerate } }),
   };
+}
+
+function fromRun(text: string): object {
+  if (!text.startsWith('run:')) throw new JobError('MAP_ITEMS', `the items are one text, ${JSON.stringify(text)}; wanted a list, a run's handle, or run:ID`);
+  return { from: text };
 }
 
 function itemsOf(items: readonly unknown[]): object {

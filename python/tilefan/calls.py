@@ -51,22 +51,44 @@ def decoded(value):
 class Call:
     """The user's function as a worker calls it: with its arguments decoded, and its result encoded."""
 
-    def __init__(self, function, single):
-        """@param single whether it is called with the plain value that an item is"""
+    def __init__(self, function, kind):
+        """@param kind what items are: object, parameters, value, or, of another run's results, any"""
         self.function = function
-        self.single = single
+        self.kind = kind
         self.__name__ = getattr(function, '__name__', type(function).__name__)
 
     @property
     def __signature__(self):
-        if self.single:
-            return inspect.Signature([inspect.Parameter('value', inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+        """By which the worker knows how to call it."""
+        if self.kind in ('value', 'any'):
+            name = 'value' if self.kind == 'value' else 'tilefan_item'
+            return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)])
         return inspect.signature(self.function)
 
     def __call__(self, *listed, **named):
-        if self.single:
+        if self.kind == 'value':
             return encoded(self.function(decoded(named['value'] if 'value' in named else listed[0])))
         for item in [*listed, *named.values()]:
             if type(item).__name__ == 'Item' and hasattr(item, 'parameters'):
                 item.parameters.update({name: decoded(value) for name, value in item.parameters.items()})
+        if self.kind == 'any':
+            return encoded(self.on_result(*listed, **named))
         return encoded(self.function(*listed, **{name: decoded(value) for name, value in named.items()}))
+
+    def on_result(self, tilefan_item):
+        """What another run has come to: f(**fields) of a dict where that fits, f(item) of a file, else f(value)."""
+        fields = dict(tilefan_item.parameters)
+        if tilefan_item.href is not None:
+            return self.function(tilefan_item)
+        if set(fields) == {PICKLED}:
+            return self.function(decoded(fields))
+        if self.fits(fields):
+            return self.function(**fields)
+        return self.function(fields['value'] if set(fields) == {'value'} else fields)
+
+    def fits(self, fields):
+        try:
+            inspect.signature(self.function).bind(**fields)
+            return True
+        except (TypeError, ValueError):
+            return False

@@ -39,7 +39,7 @@ def map(function, items, return_exceptions=False, **options):
     """
     Calls the function for each item, in processes here or on AWS, and returns the results in the order of the items. Each item is done once.
 
-    items: dicts, `function(**item)`; paths (pathlib) and hrefs (s3://…), `function(item)` with item.file, item.folder and so on (docs/items.md); anything else, `function(item)`.
+    items: dicts, `function(**item)`; paths (pathlib) and hrefs (s3://…), `function(item)` with item.file, item.folder and so on (docs/items.md); anything else, `function(item)`. Or another Run, or 'run:ID': what that one has come to, whose end is waited for.
     Raises ItemError for the first item that failed, after all others are done; with return_exceptions the list has the errors in the places of the results. Control-C cancels.
 
     where='aws' runs it on AWS. Other options: docs/clients.md.
@@ -50,7 +50,15 @@ def map(function, items, return_exceptions=False, **options):
 def submit(function, items, **options):
     """As `map`, but returns a Run at once."""
     check(options, (*RUN_OPTIONS, *JOB_OPTIONS))
-    items = list(items)
+    if isinstance(items, Run):
+        items.wait()
+        if items.status != 'SUCCEEDED':
+            # The first item that failed says more than the run does.
+            items.results()
+            raise items.failure()
+        items = 'run:' + items.run
+    elif not isinstance(items, str):
+        items = list(items)
     job, call = map_job(function, items, options)
     folder = tempfile.mkdtemp(prefix='tilefan-map-')
     try:
@@ -58,7 +66,7 @@ def submit(function, items, **options):
         with open(path, 'wb') as file:
             file.write(pickled(call))
         job['operation']['module'] = path
-        return Run(json.dumps(with_compute(job, options), allow_nan=False), job['name'], options, items, folder)
+        return Run(json.dumps(with_compute(job, options), allow_nan=False), job['name'], options, None if isinstance(items, str) else items, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

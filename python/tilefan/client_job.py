@@ -36,7 +36,7 @@ def map_job(function, items, options):
         job['results'] = {'href': href(options['results'])}
     if options.get('tolerate') is not None:
         job['tolerateFailures'] = {'percentage': options['tolerate']}
-    return job, Call(function, kind == 'value')
+    return job, Call(function, kind)
 
 
 def with_compute(job, options):
@@ -55,9 +55,12 @@ def refuse(function):
 def items_of(items, objects):
     """
     @param objects True: texts are names of objects; False: they are plain values; None: those with :// are objects
-    @returns what they are (object, parameters or value), and `items` of the job; @raises TilefanError
+    @returns what they are (object, parameters, value or any), and `items` of the job; @raises TilefanError
     """
-    items = list(items)
+    if isinstance(items, str):
+        if not items.startswith('run:'):
+            raise TilefanError('the items are one text, %r; wanted a list, or run:ID' % items, 'MAP_ITEMS')
+        return 'any', {'from': items}
     if not items:
         raise TilefanError('there are no items: wanted one at least', 'MAP_ITEMS')
     if len(items) > MOST_LISTED:
