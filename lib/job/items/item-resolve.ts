@@ -48,16 +48,16 @@ export function resolveItemJob(job: ItemJobSpec, { base, file, object, runId, ou
   };
   const output = (text: string, path: Path): string => {
     const values = { run: runId, name: job.name };
+    return placeOutput(text, outputPlace, (each) => (uploaded === undefined ? fill(each, values, path, problems) : fillUpload(each, uploaded, values, path, problems)));
+  };
+  const written = (text: string, path: Path, place: (text: string, path: Path) => string): string => {
     try {
-      return placeOutput(text, outputPlace, (each) => (uploaded === undefined ? fill(each, values, path, problems) : fillUpload(each, uploaded, values, path, problems)));
+      const filled = output(text, path);
+      return isPlacedLater(filled, outputPlace) ? filled : place(filled, path);
     } catch (error) {
       problems.push({ path: jsonPath(path), message: messageOf(error) });
       return text;
     }
-  };
-  const written = (text: string, path: Path, place: (text: string, path: Path) => string): string => {
-    const filled = output(text, path);
-    return isPlacedLater(filled, outputPlace) ? filled : place(filled, path);
   };
   const { items, outputs, results } = job;
   return {
