@@ -5,6 +5,9 @@ import { readItemPlan, type ItemPlan } from '../../lib/job/items/item-plan.ts';
 import { itemsFile, readItems, type ItemBatchLine } from '../../lib/job/items/item.ts';
 import type { Store } from '../../lib/store/store.ts';
 
+/** How long items that are under way have to end when the task is stopped: ECS kills it after 120 s. A local run kills its workers sooner. */
+const stopGraceMs = 60_000;
+
 export interface ItemTaskEnvironment {
   readonly store: Store;
   /** The run prefix. */
@@ -20,6 +23,7 @@ export async function workOnItems({ batch, items: range }: ItemBatchLine, { stor
   const plan = await readItemPlan(store, run);
   let summary: BatchSummary = { computed: 0, reused: 0 };
   const worker = await startWorker(store, plan);
+  signal.addEventListener('abort', () => setTimeout(() => void worker.close(), stopGraceMs).unref(), { once: true });
   try {
     summary = await runItemBatch(batch, readItems(store, `${run}${itemsFile}`, range, plan.items.version), {
       run,

@@ -34,6 +34,8 @@ export interface ItemBatchEnvironment {
 const segmentBytes = 2 ** 20;
 /** … or when the oldest has waited so long: a lost worker costs no more. */
 const longestWaitMs = 30_000;
+/** How often it is looked for outcomes that have waited, for the next item may take as long as it likes. */
+const lookMs = 5000;
 
 /**
  * @param batch its number
@@ -49,6 +51,9 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
   let failure: { readonly cause: unknown } | undefined;
   let computed = 0;
   let reused = 0;
+  const fail = (cause: unknown): void => {
+    failure ??= { cause };
+  };
   const start = (item: Item): void => {
     const work: Promise<void> = outcomeOf(worker, item)
       .then(async (outcome) => {
@@ -57,23 +62,33 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
         onItem({ index: item.index, reused: false, ok: outcome.ok });
         if (outcomes.isDue) await outcomes.commit(false);
       })
-      .catch((cause: unknown) => {
-        failure ??= { cause };
-      })
+      .catch(fail)
       .finally(() => underWay.delete(work));
     underWay.add(work);
   };
-  for await (const item of items) {
-    if (found.indexes.has(item.index)) {
-      reused++;
-      onItem({ index: item.index, reused: true, ok: true });
-      continue;
+  // What is under way may last longer than whoever stops this waits, so that nothing that is finished waits for it.
+  const commitNow = (): void => void outcomes.commit(false).catch(fail);
+  signal.addEventListener('abort', commitNow, { once: true });
+  const look = setInterval(() => {
+    if (outcomes.isDue) commitNow();
+  }, lookMs);
+  try {
+    for await (const item of items) {
+      if (found.indexes.has(item.index)) {
+        reused++;
+        onItem({ index: item.index, reused: true, ok: true });
+        continue;
+      }
+      while (underWay.size >= worker.atOnce) await Promise.race(underWay);
+      if (signal.aborted || failure !== undefined) break;
+      start(item);
     }
-    while (underWay.size >= worker.atOnce) await Promise.race(underWay);
-    if (signal.aborted || failure !== undefined) break;
-    start(item);
+  } catch (cause) {
+    fail(cause);
   }
   await Promise.all(underWay);
+  clearInterval(look);
+  signal.removeEventListener('abort', commitNow);
   if (failure !== undefined || signal.aborted) {
     await outcomes.commit(false);
     if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', `stopped after ${String(computed + reused)} items; they are committed`, { cause: failure?.cause });
