@@ -171,6 +171,10 @@ class LineList {
 
   async finish(): Promise<void> {
     await this.#sink?.finish();
+    if (this.#sink !== undefined || this.href === undefined) return;
+    // The run has been continued, and what an earlier call has listed isn't so any more. Whoever may not look has nothing to say of it.
+    const earlier = await this.#store.stat(this.href).catch(() => undefined);
+    if (earlier !== undefined && earlier.size > 0) await this.#store.put(this.href, new Uint8Array(), { contentType: 'application/jsonl' });
   }
 
   async abort(): Promise<void> {
