@@ -41,7 +41,8 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   const document = await readDocument(store, `${state.run.href}${runFiles.plan}`, z.unknown());
   if (isItemPlan(document)) {
     const { reduceItems } = await import('./items/reduce-items.ts');
-    onFinished?.(await reduceItems(store, itemPlan.parse(document)));
+    const items = await reduceItems(store, itemPlan.parse(document));
+    onFinished?.(items);
     return { ...state, status: 'DONE' };
   }
   const plan = await readPlan(store, state.run.href);
