@@ -13,7 +13,8 @@ const mostBytes = 1024 ** 3;
  */
 export async function readObject(reader: ObjectReader, { href, size, version }: Item): Promise<Uint8Array> {
   if (href === null) throw new Error('an item without an object has no bytes');
-  const known = size === null ? await reader.stat(href) : { size, version: version ?? undefined };
+  // A size without a version is what a list once said.
+  const known = size === null || version === null ? await reader.stat(href) : { size, version };
   if (known.size > mostBytes) throw new DataError('ITEM_TOO_LARGE', `${displayHref(href)} has ${String(known.size)} bytes; wanted ${String(mostBytes)} at most`, { where: { href } });
   const bytes = new Uint8Array(known.size);
   if (bytes.length > 0) await reader.readInto(href, 0, bytes, known.version);
