@@ -1,0 +1,105 @@
+/** Copies of images as a worker makes them of items: where they go, what is said of them, and what is wrong with an item alone. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { after, describe, it } from 'node:test';
+import sharp from 'sharp';
+import { TilefanError } from '../../../lib/base/errors.ts';
+import { ImageItems } from '../../../lib/job/items/image-items.ts';
+import { isItemsOwn, type ItemResult } from '../../../lib/job/items/item-outcome.ts';
+import type { ItemPlan } from '../../../lib/job/items/item-plan.ts';
+import { parseItemJob } from '../../../lib/job/items/item-validate.ts';
+import type { Item } from '../../../lib/job/items/item.ts';
+import type { PutOptions } from '../../../lib/store/store.ts';
+import { FileStore } from '../../../lib/store/file-store.ts';
+import { fileHref } from '../../../lib/store/href.ts';
+import { createWorkspace } from '../../support/workspace.ts';
+
+const workspace = createWorkspace('image-items');
+/** Files, and what type they are put as. */
+class TypedStore extends FileStore {
+  readonly types = new Map<string, string | undefined>();
+
+  override async put(href: string, body: Uint8Array | readonly Uint8Array[], options?: PutOptions): Promise<'written' | 'exists'> {
+    this.types.set(href, options?.contentType);
+    return await super.put(href, body, options);
+  }
+}
+const store = new TypedStore();
+after(async () => {
+  await store.close();
+  workspace.remove();
+});
+
+const out = workspace.newFolder('out');
+function images(variants: object, limits: object = {}): ImageItems {
+  const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: variants, imageLimits: limits }, outputs: { prefix: `${fileHref(out)}/` } });
+  // Of a plan it needs no more than this.
+  return new ImageItems(store, { job, threads: 2 } as ItemPlan);
+}
+
+async function itemOf(path: string, bytes: Uint8Array | string, more: Partial<Item> = {}): Promise<Item> {
+  const file = workspace.path(`in-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`);
+  writeFileSync(file, bytes);
+  const { size, version } = await store.stat(fileHref(file));
+  return { index: 0, href: fileHref(file), path, size, version, parameters: null, ...more };
+}
+
+async function thrown(work: Promise<ItemResult>): Promise<TilefanError> {
+  const error = await work.then(() => assert.fail('it did not fail'), (each: unknown) => each);
+  if (error instanceof TilefanError) return error;
+  throw error;
+}
+
+const png = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#123456' } }).png().toBuffer();
+const two = { thumbs: { width: 30, height: 30 }, web: { width: 100, format: 'webp' } };
+
+void describe('images as items', () => {
+  // Catches: copies in the wrong place or called by the wrong type, sums that aren't those of the files, a path that loses its folders.
+  void it('puts each copy below its variant, at the path of the item, and says what it is', async () => {
+    const { value, outputs } = await images(two).work(await itemOf('a b/ü/Ä 100%#?.JPG', png));
+    assert.deepEqual(outputs.map(({ path }) => path), ['thumbs/a b/ü/Ä 100%#?.JPG', 'web/a b/ü/Ä 100%#?.JPG']);
+    for (const { path, href, size, sha256 } of outputs) {
+      const bytes = readFileSync(`${out}/${path}`);
+      assert.deepEqual([href, size, sha256], [fileHref(`${out}/${path}`), bytes.length, createHash('sha256').update(bytes).digest('hex')]);
+    }
+    assert.deepEqual(outputs.map(({ href }) => store.types.get(href)), ['image/png', 'image/webp']);
+    const [thumbs, web] = outputs;
+    assert.deepEqual(value, { format: 'png', width: 300, height: 200, variants: { thumbs: { width: 30, height: 20, bytes: thumbs?.size }, web: { width: 100, height: 67, bytes: web?.size } } });
+  });
+
+  // Catches: copies that differ from attempt to attempt, so that a list of checksums lies about files that were put twice.
+  void it('makes the same bytes again', async () => {
+    const item = await itemOf('again.png', png);
+    assert.deepEqual(await images(two).work(item), await images(two).work(item));
+  });
+
+  // Catches: an item's fault that ends the batch, or some copies of an image of which another can't be made.
+  const faults: readonly (readonly [string, string, () => Promise<Item>])[] = [
+    ['nothing', 'IMAGE_EMPTY', async () => await itemOf('empty.jpg', '')],
+    ['no image', 'IMAGE_FORMAT', async () => await itemOf('text.jpg', 'Dear all,')],
+    ['too many pixels', 'IMAGE_TOO_LARGE', async () => await itemOf('large.png', png)],
+    ['half of it', 'IMAGE_DAMAGED', async () => await itemOf('half.png', png.subarray(0, png.length / 2))],
+    ['gone', 'STORE_NOT_FOUND', async () => await itemOf('gone.png', png, { href: fileHref(workspace.path('nowhere.png')), size: null, version: null })],
+    ['another file by now', 'STORE_CHANGED', async () => await itemOf('changed.png', png, { version: 'another' })],
+    ['to be written outside', 'ITEM_PATH', async () => await itemOf('../../outside.png', png)],
+  ];
+  for (const [what, code, item] of faults) {
+    void it(`${what}: ${code}`, async () => {
+      const limits = code === 'IMAGE_TOO_LARGE' ? { maxPixels: 59_999 } : {};
+      const made = await item();
+      const error = await thrown(images(two, limits).work(made));
+      assert.equal(error.code, code, error.message);
+      assert.ok(isItemsOwn(error), `${error.name} is the item's own`);
+      assert.ok(!existsSync(`${out}/thumbs/${made.path}`));
+    });
+  }
+
+  // Catches: a size taken from a list that is old: half an image, or one that ends too early.
+  for (const size of [null, png.length - 1, png.length + 1]) {
+    void it(`takes an object of which a list says that it has ${size === null ? 'no known size' : size < png.length ? 'less' : 'more'}`, async () => {
+      const { value } = await images(two).work(await itemOf('unknown.png', png, { size, version: null }));
+      assert.equal((value as { width: number }).width, 300);
+    });
+  }
+});
