@@ -76,7 +76,7 @@ const inputObject = z.strictObject({
 });
 
 const outputObject = z.strictObject({
-  href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
+  href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file. `s3://{outputBucket}/` is the output bucket of the deployment.'),
   dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own; of a Python function, that of what it returns for the first tile."),
   bands: z.int().min(1).max(65_535).optional().describe('Of functions, models and commands: the number of bands. Default: as many as come for the first tile; 1 of functions in TypeScript.'),
   nodata: nodataValue

@@ -122,13 +122,13 @@ export const itemJobSpec = z
     operation: operation.describe('What is done.'),
     outputs: z
       .strictObject({
-        prefix: href.describe('Where files go: images at `<prefix><variant>/<path of the item>`, what a function writes at `<prefix><path of the item>/<file>`. May use `{run}` and `{name}`; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
+        prefix: href.describe('Where files go: images at `<prefix><variant>/<path of the item>`, what a function writes at `<prefix><path of the item>/<file>`. May use `{run}` and `{name}`; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file. `s3://{outputBucket}/` is the output bucket of the deployment.'),
       })
       .optional()
       .describe('Where files go. Images need it.'),
     results: z
       .strictObject({
-        href: href.describe('Where the table goes. May use `{run}` and `{name}`; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file.'),
+        href: href.describe('Where the table goes. May use `{run}` and `{name}`; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file. `s3://{outputBucket}/` is the output bucket of the deployment.'),
         format: z.enum(resultFormats).optional().describe("Default: by the href's ending."),
       })
       .optional()
