@@ -10,6 +10,7 @@ import { imageModelPlan } from '../../lib/code/model/image-model-plan.ts';
 import type { ImageModelSetup } from '../../lib/code/model/image-model-setup.ts';
 import { modelFacts } from '../../lib/code/model/model-facts.ts';
 import { prediction, type Classification } from '../../lib/code/model/prediction.ts';
+import { defaultImageLimits } from '../../lib/images/image-limits.ts';
 import type { ClosableItemWorker } from '../../lib/job/items/function-items.ts';
 import { isItemsOwn } from '../../lib/job/items/item-outcome.ts';
 import { fileHref } from '../../lib/store/href.ts';
@@ -232,6 +233,17 @@ void describe('models over images', { skip: withoutGdal }, () => {
     });
   });
 
+  // Catches limits that hold for copies of images only.
+  void it('lose images that cost more than they may', async () => {
+    const worker = await startWorker({ store, workspace, code: ['model.onnx', classifier('n', size)], imageLimits: { maxPixels: 1000 } });
+    try {
+      assert.ok((await values(worker, ['exact-0.png']))[0]);
+      await assert.rejects(values(worker, ['large-1.png']), (error) => error instanceof DataError && error.code === 'IMAGE_TOO_LARGE' && error.message.includes('maxPixels'));
+    } finally {
+      await worker.close();
+    }
+  });
+
   // Catches labels that are missing, or too few, and are found out with the first image only.
   void it('are refused with labels of other classes', async () => {
     for (const [labels, Class, code] of [[['a', 'b'], JobError, 'MODEL_LABELS'], [fileHref(workspace.path('none.txt')), TilefanError, 'STORE_NOT_FOUND']] as const) {
@@ -241,7 +253,7 @@ void describe('models over images', { skip: withoutGdal }, () => {
 });
 
 void describe('what a model over images wants', () => {
-  const setup: ImageModelSetup = { fit: 'cover', channels: 3, order: 'rgb', scale: 1 / 255, mean: 0, std: 1, activation: 'none', labels: null };
+  const setup: ImageModelSetup = { fit: 'cover', channels: 3, order: 'rgb', scale: 1 / 255, mean: 0, std: 1, activation: 'none', labels: null, limits: defaultImageLimits };
   const facts = (shape: readonly (number | string)[], more: Partial<OnnxModel> = {}): ReturnType<typeof modelFacts> =>
     modelFacts(onnxModel({ inputs: [{ name: 'x', shape }], outputs: [{ name: 'y', shape: ['n', 10] }], nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }], ...more }));
   const four = ['n', 3, 224, 224];

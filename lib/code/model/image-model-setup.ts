@@ -1,4 +1,5 @@
-/** How a model is applied to images: what a job says in `operation.model`, as it reaches the process that runs it. */
+/** How a model is applied to images: what a job says in `operation.model` and `imageLimits`, as it reaches the process that runs it. */
+import type { ImageLimits } from '../../images/image-limits.ts';
 import type { ModelLayout } from './model-setup.ts';
 
 /** What is made of the model's answer. */
@@ -10,7 +11,7 @@ export interface PredictionSetup {
   readonly top?: number | undefined;
 }
 
-/** What the process that runs the model gets: `operation.model` of the job, but for where the files came from. */
+/** What the process that runs the model gets: but for where the files came from. */
 export interface ImageModelSetup extends PredictionSetup {
   /** Pixels of what the model sees; undefined: the model's own. */
   readonly width?: number | undefined;
@@ -32,4 +33,6 @@ export interface ImageModelSetup extends PredictionSetup {
   readonly output?: string | undefined;
   /** Images at once; undefined: as many as the model wants, or 1. */
   readonly batch?: number | undefined;
+  /** What an image may cost. */
+  readonly limits: ImageLimits;
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { describeError, TilefanError } from '../../base/errors.ts';
 import { fitSize } from '../../images/fit.ts';
-import { defaultImageLimits } from '../../images/image-limits.ts';
+import type { ImageLimits } from '../../images/image-limits.ts';
 import { imageTensor } from '../../images/image-tensor.ts';
 import { openImage } from '../../images/open-image.ts';
 import type { ImageReply } from '../code-setup.ts';
@@ -30,7 +30,7 @@ export async function loadImageModel(path: string, setup: ImageModelSetup): Prom
   const plan = imageModelPlan(setup, modelFacts(await readFile(path)));
   const session = await ModelSession.open(path, { provider: 'cpu', threads: 1 });
   return async (files) => {
-    const decoded = await Promise.all(files.map(async (file) => await decode(file, plan)));
+    const decoded = await Promise.all(files.map(async (file) => await decode(file, plan, setup.limits)));
     const replies: ImageReply[] = [];
     // In the order of the files; the model gets those that there are, some at a time.
     const good = decoded.filter((each) => 'samples' in each);
@@ -47,11 +47,11 @@ export async function loadImageModel(path: string, setup: ImageModelSetup): Prom
   };
 }
 
-async function decode(file: string, plan: ImageModelPlan): Promise<DecodedImage | Extract<ImageReply, { error: unknown }>> {
+async function decode(file: string, plan: ImageModelPlan, limits: ImageLimits): Promise<DecodedImage | Extract<ImageReply, { error: unknown }>> {
   try {
     const bytes = await readFile(file);
-    const wish = plan.inside ? { ...plan.tensor, ...(await sizeInside(bytes, plan)) } : plan.tensor;
-    return { samples: await imageTensor(bytes, wish), width: wish.width, height: wish.height };
+    const wish = plan.inside ? { ...plan.tensor, ...(await sizeInside(bytes, plan, limits)) } : plan.tensor;
+    return { samples: await imageTensor(bytes, wish, limits), width: wish.width, height: wish.height };
   } catch (error) {
     if (!(error instanceof TilefanError)) throw error;
     const { name, code, message } = describeError(error);
@@ -60,8 +60,8 @@ async function decode(file: string, plan: ImageModelPlan): Promise<DecodedImage 
 }
 
 /** As large as it can be within width and height; a small image stays as it is. */
-async function sizeInside(bytes: Uint8Array, { tensor: { width, height } }: ImageModelPlan): Promise<{ readonly width: number; readonly height: number }> {
-  const { size } = await openImage(bytes, defaultImageLimits);
+async function sizeInside(bytes: Uint8Array, { tensor: { width, height } }: ImageModelPlan, limits: ImageLimits): Promise<{ readonly width: number; readonly height: number }> {
+  const { size } = await openImage(bytes, limits);
   return fitSize(size, { fit: 'inside', width, height, enlarge: false }).output;
 }
 

@@ -1,5 +1,5 @@
 /** The object of an item as a local file, for code that wants one. */
-import { open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, messageOf, OutputError, TilefanError } from '../../base/errors.ts';
 import { basename, displayHref, parseHref } from '../../store/href.ts';
@@ -15,7 +15,7 @@ export interface LocalObject {
 
 /**
  * A file is that file itself. What lies in S3 is copied, piece by piece, so an object may be larger than memory.
- * @param folder for the copy; exists
+ * @param folder for the copy; made if there is one
  * @throws InputUnavailableError STORE_NOT_FOUND and others; DataError STORE_CHANGED when it is not what it was when the run was planned; OutputError SCRATCH_UNUSABLE
  */
 export async function fetchObject(reader: ObjectReader, href: string, { version }: Pick<Item, 'version'>, folder: string): Promise<LocalObject> {
@@ -25,6 +25,7 @@ export async function fetchObject(reader: ObjectReader, href: string, { version 
   if (location.scheme === 'file') return { path: location.path, size: stat.size };
   const path = join(folder, fileName(basename(href)));
   try {
+    await mkdir(folder, { mode: 0o700 });
     const file = await open(path, 'wx', 0o600);
     try {
       for await (const bytes of readPieces(reader, stat)) await file.writeFile(bytes);

@@ -2,7 +2,7 @@
  * Functions and models over items: one process of the user's code for each thread. The worker brings each item's object to a file, has it worked on, and puts what a function has
  * left in its folder.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TryAgainError } from '../../base/errors.ts';
 import { CodeProcess } from '../../code/code-process.ts';
@@ -106,15 +106,21 @@ class CodeItems implements ClosableItemWorker {
    * throws when a process is started anew, and TryAgainError CODE_CLOSED
    */
   async work(item: Item): Promise<ItemResult> {
-    const folder = join(this.#root, `item-${String(++this.#count)}`);
-    const output = join(folder, 'output');
-    const input = join(folder, 'input');
-    await mkdir(output, { recursive: true, mode: 0o700 });
-    await mkdir(input);
+    const number = String(++this.#count);
+    // Made where there is something to put into it.
+    const input = join(this.#root, `object-${number}`);
     try {
-      return this.#batches === undefined ? await this.#call(item, input, output) : await this.#predict(this.#batches, item, input);
+      if (this.#batches !== undefined) return await this.#predict(this.#batches, item, input);
+      const output = join(this.#root, `item-${number}`);
+      await mkdir(output, { mode: 0o700 });
+      try {
+        return await this.#call(item, input, output);
+      } finally {
+        // Most functions leave nothing.
+        await rmdir(output).catch(async () => await removeScratchFolder(output));
+      }
     } finally {
-      await removeScratchFolder(folder);
+      if (item.href !== null) await removeScratchFolder(input);
     }
   }
 

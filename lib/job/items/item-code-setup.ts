@@ -40,10 +40,10 @@ export function itemCodeHref({ module, model }: ItemOperation): string | undefin
 }
 
 /** The job's model, its labels read. null for a function. @throws what the store throws, STORE_NOT_FOUND for labels that aren't there */
-export async function imageModelOf(reader: ObjectReader, { model }: ItemOperation): Promise<ImageModelSetup | null> {
+export async function imageModelOf(reader: ObjectReader, { model, imageLimits }: ItemOperation): Promise<ImageModelSetup | null> {
   if (model === undefined) return null;
   const { href: _, labels, ...setup } = typeof model === 'string' ? itemModel.parse({ href: model }) : model;
-  return { ...setup, labels: typeof labels === 'string' ? readLabels(await reader.readAll(labels)) : (labels ?? null) };
+  return { ...setup, limits: imageLimits, labels: typeof labels === 'string' ? readLabels(await reader.readAll(labels)) : (labels ?? null) };
 }
 
 /** One a line; an empty line is a class without a name, and the end of the last line is none. */

@@ -37,7 +37,7 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ['export const f: ItemFunction = ({ nmae }) => nmae;', /'nmae' does not exist/],
   ['export const f: ItemFunction = (item) => { item.file = ""; };', /read-only/],
   ['export const f: ItemFunction<{ a: number }, number> = ({ parameters }) => String(parameters.a);', /'string' is not assignable/],
-  ['export const f: ItemFunction = (a, b) => [a, b];', /./],
+  ['export const f: ItemFunction = (a, b) => [a, b];', /not assignable/],
   ['export const f: ParameterFunction = (p, { file }) => file.length;', /'file' is possibly 'null'|type 'null'|'never'/],
 ];
 

@@ -18,13 +18,14 @@ export interface WorkerFixture {
   readonly code: readonly [string, string | Uint8Array];
   /** Of the job, but for the href of the code. */
   readonly operation?: object;
+  readonly imageLimits?: object;
   readonly outputs?: string;
   readonly count?: number;
 }
 
 const megabytes = 2 ** 20;
 
-export async function startWorker({ store, workspace, code: [name, source], operation = {}, outputs, count = 1 }: WorkerFixture): Promise<ClosableItemWorker> {
+export async function startWorker({ store, workspace, code: [name, source], operation = {}, imageLimits = {}, outputs, count = 1 }: WorkerFixture): Promise<ClosableItemWorker> {
   const folder = workspace.newFolder('run');
   const path = `${folder}/${name}`;
   writeFileSync(path, source);
@@ -37,7 +38,7 @@ export async function startWorker({ store, workspace, code: [name, source], oper
   const code: PlanCode = { kind: isModel ? 'model' : 'module', runtime: node ? 'node' : 'python', href: fileHref(stored), sha256: createHash('sha256').update(bytes).digest('hex') };
   const job: ItemJobSpec = itemJobSpec.parse({
     items: { parameters: [{}] },
-    operation: isModel ? { model: { href: fileHref(path), ...operation } } : { module: fileHref(path), function: 'f', ...operation },
+    operation: isModel ? { model: { href: fileHref(path), ...operation }, imageLimits } : { module: fileHref(path), function: 'f', ...operation },
     ...(outputs === undefined ? {} : { outputs: { prefix: outputs } }),
   });
   const memory = { process: 120 * megabytes, items: 100 * megabytes, code: count * 400 * megabytes, total: 1000 * megabytes, limit: 4096 * megabytes };
