@@ -18,9 +18,11 @@ export interface LocalObject {
  * @param folder for the copy; made if there is one
  * @throws InputUnavailableError STORE_NOT_FOUND and others; DataError STORE_CHANGED when it is not what it was when the run was planned; OutputError SCRATCH_UNUSABLE
  */
-export async function fetchObject(reader: ObjectReader, href: string, { version }: Pick<Item, 'version'>, folder: string): Promise<LocalObject> {
+export async function fetchObject(reader: ObjectReader, href: string, { size, version }: Pick<Item, 'size' | 'version'>, folder: string): Promise<LocalObject> {
   const location = parseHref(href);
-  const stat = await reader.stat(href);
+  // Of an object whose size and version are known S3 isn't asked again: it reads that version, or refuses.
+  const isKnown = location.scheme === 's3' && size !== null && version !== null;
+  const stat = isKnown ? { href, size, version } : await reader.stat(href);
   if (version !== null && stat.version !== version) throw new DataError('STORE_CHANGED', `${displayHref(href)} has changed since this run looked at it first: start a new run`, { where: { href } });
   if (location.scheme === 'file') return { path: location.path, size: stat.size };
   const path = join(folder, fileName(basename(href)));

@@ -1,7 +1,7 @@
 /** Functions over items as a worker runs them: objects fetched, files put, and each item's failure its own. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -225,6 +225,14 @@ def f(item):
         }
         const error = await thrown(worker.work(objectItem(7, 's3://photos/gone', 'gone')));
         assert.ok(error instanceof InputUnavailableError && isItemsOwn(error));
+        // As split has found it; then it is another, and then it is gone.
+        const { size, version } = await s3.stat(`s3://photos/${keys[0] ?? ''}`);
+        const known = objectItem(6, `s3://photos/${keys[0] ?? ''}`, 'known', { size, version });
+        assert.equal(((await worker.work(known)).value as unknown[])[2], size);
+        await s3.put(`s3://photos/${keys[0] ?? ''}`, Buffer.alloc(size, 'z'));
+        assert.equal((await thrown(worker.work(known))).code, 'STORE_CHANGED');
+        rmSync(`${server.root}/photos/${keys[0] ?? ''}`);
+        assert.equal((await thrown(worker.work(known))).code, 'STORE_NOT_FOUND');
         const changed = await thrown(worker.work(objectItem(8, 's3://photos/large.bin', 'large.bin', { version: '"0123"' })));
         assert.equal(changed.code, 'STORE_CHANGED');
         // A key has 1024 bytes at most, and the item's path is in it.
