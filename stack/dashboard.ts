@@ -42,7 +42,7 @@ export function dashboardBody(name: string): { readonly widgets: readonly Widget
     ],
     ['Jobs', [own('JobsPlanned'), own('JobsRefused'), own('RunsFinished')]],
     ['Tiles per second', perSecond('TilesComputed', 'tiles/s')],
-    ['Tiles', [own('TilesPlanned'), own('TilesComputed'), own('TilesReused')]],
+    ['Tiles and items', [own('TilesPlanned'), own('ItemsPlanned'), own('TilesComputed'), own('TilesReused'), own('ItemsFailed')]],
     ['Attempts of tasks', [own('AttemptsFailed', { stat: 'SampleCount', label: 'ended' }), own('AttemptsFailed', { label: 'failed' })]],
     ['Seconds of a task', [own('TaskSeconds', { stat: 'Average', label: 'average' }), own('TaskSeconds', { stat: 'Maximum', label: 'longest' })]],
     ['Uploads', [own('RunsStarted'), own('UploadsDuplicate'), own('UploadsIgnored'), own('UploadsRefused')]],

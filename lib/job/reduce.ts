@@ -26,7 +26,7 @@ export interface ReduceEnvironment {
   readonly store: Store;
   /** Milliseconds until this call is cut off; without it there is no limit. */
   readonly deadline?: () => number;
-  /** Told the record of a run that this call has finished. */
+  /** Told the record of a run that this call has finished; of one over items also when too many of them failed. */
   readonly onFinished?: (record: RunRecord | ItemRunRecord) => void;
 }
 
@@ -41,8 +41,7 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   const document = await readDocument(store, `${state.run.href}${runFiles.plan}`, z.unknown());
   if (isItemPlan(document)) {
     const { reduceItems } = await import('./items/reduce-items.ts');
-    const items = await reduceItems(store, itemPlan.parse(document));
-    onFinished?.(items);
+    await reduceItems(store, itemPlan.parse(document), onFinished);
     return { ...state, status: 'DONE' };
   }
   const plan = await readPlan(store, state.run.href);

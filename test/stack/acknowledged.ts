@@ -30,7 +30,7 @@ export const acknowledged: readonly Acknowledgement[] = [
       ...objectsOf({ input: own('input'), work: own('work'), output: own('output') }),
       ...objectsOf({ input: 'acme-raster-inbox', work: 'acme-raster-work', output: 'acme-raster-products' }),
       [objects('acme-raster-archive', '*')]: ['SplitRole', 'WorkerRole'],
-      [objects('acme-raster-catalogue', '*')]: ['SplitRole', 'ReduceRole'],
+      [objects('acme-raster-catalogue', '*')]: ['SplitRole', 'WorkerRole', 'ReduceRole'],
     },
   },
   {

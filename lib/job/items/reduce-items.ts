@@ -26,10 +26,11 @@ const namedFailures = 5;
 const concurrency = 32;
 
 /**
+ * @param onRecord told the record, also of a run that fails
  * @returns the record, which is written
  * @throws OperationError ITEMS_FAILED when more items failed than the job tolerates, after everything has been written; RESULT_COLUMNS; DataError SEGMENT_BROKEN
  */
-export async function reduceItems(store: Store, plan: ItemPlan): Promise<ItemRunRecord> {
+export async function reduceItems(store: Store, plan: ItemPlan, onRecord?: (record: ItemRunRecord) => void): Promise<ItemRunRecord> {
   const { job, state } = plan;
   const run = state.run.href;
   const [ranges, segments] = await Promise.all([readItemRanges(store, run), outcomeSegments(store, run)]);
@@ -55,6 +56,7 @@ export async function reduceItems(store: Store, plan: ItemPlan): Promise<ItemRun
     errors: lists.first.map(({ index, item, error: { code, message } }) => ({ index, item, code, message })),
   };
   await store.put(`${run}${runFiles.record}`, encodeDocument(record), { contentType: 'application/json', createFolders: true });
+  onRecord?.(record);
   if (!tolerated) throw failedError(plan, record);
   return record;
 }
