@@ -1,8 +1,10 @@
 /** What split and reduce print for CloudWatch. Would catch a number that is not the plan's or the outputs', and a refused job that nobody counts. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createHandler as createReduce } from '../../functions/reduce/handler.ts';
 import { createHandler as createSplit } from '../../functions/split/handler.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { fileHref } from '../../lib/store/href.ts';
@@ -55,4 +57,18 @@ test('a job that is refused', async (t) => {
   const split = createSplit({ TILEFAN_WORK: `${base}work/`, TILEFAN_LOCAL_THREADS: '1', ...metricsOn });
   await assert.rejects(split({ input: { name: 'x' }, execution: 'refused' }, { awsRequestId: 'request', getRemainingTimeInMillis: () => 900_000 }), { name: 'JobError' });
   assert.deepEqual(lines, [{ service: 'tilefan-dev', JobsRefused: 1 }]);
+});
+
+// Catches: items that are counted as tiles, and failures that nobody counts because the run fails with them.
+test('a run over items, all of which fail', async (t) => {
+  const lines = printed(t);
+  mkdirSync(space.path('items'));
+  for (const name of ['a', 'b', 'c']) writeFileSync(space.path(`items/${name}.jpg`), 'no image');
+  const job = { name: 'items', items: { prefix: space.path('items/') }, operation: { images: { thumbs: { width: 8 } } }, outputs: { prefix: space.path('copies/') }, compute: { itemsPerTask: 2 } };
+  const context = { awsRequestId: 'request', getRemainingTimeInMillis: () => 900_000 };
+  const state = await createSplit({ TILEFAN_WORK: `${base}work/`, TILEFAN_LOCAL_THREADS: '1', ...metricsOn })({ input: { job }, execution: 'items' }, context);
+  assert.deepEqual(lines, [{ service: 'tilefan-dev', JobsPlanned: 1, ItemsPlanned: 3, BatchesPlanned: 2 }]);
+  // No worker has looked at any of them.
+  await assert.rejects(createReduce(metricsOn)(state, context), { name: 'OperationError', code: 'ITEMS_FAILED' });
+  assert.deepEqual(lines.slice(1), [{ service: 'tilefan-dev', ItemsFailed: 3, OutputBytes: 0 }]);
 });
