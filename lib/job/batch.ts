@@ -3,7 +3,7 @@
  * overview levels that lie within the batch. Doing a batch again is harmless, also while another worker does it.
  */
 import * as z from 'zod';
-import { OperationError, OutOfMemoryError, TilefanError, TryAgainError } from '../base/errors.ts';
+import { OperationError, OutOfMemoryError, TryAgainError, type TilefanError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { encodingOf, levelOwners, levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import { QuarterReader, type StoredBlock } from './quarters.ts';

@@ -41,6 +41,6 @@ function jsonNodata(of: Parameters<typeof nodataOf>[0]): CodeSetup['inputs'][num
 
 export function modelSetup(model: Plan['job']['operation']['model']): ModelSetup | null {
   if (model === undefined) return null;
-  const { href, ...setup } = typeof model === 'string' ? modelOptions.parse({ href: model }) : model;
+  const { href: _href, ...setup } = typeof model === 'string' ? modelOptions.parse({ href: model }) : model;
   return setup;
 }

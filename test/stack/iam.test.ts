@@ -13,7 +13,7 @@ import { commandOf } from '../support/iam-s3-actions.ts';
 import { createResolver } from '../support/iam-template-values.ts';
 import { ofType, type Template } from '../support/packaged-stack.ts';
 import { parts, recordRun, type Part, type Recorded } from '../support/recording-run.ts';
-import type { Buckets } from '../support/recording-scenario.ts';
+import type { Buckets } from '../support/recording-stage.ts';
 import { whyNoS3Server } from '../support/s3-server.ts';
 import { canonical, rolesOf } from '../support/template-roles.ts';
 import { findProgram } from './checkers.ts';

@@ -8,7 +8,7 @@ import { executionNeeds, serviceNeeds } from './iam-service-needs.ts';
 import { account, createResolver, region } from './iam-template-values.ts';
 import { ofType, walk, type JsonObject, type Template } from './packaged-stack.ts';
 import type { Part, Recorded } from './recording-run.ts';
-import type { Buckets } from './recording-scenario.ts';
+import type { Buckets } from './recording-stage.ts';
 import { readDefinition } from './state-machine.ts';
 import { rolesOf } from './template-roles.ts';
 

@@ -4,7 +4,7 @@ import { covers, type Need } from './iam-compare.ts';
 import { needsOf, type S3Need } from './iam-s3-actions.ts';
 import { account, region } from './iam-template-values.ts';
 import type { Recorded } from './recording-run.ts';
-import type { Buckets } from './recording-scenario.ts';
+import type { Buckets } from './recording-stage.ts';
 import type { SdkCall } from './recording-sdk.ts';
 import { canonical } from './template-roles.ts';
 

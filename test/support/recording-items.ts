@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { crc32, deflateSync } from 'node:zlib';
-import type { MakeJob, Stage } from './recording-scenario.ts';
+import type { MakeJob, Stage } from './recording-stage.ts';
 import { linesOf, reduceAll, workAll } from './recording-steps.ts';
 
 const tileCode = `

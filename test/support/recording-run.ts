@@ -13,7 +13,8 @@ import { createHandler as createStart } from '../../functions/start/handler.ts';
 import { createHandler as createTidy } from '../../functions/tidy/handler.ts';
 import type { FunctionContext } from '../../functions/middleware.ts';
 import { startRecordingProxy, type RecordingProxy, type S3Request } from './recording-proxy.ts';
-import { playScenario, type Buckets } from './recording-scenario.ts';
+import { playScenario } from './recording-scenario.ts';
+import type { Buckets } from './recording-stage.ts';
 import { recordSdk, type OwnDefinition, type SdkCall } from './recording-sdk.ts';
 import { startS3Server } from './s3-server.ts';
 

@@ -5,32 +5,8 @@ import { makeScene } from '../../examples/make-scene.ts';
 import { makeFiles } from './raster-oracle.ts';
 import { linesOf, reduceAll, workAll } from './recording-steps.ts';
 import { runCode, runItems } from './recording-items.ts';
-import type { BatchResponse } from '../../functions/start/handler.ts';
-import type { ReduceResult, RunState } from '../../lib/job/events.ts';
-
-export interface Buckets {
-  readonly input: string;
-  readonly work: string;
-  readonly output: string;
-  /** One of the further buckets that jobs may read, and one that they may write. */
-  readonly read: string;
-  readonly write: string;
-}
-
-/** The parts, as the scenario calls them. */
-export interface Stage {
-  readonly buckets: Buckets;
-  /** The file in which the server keeps an object. */
-  readonly at: (bucket: string, path: string) => string;
-  /** Bodies of messages. */
-  readonly start: (bodies: readonly object[]) => Promise<BatchResponse>;
-  /** `more` is added to the function's environment. */
-  readonly split: (input: Record<string, unknown>, execution: string, more?: Readonly<Record<string, string>>) => Promise<RunState>;
-  /** Gives the exit code. */
-  readonly work: (state: RunState, line: string) => Promise<number>;
-  readonly reduce: (state: RunState, milliseconds?: number) => Promise<ReduceResult>;
-  readonly tidy: () => Promise<unknown>;
-}
+import type { RunState } from '../../lib/job/events.ts';
+import type { MakeJob, Stage } from './recording-stage.ts';
 
 /** What S3 tells of an upload (userguide/notification-content-structure.html), as far as it is read. */
 function uploaded(bucket: string, key: string): object {
@@ -70,8 +46,6 @@ export async function playScenario(stage: Stage): Promise<void> {
   await stage.tidy();
 }
 
-/** Gives a job over the scene, with some of its fields changed. */
-export type MakeJob = (name: string, more?: object) => Record<string, unknown>;
 
 /** An uploaded job, a file for a template, one for a template that isn't there, which looks for the nearest, and one for a template that is built in. */
 async function startRuns({ start, buckets: { input } }: Stage): Promise<void> {

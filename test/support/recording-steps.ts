@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { RunState } from '../../lib/job/events.ts';
-import type { Stage } from './recording-scenario.ts';
+import type { Stage } from './recording-stage.ts';
 
 export function linesOf({ at }: Pick<Stage, 'at'>, { manifest }: RunState): string[] {
   return readFileSync(at(manifest.bucket, manifest.key), 'utf8').trim().split('\n');

@@ -8,6 +8,7 @@ import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { logs, type LogsOptions } from '../../../cli/aws/logs.ts';
 import { resume } from '../../../cli/aws/resume.ts';
 import { status } from '../../../cli/aws/status.ts';
+import { submit } from '../../../cli/aws/submit.ts';
 import { describeError } from '../../../lib/base/errors.ts';
 import type { ItemRunRecord } from '../../../lib/job/items/item-records.ts';
 import type { BatchRecord } from '../../../lib/job/records.ts';
@@ -102,5 +103,19 @@ void describe('runs over items on AWS', () => {
     await assert.rejects(logsOf({ item: 5 }), { code: 'ITEM_OUTSIDE', message: /has no item 5: wanted 0 to 4/ });
     await assert.rejects(logsOf({ tile: { column: 0, row: 0 } }), { code: 'TILE_OUTSIDE', message: /wanted --item N or --batch N/ });
     await assert.rejects(logsOf({ batch: 3 }), { code: 'BATCH_OUTSIDE', message: /wanted 0 to 2/ });
+  });
+});
+
+void describe('submit of a template over items', () => {
+  // Catches: a place for outputs that is filled, or refused, on a machine that doesn't know it.
+  void it('leaves the output bucket to the deployment', async () => {
+    const { context } = prepare({ executions: {} });
+    const mock = fakeStepFunctions(context.sfn, { executions: {} });
+    mock.on(StartExecutionCommand).callsFake(({ name }: { name: string }) => ({ executionArn: arnOf(name), startDate: started }));
+    const template = fileURLToPath(new URL('../../../examples/photos/template.json', import.meta.url));
+    assert.equal(await submit(template, { ...stage, object: 's3://in/incoming/photos/a b.jpg', run: 'p' }, context), 0);
+    const [call] = mock.commandCalls(StartExecutionCommand);
+    const input = JSON.parse(call?.args[0].input.input ?? '') as { job: { items: { hrefs: string[] }; outputs: { prefix: string } }; object: string };
+    assert.deepEqual([input.job.items.hrefs, input.job.outputs.prefix, input.object], [['s3://in/incoming/photos/a b.jpg'], 's3://{outputBucket}/', 's3://in/incoming/photos/a b.jpg']);
   });
 });
