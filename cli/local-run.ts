@@ -10,7 +10,7 @@ import type { Json } from '../local/engine.ts';
 import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
 import type { StandbyWorkers } from '../local/standby.ts';
 import { localEnvironment, type LocalOptions } from './local-environment.ts';
-import { Progress } from './progress.ts';
+import { Progress, type Work } from './progress.ts';
 
 export interface LocalRun {
   readonly runId: string;
@@ -56,7 +56,7 @@ export async function runHere(store: Store, { runId, input, work, options, signa
     env: { ...localEnvironment(options), ...env },
     onEvent: (event) => {
       if (!shown) return;
-      if (event.type === 'BatchesStarted') void countWork(store, runPrefix(work, runId)).then((count) => { progress.setTotal(count); }, () => undefined);
+      if (event.type === 'BatchesStarted') void countWork(store, runPrefix(work, runId)).then((work) => { progress.setTotal(work); }, () => undefined);
       progress.onEvent(event);
     },
   });
@@ -65,9 +65,10 @@ export async function runHere(store: Store, { runId, input, work, options, signa
 }
 
 /** Tiles, or items, of a run. */
-async function countWork(store: Store, prefix: string): Promise<number> {
+async function countWork(store: Store, prefix: string): Promise<Work> {
   const document = await readDocument(store, `${prefix}${runFiles.plan}`, z.unknown());
-  return isItemPlan(document) ? itemPlan.parse(document).items.count : tileCount(tilingOf(await readPlan(store, prefix)));
+  if (isItemPlan(document)) return { count: itemPlan.parse(document).items.count, noun: 'items' };
+  return { count: tileCount(tilingOf(await readPlan(store, prefix))), noun: 'tiles' };
 }
 
 /** The record of a run that has ended well. Its segments are taken away: nothing needs them any more, but for the values of functions, which another run may take for its items. */

@@ -6,10 +6,17 @@ import { ProgressLine } from './progress-line.ts';
 const jsonIntervalMs = 1000;
 const drawIntervalMs = 100;
 
+/** What a run has to do. */
+export interface Work {
+  readonly count: number;
+  readonly noun: 'tiles' | 'items';
+}
+
 export class Progress {
   readonly #line: ProgressLine;
   readonly #started = performance.now();
   #total = 0;
+  #noun: Work['noun'] = 'tiles';
   #done = 0;
   #reused = 0;
   #state = 'Split';
@@ -19,9 +26,10 @@ export class Progress {
     this.#line = new ProgressLine(run, process.stderr);
   }
 
-  /** Tiles of the whole run, once they are known. */
-  setTotal(tiles: number): void {
-    this.#total = tiles;
+  /** Tiles, or items, of the whole run, once they are known. */
+  setTotal({ count, noun }: Work): void {
+    this.#total = count;
+    this.#noun = noun;
   }
 
   onEvent(event: RunEvent): void {
@@ -63,10 +71,11 @@ export class Progress {
     const done = this.#total === 0 ? this.#done : Math.min(this.#done, this.#total);
     const elapsed = (now - this.#started) / 1000;
     if (!this.#line.terminal) {
-      this.#line.say({ event: 'Run:Progress', state: this.#state, tilesDone: done, tilesReused: this.#reused, tiles: this.#total, seconds: Math.round(elapsed * 10) / 10 });
+      const noun = this.#noun;
+      this.#line.say({ event: 'Run:Progress', state: this.#state, [`${noun}Done`]: done, [`${noun}Reused`]: this.#reused, [noun]: this.#total, seconds: Math.round(elapsed * 10) / 10 });
       return;
     }
-    this.#line.draw({ state: this.#state, done, total: this.#total, noun: 'tiles', seconds: elapsed });
+    this.#line.draw({ state: this.#state, done, total: this.#total, noun: this.#noun, seconds: elapsed });
   }
 }
 

@@ -13,8 +13,8 @@ export async function cancel(run: string, options: PipelineOptions, { sfn, strea
   await sfn.send(new StopExecutionCommand({ executionArn: latest.executionArn, error: 'Cancelled', cause: 'Cancelled with "tilefan cancel"' }));
   streams.stdout.write(
     `run ${id} is cancelled\n` +
-      '  no further task starts; those that run get SIGTERM, commit the tiles that they have finished, and end within two minutes\n' +
-      `  finished tiles stay: "tilefan resume ${id}" goes on from there\n`,
+      '  no further task starts; those that run get SIGTERM, commit the tiles or items that they have finished, and end within two minutes\n' +
+      `  what is finished stays: "tilefan resume ${id}" goes on from there\n`,
   );
   return 0;
 }

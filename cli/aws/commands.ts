@@ -44,7 +44,7 @@ export function addAwsCommands(program: Command, { inputOption, outputOption, ob
     });
 
   onPipeline(program.command('cancel'))
-    .description('end a run on AWS; finished tiles stay, and resume goes on from there')
+    .description('end a run on AWS; finished tiles and items stay, and resume goes on from there')
     .argument('<run>', runArgument)
     .action(async (run: string, options) => {
       const [{ runSession }, { cancel }] = await Promise.all([import('./session.ts'), import('./cancel.ts')]);
