@@ -20,7 +20,7 @@ export async function run<Value = unknown>(job: object | string | URL, options: 
   // An explicit stage is not that of the state machine that a file names.
   const { stateMachine: _other, ...others } = all;
   const chosen = options.stage !== undefined && options.stateMachine === undefined ? others : all;
-  const openStore = (): ClosableStore => (aws === undefined ? createStore() : Object.assign(Object.create(aws.store) as ClosableStore, { close: () => Promise.resolve() }));
+  const openStore = (): ClosableStore => aws?.store ?? createStore();
   const store = openStore();
   try {
     const named = job instanceof URL ? job.href : job;

@@ -1,6 +1,6 @@
 /** A run on AWS: submitted, watched and cancelled as the commands do it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store } from '../lib/store/store.ts';
+import type { ClosableStore, Store } from '../lib/store/store.ts';
 import { awsError } from '../cli/aws/aws-errors.ts';
 import { cancel } from '../cli/aws/cancel.ts';
 import { sfnClient } from '../cli/aws/clients.ts';
@@ -15,7 +15,7 @@ import { ProgressFeed } from './progress.ts';
 import { cancelledError, failureOf, type RunEnd } from './run-end.ts';
 
 /** What a test has in place of AWS. */
-export type AwsContext = Pick<RunContext, 'sfn' | 'store' | 'sleep'>;
+export type AwsContext = Pick<RunContext, 'sfn' | 'sleep'> & { readonly store: ClosableStore };
 
 /**
  * @param compute defaults for the job's `compute`
