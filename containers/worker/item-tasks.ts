@@ -4,9 +4,7 @@ import { runItemBatch, type ItemWorker } from '../../lib/job/items/item-batch.ts
 import { readItemPlan, type ItemPlan } from '../../lib/job/items/item-plan.ts';
 import { itemsFile, readItems, type ItemBatchLine } from '../../lib/job/items/item.ts';
 import type { Store } from '../../lib/store/store.ts';
-
-/** How long items that are under way have to end when the task is stopped: ECS kills it after 120 s. A local run kills its workers sooner. */
-const stopGraceMs = 60_000;
+import { stopGraceMs } from './stop-grace.ts';
 
 export interface ItemTaskEnvironment {
   readonly store: Store;

@@ -9,10 +9,8 @@ import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
 import type { ExpressionProgram } from '../../lib/raster/expression/program.ts';
 import type { Store } from '../../lib/store/store.ts';
+import { stopGraceMs } from './stop-grace.ts';
 import { ThreadPool, type EarlyThreads } from './thread-pool.ts';
-
-/** What user code under way may still take when the worker has to stop; ECS gives the worker 120 s in all. On a machine of one's own nobody waits that long. */
-const stopGraceMs = process.env['TILEFAN_PARENT_PIPE'] === '1' ? 5_000 : 60_000;
 
 export interface TileBatchEnvironment {
   readonly plan: Plan;

@@ -2,13 +2,11 @@
  * Before the fan-out: the code is stored under the run prefix, and tried on the first tile, so that a mistake costs one tile and not ten thousand tasks. What it makes
  * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
  */
-import { tmpdir } from 'node:os';
 import { describeError } from '../base/errors.ts';
 import { requirementOf } from '../code/command/check-command.ts';
-import { codeEnvironment } from '../code/code-environment.ts';
-import { findPython } from '../code/find-python.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
 import { trialNumber } from './manifest.ts';
+import { meetRequirements } from './meet-requirements.ts';
 import { OneTile } from './one-tile.ts';
 import { codeHref, runtimeOf } from './operation-kind.ts';
 import { modelSetup } from './plan-code-setup.ts';
@@ -44,11 +42,7 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   if (earlier !== undefined) return earlier;
   const { operation } = plan.job;
   const requirements = [...operation.requirements, ...(operation.command === undefined ? [] : [requirementOf(operation.command, operation.parameters)])];
-  if (requirements.length > 0) {
-    const { checkRequirements } = await import('../code/requirements/check-requirements.ts');
-    const python = plan.code?.runtime === 'python' ? (await findPython(env)).python : (env['TILEFAN_PYTHON'] ?? 'python3');
-    await checkRequirements(requirements, { python, env: codeEnvironment(env, { scratch: tmpdir(), credentials: operation.credentials }) });
-  }
+  await meetRequirements(requirements, plan.code?.runtime ?? null, operation.credentials, env);
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
   let tried: Awaited<ReturnType<typeof tryTile>>;
