@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
+import { isItemJob } from '../lib/job/items/item-validate.ts';
 import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
 import type { JobInput, JobSpec } from '../lib/job/spec.ts';
@@ -45,12 +46,13 @@ export interface ReadJob {
 }
 
 /**
- * Reads a job and what the command line says of it.
+ * Reads a job over rasters and what the command line says of it.
  * @param nameRun gives the run id for a job of this name
- * @throws JobError JOB_NOT_JSON, or JOB_INVALID for a document of the wrong form
+ * @throws JobError JOB_NOT_JSON, JOB_OVER_ITEMS, or JOB_INVALID for a document of the wrong form
  */
 export async function readJob(reader: ObjectReader, file: string, overrides: JobOverrides, nameRun: (name: string) => string): Promise<ReadJob> {
   const { document, href } = await readJobDocument(reader, file);
+  if (isItemJob(document)) throw new JobError('JOB_OVER_ITEMS', `${displayHref(href)} is a job over items, which has no tiles: run it on a few items ("match", or "hrefs")`, { where: { href } });
   return takeJob(document, href, overrides, nameRun);
 }
 

@@ -1,5 +1,7 @@
 /** `tilefan replay`: a tile of a run once more, on this machine, with the code, the inputs and the parameters of the run. Nothing is written. */
+import * as z from 'zod';
 import { JobError } from '../lib/base/errors.ts';
+import { isItemPlan } from '../lib/job/items/item-plan.ts';
 import { OneTile } from '../lib/job/one-tile.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { batchRecord, readDocument } from '../lib/job/records.ts';
@@ -27,6 +29,9 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
   const interrupts = catchInterrupts();
   try {
     const prefix = run.includes('/') ? folderHref(userHref(run)) : runPrefix(userFolderHref(options.work), run);
+    if (isItemPlan(await readDocument(store, `${prefix}${runFiles.plan}`, z.unknown()))) {
+      throw new JobError('RUN_OVER_ITEMS', `${displayHref(prefix)} is a run over items, which has no tiles: its list of failures can be items.manifest of another run`);
+    }
     const plan = await readPlan(store, prefix);
     const place = options.tile ?? (await firstFailedTile(store, prefix));
     if (place === undefined) throw new JobError('TILE_UNKNOWN', `no tile of ${displayHref(prefix)} is on record as failed; wanted --tile COLUMN,ROW`);

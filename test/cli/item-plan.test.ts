@@ -65,3 +65,16 @@ void describe('validate of an object job', () => {
     for (const part of ['$.items: wanted one of', '$.outputs: missing', '--input: an object job has no inputs', '$.compute.cpu: Fargate has no task of 3 vCPU']) assert.ok(stderr.includes(part), `${part} is not in ${stderr}`);
   });
 });
+
+void describe('commands about tiles', () => {
+  // Catches: a job over items that is called a broken job over rasters.
+  void it('say that a job or a run over items has none', async () => {
+    const job = space.job('notiles.json', { name: 'notiles', items: { hrefs: ['in/a.jpg'] }, operation: images, outputs: { prefix: 'notiles/' } });
+    const tried = await runCli(['try', job]);
+    assert.deepEqual([tried.exitCode, /is a job over items, which has no tiles/.test(tried.stderr)], [64, true], tried.stderr);
+    // An empty file is no image: the run fails, and is there.
+    await runCli(['run', job, '--work', space.path('work-of-run'), '--run', 'failed']);
+    const replayed = await runCli(['replay', 'failed', '--work', space.path('work-of-run')]);
+    assert.deepEqual([replayed.exitCode, /is a run over items, which has no tiles/.test(replayed.stderr)], [64, true], replayed.stderr);
+  });
+});
