@@ -21,6 +21,7 @@ export class Progress {
   #reused = 0;
   #state = 'Split';
   #last = -Infinity;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(run: string) {
     this.#line = new ProgressLine(run, process.stderr);
@@ -61,12 +62,20 @@ export class Progress {
 
   /** Leaves the line on the terminal and goes on below it. */
   end(): void {
+    clearTimeout(this.#later);
     this.#line.end();
   }
 
   #show(always: boolean): void {
     const now = performance.now();
-    if (!always && now - this.#last < (this.#line.terminal ? drawIntervalMs : jsonIntervalMs)) return;
+    const wait = this.#last + (this.#line.terminal ? drawIntervalMs : jsonIntervalMs) - now;
+    if (!always && wait > 0) {
+      // Said later if nothing else is until then: the next tile may take hours.
+      this.#later ??= setTimeout(() => { this.#show(true); }, wait).unref();
+      return;
+    }
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#last = now;
     const done = this.#total === 0 ? this.#done : Math.min(this.#done, this.#total);
     const elapsed = (now - this.#started) / 1000;

@@ -60,9 +60,11 @@ class Call:
     @property
     def __signature__(self):
         """By which the worker knows how to call it."""
-        if self.kind in ('value', 'any'):
-            name = 'value' if self.kind == 'value' else 'tilefan_item'
-            return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+        if self.kind == 'value':
+            return inspect.Signature([inspect.Parameter('value', inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+        if self.kind == 'any':
+            # A file comes as an item, a value by its fields, whatever they are called.
+            return inspect.Signature([inspect.Parameter('item', inspect.Parameter.POSITIONAL_ONLY, default=None), inspect.Parameter('fields', inspect.Parameter.VAR_KEYWORD)])
         return inspect.signature(self.function)
 
     def __call__(self, *listed, **named):
@@ -72,14 +74,11 @@ class Call:
             if type(item).__name__ == 'Item' and hasattr(item, 'parameters'):
                 item.parameters.update({name: decoded(value) for name, value in item.parameters.items()})
         if self.kind == 'any':
-            return encoded(self.on_result(*listed, **named))
+            return encoded(self.function(*listed) if listed else self.on_value(named))
         return encoded(self.function(*listed, **{name: decoded(value) for name, value in named.items()}))
 
-    def on_result(self, tilefan_item):
-        """What another run has come to: f(**fields) of a dict where that fits, f(item) of a file, else f(value)."""
-        fields = dict(tilefan_item.parameters)
-        if tilefan_item.href is not None:
-            return self.function(tilefan_item)
+    def on_value(self, fields):
+        """What another run has come to: f(**fields) of a dict where that fits, else f(value)."""
         if set(fields) == {PICKLED}:
             return self.function(decoded(fields))
         if self.fits(fields):

@@ -39,7 +39,8 @@ def map(function, items, return_exceptions=False, **options):
     """
     Calls the function for each item, in processes here or on AWS, and returns the results in the order of the items. Each item is done once.
 
-    items: dicts, `function(**item)`; paths (pathlib) and hrefs (s3://…), `function(item)` with item.file, item.folder and so on (docs/items.md); anything else, `function(item)`. Or another Run, or 'run:ID': what that one has come to, whose end is waited for.
+    items: dicts, `function(**item)`; paths (pathlib) and hrefs (s3://…), `function(item)` with item.file, item.folder and so on (docs/items.md); anything else, `function(item)`. Or what another
+    run has come to: a Run, whose end is waited for, or 'run:ID'.
     Raises ItemError for the first item that failed, after all others are done; with return_exceptions the list has the errors in the places of the results. Control-C cancels.
 
     where='aws' runs it on AWS. Other options: docs/clients.md.

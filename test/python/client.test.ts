@@ -1,0 +1,247 @@
+/** `tilefan.map` and its kind, in scripts as users write them: real runs on this machine, and AWS with a stand-in for the command line. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { after, describe, it } from 'node:test';
+import { until, workersOf } from '../support/cli.ts';
+import { createWorkspace } from '../support/workspace.ts';
+import { python, withoutCloudpickle } from './support/host.ts';
+import { runScript, scriptEnvironment } from './support/rios.ts';
+
+const space = createWorkspace('python-client');
+after(() => space.remove());
+
+/** Runs a script in a folder of its own, and reads the JSON that it prints last. */
+async function script(text: string, env: NodeJS.ProcessEnv = {}, folder = space.newFolder()): Promise<{ readonly answer: unknown; readonly folder: string; readonly stderr: string }> {
+  writeFileSync(`${folder}/script.py`, `import json, tilefan\n${text}`);
+  const { stdout, stderr, exitCode } = await runScript('script.py', [], folder, env);
+  assert.equal(exitCode, 0, stderr);
+  return { answer: JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? ''), folder, stderr };
+}
+
+describe('tilefan.map', { skip: withoutCloudpickle }, () => {
+  // Catches: a function of the script itself that workers don't find, closures and modules beside it left behind, another order.
+  void it('calls functions of the script with dicts, values and files', async () => {
+    const folder = space.newFolder();
+    writeFileSync(`${folder}/beside.py`, 'def shift(x):\n    return x + 100\n');
+    writeFileSync(`${folder}/a b.txt`, 'abc');
+    const { answer } = await script(
+      `import pathlib, beside
+factor = 3
+def area(width, height=1):
+    return {'area': width * height}
+def scaled(x):
+    return beside.shift(x * factor)
+def read(item):
+    with open(item.file) as file:
+        return [item.name, file.read()]
+print(json.dumps([
+    tilefan.map(area, [{'width': 2, 'height': 3}, {'width': 4}]),
+    tilefan.map(scaled, range(40)) == [100 + 3 * x for x in range(40)],
+    tilefan.map(read, [pathlib.Path('a b.txt')]),
+    tilefan.map(lambda text: text.upper(), ['a', 'b'], workers=2, threads=1),
+]))
+`,
+      {},
+      folder,
+    );
+    assert.deepEqual(answer, [[{ area: 6 }, { area: 4 }], true, [['a b.txt', 'abc']], ['A', 'B']]);
+  });
+
+  // Catches: tuples that become lists, arrays and dates that can't be sent, large numbers that lose digits.
+  void it('keeps what JSON would change', async () => {
+    const { answer } = await script(`import datetime, numpy
+values = [(1, 2), datetime.date(2020, 1, 2), 2 ** 70, 2.0, float('inf'), {3: 4}, None, b'x', [numpy.int16(3)]]
+def same(value):
+    return type(value).__name__, value
+got = tilefan.map(same, values)
+print(json.dumps([got == [(type(each).__name__, each) for each in values], [kind for kind, _ in got], type(got[8][1][0]).__name__]))
+`);
+    assert.deepEqual(answer, [true, ['tuple', 'date', 'int', 'float', 'float', 'dict', 'NoneType', 'bytes', 'list'], 'int16']);
+  });
+
+  // Catches: "exit code 1" in place of the traceback, one failure that takes the other results with it, an exception that a script can't catch by its class.
+  void it('brings exceptions back with their traceback and their item', async () => {
+    const { answer } = await script(`def inverse(x):
+    return deeper(x)
+def deeper(x):
+    return 1 / x
+everything = tilefan.map(inverse, [1, 0, 2, 0], return_exceptions=True)
+try:
+    tilefan.map(inverse, [4, 0])
+except ZeroDivisionError as error:
+    caught = error
+print(json.dumps([[each if isinstance(each, (int, float)) else type(each).__name__ for each in everything], isinstance(caught, tilefan.ItemError), caught.item, caught.index, caught.type, caught.code, str(caught)]))
+`);
+    const [all, isItemError, item, index, type, code, text] = answer as [unknown[], boolean, number, number, string, string, string];
+    assert.deepEqual([all, isItemError, item, index, type, code], [[1, 'ItemError', 0.5, 'ItemError'], true, 0, 1, 'ZeroDivisionError', 'FUNCTION_FAILED']);
+    assert.match(text, /item 1, 0: .*deeper.*script\.py:5: ZeroDivisionError: division by zero/);
+    assert.match(text, /line 3, in inverse[\s\S]*line 5, in deeper\n {4}return 1 \/ x\n/);
+  });
+
+  // Catches: items that are missing, or there twice, when a worker is lost; a function's death that ends the whole run.
+  void it('has each item once when its processes are killed', async () => {
+    const { answer } = await script(`import os, signal
+def once(x):
+    if x == 7 and not os.path.exists(os.environ.get('NOTE', NOTE)):
+        open(NOTE, 'w').close()
+        os.kill(os.getppid(), signal.SIGKILL)
+    return x
+def dies(x):
+    if x == 1:
+        os.abort()
+    return x
+NOTE = os.path.abspath('note')
+print(json.dumps([tilefan.map(once, range(20)) == list(range(20)), os.path.exists('note'), [each if isinstance(each, int) else each.code for each in tilefan.map(dies, [0, 1, 2], return_exceptions=True)]]))
+`);
+    assert.deepEqual(answer, [true, true, [0, 'FUNCTION_DIED', 2]]);
+  });
+
+  void it('takes what another run has come to', async () => {
+    const { answer } = await script(`def pair(x):
+    return (x, x)
+def total(it):
+    return sum(it)
+def named(a, b):
+    return a - b
+first = tilefan.submit(pair, [1, 2])
+second = tilefan.submit(total, first)
+third = tilefan.map(lambda x: {'a': x, 'b': 1}, 'run:' + second.wait().run)
+fourth = tilefan.submit(lambda x: {'a': x, 'b': 1}, second)
+print(json.dumps([second.results(), third, tilefan.map(named, fourth)]))
+`);
+    assert.deepEqual(answer, [[2, 4], [{ a: 2, b: 1 }, { a: 4, b: 1 }], [1, 3]]);
+  });
+
+  void it('says what it can not be called with, before anything is started', async () => {
+    const { answer } = await script(`import threading
+handle = threading.Lock()
+async def later(x): pass
+said = []
+open('there.txt', 'w').close()
+for call in (lambda: tilefan.map(3, [1]), lambda: tilefan.map(len, []), lambda: tilefan.map(later, [1]), lambda: tilefan.map(len, ['a', {'b': 1}]), lambda: tilefan.map(len, ['there.txt']),
+             lambda: tilefan.map(len, [1], wherever='aws'), lambda: tilefan.map(len, [1], where='moon'), lambda: tilefan.map(lambda x: handle, [1]), lambda: tilefan.run({'items': {}})):
+    try:
+        call()
+    except Exception as error:
+        said.append(str(error))
+print(json.dumps(said))
+`);
+    const words = [/wants a function; found 3/, /there are no items/, /later is async/, /items 0 and 1 are of two kinds/, /say objects=True/, /no option wherever; known are .*where/, /wanted 'local' or 'aws'/, /can't be sent to another process: TypeError: .*lock/, /\$\.operation: missing/];
+    const said = answer as string[];
+    assert.equal(said.length, words.length, said.join('\n'));
+    for (const [i, word] of words.entries()) assert.match(said[i] ?? '', word);
+  });
+});
+
+describe('tilefan.submit', { skip: withoutCloudpickle }, () => {
+  const slow = `import time
+def slow(x):
+    time.sleep(600 if x else 0)
+    return x
+`;
+
+  void it('returns at once, tells how it goes, and is cancelled', async () => {
+    const { answer, folder } = await script(`${slow}
+told = []
+run = tilefan.submit(slow, [0, 1], progress=lambda done, total: told.append([done, total]))
+states = [run.status]
+try:
+    run.wait(timeout=0.1)
+except TimeoutError:
+    states.append('waited')
+while run.done < 1:
+    time.sleep(0.05)
+run.cancel()
+states.append(run.status)
+try:
+    run.results()
+except tilefan.RunCancelled as error:
+    states.append(error.code)
+print(json.dumps([states, told[-1]]))
+`);
+    assert.deepEqual(answer, [['RUNNING', 'waited', 'ABORTED', 'RUN_CANCELLED'], [1, 2]]);
+    await until('the end of the workers', () => workersOf(`file://${folder}`).length + workersOf(folder).length === 0, 5);
+  });
+
+  // Catches: Control-C that ends the script and leaves the workers, or the other way round.
+  void it('is cancelled by Control-C', async () => {
+    const folder = space.newFolder();
+    writeFileSync(`${folder}/script.py`, `import tilefan, sys\n${slow}
+run = tilefan.submit(slow, [1])
+print(run.run, flush=True)
+run.results()
+`);
+    const child = spawn(python, ['script.py'], { cwd: folder, env: { ...scriptEnvironment(), TILEFAN_WORK: `${folder}/work/` }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const workers = (): number => workersOf(`${folder}/work/`).length;
+    await until('workers', () => workers() > 0);
+    await until('its batch', () => existsSync(`${folder}/work/runs`));
+    child.kill('SIGINT');
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    assert.ok(signal === 'SIGINT' || code === 1 || code === 130, `${String(code)} ${String(signal)}`);
+    await until('the end of the workers', () => workers() === 0, 10);
+  });
+
+  void it('runs any job, and says why it failed', async () => {
+    const { answer } = await script(`
+job = {'name': 'p', 'items': {'parameters': [{'a': 1}]}, 'operation': {'module': 'f.py', 'function': 'f'}}
+open('f.py', 'w').write('def f(a):\\n    return a + 1\\n')
+json.dump(job, open('job.json', 'w'))
+records = [tilefan.run(job), tilefan.run('job.json')]
+try:
+    tilefan.run({**job, 'operation': {'module': 'none.py', 'function': 'f'}})
+except tilefan.RunError as error:
+    said = str(error)
+print(json.dumps([[record['items']['done'] for record in records], said]))
+`);
+    const [done, said] = answer as [number[], string];
+    assert.deepEqual(done, [1, 1]);
+    assert.match(said, /none\.py/);
+  });
+});
+
+describe('on AWS', { skip: withoutCloudpickle }, () => {
+  // Catches: options that don't reach the command, a job that isn't what was asked, results of nowhere, a cancel that only stops waiting.
+  void it('submits, reads and cancels by the command line', async () => {
+    const folder = space.newFolder();
+    writeFileSync(
+      `${folder}/stand-in.py`,
+      `import json, os, signal, sys, time
+arguments = sys.argv[1:]
+here = ${JSON.stringify(folder)}
+json.dump({'arguments': arguments, 'folder': os.environ.get('TILEFAN_FOLDER'), 'region': os.environ.get('AWS_REGION')}, open(here + '/' + arguments[0] + '.json', 'w'))
+if arguments[0] == 'submit':
+    job = json.load(sys.stdin)
+    json.dump({'job': job, 'there': os.path.exists(job['operation']['module'])}, open(here + '/job.json', 'w'))
+    print(json.dumps({'event': 'Run:Progress', 'state': 'ProcessBatches', 'batchesDone': 1, 'batches': 2, 'batchesFailed': 0}), file=sys.stderr, flush=True)
+    if job['items']['parameters'] == [{'value': 'wait'}]:
+        while not os.path.exists(here + '/cancel.json'):
+            time.sleep(0.02)
+        print(json.dumps({'run': 'x', 'state': 'ABORTED', 'prefix': 's3://work/runs/x/'}))
+        sys.exit(130)
+    print(json.dumps({'run': 'x', 'state': 'SUCCEEDED', 'prefix': 's3://work/runs/x/', 'record': {'run': 'x', 'prefix': 's3://work/runs/x/'}}))
+if arguments[0] == 'results':
+    for index in range(2):
+        print(json.dumps({'index': index, 'item': None, 'path': '', 'parameters': {}, 'ok': True, 'value': index * 10, 'outputs': []}))
+`,
+    );
+    const { answer } = await script(
+      `values = tilefan.map(lambda x: x, [1, 2], where='aws', stage='prod', region='eu-west-1', cpu=4, max_concurrency=7, folder='s3://code', timeout='1m')
+run = tilefan.submit(lambda x: x, ['wait'], where='aws')
+while not run.done:
+    pass
+run.cancel()
+print(json.dumps([values, run.status, run.run]))
+`,
+      { TILEFAN_COMMAND: `${python} ${folder}/stand-in.py` },
+    );
+    const [values, status, id] = answer as [number[], string, string];
+    assert.deepEqual([values, status], [[0, 10], 'ABORTED']);
+    const read = (name: string): { arguments: string[]; folder: string | null; region: string | null; job: { compute: object; operation: { timeout: string } }; there: boolean } => JSON.parse(readFileSync(`${folder}/${name}.json`, 'utf8')) as never;
+    assert.deepEqual(read('results').arguments, ['results', 's3://work/runs/x/', '--region', 'eu-west-1']);
+    assert.deepEqual(read('cancel').arguments, ['cancel', id]);
+    assert.deepEqual(read('submit').arguments, ['submit', '-', '--wait', '--json', '--run', id]);
+    assert.equal(read('job').there, true);
+  });
+});
