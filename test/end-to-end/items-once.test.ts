@@ -44,12 +44,12 @@ async function runUnderFire(args: readonly string[], work: string, { workers, ch
   let runs = 1;
   for (;;) {
     const cli = startCli(['run', ...args, '--json'], { env: codeEnv });
-    let ended = false;
-    const end = cli.ended.finally(() => (ended = true));
-    if (runs === 1) await until('a worker', () => ended || workersOf(work).length > 0);
-    while (!ended && (killed.workers < workers || killed.children < children)) {
+    const progress = { ended: false };
+    const end = cli.ended.finally(() => (progress.ended = true));
+    if (runs === 1) await until('a worker', () => progress.ended || workersOf(work).length > 0);
+    while (!progress.ended && (killed.workers < workers || killed.children < children)) {
       await sleep(300 + Math.random() * 700);
-      if (ended) break;
+      if (progress.ended) break;
       const pids = workersOf(work).map(({ pid }) => pid);
       const ofCode = childrenOf(pids);
       if (killed.children < children && (killed.workers >= workers || Math.random() < 0.5)) killed.children += Number(killOneOf(ofCode));
