@@ -3,6 +3,7 @@
  *
  *     node bench/images.ts [--images 10000] [--at-a-time 4] [--size 640]
  *     node bench/images.ts --sweep          how many at a time are best on this machine
+ *     node bench/images.ts --runs 1         whole runs of `tilefan run` against the plain loop as a program, in so many rounds of --images each
  *
  * The plain loop decodes the file once for each copy, and checks nothing. Both have the same number of images in work, read the files
  * from disk, and drop the copies. Resident memory is printed as it goes.
@@ -17,10 +18,12 @@ import sharp from 'sharp';
 import { makeVariants } from '../lib/images/make-variants.ts';
 import { imagesAtATime } from '../lib/images/sharp-setup.ts';
 import { imageVariants } from '../lib/images/variant-spec.ts';
+import { compareRuns } from './image-runs.ts';
 import { median } from './measure.ts';
+import { bothCopies, setUpSharp } from './plain-sharp.ts';
 
 const { values } = parseArgs({
-  options: { images: { type: 'string', default: '10000' }, 'at-a-time': { type: 'string', default: String(imagesAtATime()) }, size: { type: 'string', default: '640' }, sweep: { type: 'boolean', default: false } },
+  options: { images: { type: 'string', default: '10000' }, 'at-a-time': { type: 'string', default: String(imagesAtATime()) }, size: { type: 'string', default: '640' }, sweep: { type: 'boolean', default: false }, runs: { type: 'string', default: '0' } },
 });
 const count = Number(values.images);
 const roundImages = Math.min(500, count);
@@ -29,18 +32,15 @@ const longSide = Number(values.size);
 
 const variants = imageVariants.parse({ resized: { fit: 'inside', width: 1024, height: 768, quality: 90 }, thumbs: { width: 192, height: 192 } });
 const files = await makeFiles();
-sharp.cache(false);
-sharp.concurrency(1);
+setUpSharp();
 
 type Maker = (bytes: Buffer) => Promise<unknown>;
 
-async function plain(bytes: Buffer): Promise<void> {
-  await sharp(bytes).autoOrient().resize({ width: 1024, height: 768, fit: 'inside', withoutEnlargement: true }).jpeg({ quality: 90 }).toBuffer();
-  await sharp(bytes).autoOrient().resize({ width: 192, height: 192, fit: 'inside', withoutEnlargement: true }).jpeg().toBuffer();
-}
+const plain: Maker = bothCopies;
 const ours: Maker = (bytes) => makeVariants(bytes, variants);
 
 if (values.sweep) await sweep();
+else if (Number(values.runs) > 0) await compareRuns({ files, images: count, rounds: Number(values.runs), atATime: Number(values['at-a-time']), variants });
 else await compare(Number(values['at-a-time']));
 
 async function compare(atATime: number): Promise<void> {
