@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { JobError } from '../lib/base/errors.ts';
 import { isItemPlan } from '../lib/job/items/item-plan.ts';
 import { OneTile } from '../lib/job/one-tile.ts';
-import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
+import { readPlan, runFiles, tilingOf, type Plan } from '../lib/job/plan.ts';
+import { readTrialPlan } from '../lib/job/prepare-code.ts';
 import { batchRecord, readDocument } from '../lib/job/records.ts';
 import { tileWindow } from '../lib/job/tiling.ts';
 import { displayHref, folderHref } from '../lib/store/href.ts';
@@ -32,7 +33,8 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
     if (isItemPlan(await readDocument(store, `${prefix}${runFiles.plan}`, z.unknown()))) {
       throw new JobError('RUN_OVER_ITEMS', `${displayHref(prefix)} is a run over items, which has no tiles: its list of failures can be items.manifest of another run`);
     }
-    const plan = await readPlan(store, prefix);
+    const plan = await readRunPlan(store, prefix);
+    if (plan.job.operation.serial) throw new JobError('REPLAY_SERIAL', `the function of ${displayHref(prefix)} is serial: what it makes of a tile depends on those before, so no tile can be replayed by itself; run the job again, or try it with "serial": false`);
     const place = options.tile ?? (await firstFailedTile(store, prefix));
     if (place === undefined) throw new JobError('TILE_UNKNOWN', `no tile of ${displayHref(prefix)} is on record as failed; wanted --tile COLUMN,ROW`);
     checkTile(plan, place);
@@ -52,12 +54,26 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
   }
 }
 
+/** The plan of a run; of one whose code failed on its trial, the plan of the trial, for there is no other. */
+async function readRunPlan(store: Store, prefix: string): Promise<Plan> {
+  try {
+    return await readPlan(store, prefix);
+  } catch (error) {
+    const trial = await readTrialPlan(store, prefix);
+    if (trial === undefined) throw error;
+    return trial;
+  }
+}
+
 /** The tile that the record of a failed batch names, of the first such batch. */
 async function firstFailedTile(store: Store, prefix: string): Promise<{ readonly column: number; readonly row: number } | undefined> {
+  const failed: { readonly batch: number; readonly tile: readonly unknown[] }[] = [];
   for await (const { href } of store.list(`${prefix}${runFiles.results}`)) {
     const record = await readDocument(store, href, batchRecord);
     const tile = record?.error?.where['tile'];
-    if (Array.isArray(tile)) return { column: Number(tile[0]), row: Number(tile[1]) };
+    if (record !== undefined && Array.isArray(tile)) failed.push({ batch: record.batch, tile });
   }
+  const [first] = failed.toSorted((a, b) => a.batch - b.batch);
+  if (first !== undefined) return { column: Number(first.tile[0]), row: Number(first.tile[1]) };
   return undefined;
 }

@@ -52,11 +52,11 @@ export async function tryTile(file: string, options: TryOptions): Promise<number
     if (trial.code !== null) {
       const started = performance.now();
       try {
-        plan = await makePlan(store, job, runId, settings, [], { ...known, prepared: await prepareCode(store, trial, { env: process.env, signal }) });
+        plan = await makePlan(store, job, runId, settings, [], { ...known, prepared: await prepareCode(store, trial, { env: process.env, signal, tile: options.tile }) });
       } catch (error) {
         // What the code makes is found out on the first tile, and there it may fail already.
         if (!(error instanceof TilefanError) || error.where['tile'] === undefined) throw error;
-        return print(failedReport(error, tileWindow(tilingOf(trial), 0, 0), (performance.now() - started) / 1000));
+        return print(failedReport(error, tileWindow(tilingOf(trial), options.tile.column, options.tile.row), (performance.now() - started) / 1000));
       }
     }
     const tile = await OneTile.open(store, plan, options.tile);

@@ -136,8 +136,20 @@ export class ThreadPool implements TileRunner {
 async function callCode(slot: CodeSlot | undefined, call: CodeCall): Promise<CodeAnswer> {
   try {
     if (slot === undefined) throw new Error('a thread wants code to be called, and there is none');
-    return { reply: await slot.runner.call(call) };
+    const reply = await slot.runner.call(call);
+    tellPrinted(slot, call);
+    return { reply };
   } catch (error) {
     return { failure: describeError(error) };
   }
+}
+
+/** Of what a tile prints, so much goes into the log: the log of a run of thousands of tiles has to stay readable. */
+const toldCharacters = 2000;
+
+/** What the code printed for a tile that came out well; of one that didn't, the record has it. */
+function tellPrinted({ runner }: CodeSlot, { column, row }: CodeCall): void {
+  const { stdout, stderr, stdoutBytes, stderrBytes } = runner.output();
+  if (stdoutBytes + stderrBytes === 0) return;
+  process.stdout.write(`${JSON.stringify({ event: 'Tile:Printed', tile: [column, row], stdout: stdout.slice(-toldCharacters), stderr: stderr.slice(-toldCharacters), stdoutBytes, stderrBytes })}\n`);
 }

@@ -6,6 +6,7 @@
  * leads a process group of its own, so that what it starts ends with it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -70,6 +71,8 @@ export class CodeProcess implements CodeRunner {
   /** Settled when the call under way is over. */
   #busy: Promise<void> | undefined;
   #closed = false;
+  /** It has answered, so that a serial function keeps something. */
+  #served = false;
 
   /** Nothing is started before the first call. */
   constructor(options: CodeProcessOptions) {
@@ -146,6 +149,7 @@ export class CodeProcess implements CodeRunner {
     const message = await this.#ask(running, request, seconds, what, 'while it worked');
     if ('done' in message) {
       const { id: answered, ...reply } = message.done;
+      this.#served = true;
       if (answered === id) return reply;
     }
     await this.#end();
@@ -165,6 +169,9 @@ export class CodeProcess implements CodeRunner {
   }
 
   async #start(): Promise<Running> {
+    if (this.#options.setup.serial && this.#served) {
+      throw new TryAgainError('FUNCTION_STATE_LOST', `${codeName(this.#options.setup)} is serial, and the process that kept its state has ended; the batch begins anew`, { where: { function: this.#options.setup.function } });
+    }
     const { setup, scratch, loadTimeoutSeconds = Math.max(this.#options.timeoutSeconds, leastLoadSeconds) } = this.#options;
     await makeScratchFolder(scratch);
     const command = await this.#command();
@@ -195,6 +202,8 @@ export class CodeProcess implements CodeRunner {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', sharedFd, 'pipe'],
     });
     const [, , , requests, replies, , watched] = child.stdio as unknown as [null, Readable, Readable, Writable, Readable, null, Readable];
+    // Where memory ends, the kernel is to take this one and not the worker. Not Linux, or gone already: then it is as it is.
+    if (child.pid !== undefined) void writeFile(`/proc/${String(child.pid)}/oom_score_adj`, '1000').catch(() => undefined);
     child.stdout?.on('data', (chunk: Buffer) => this.#stdout.take(chunk));
     child.stderr?.on('data', (chunk: Buffer) => this.#stderr.take(chunk));
     // A process that died has closed its ends; its exit says more than a broken pipe.

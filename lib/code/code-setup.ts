@@ -151,6 +151,8 @@ export interface CodePrinted {
 export interface CodeRunner {
   /** @throws OperationError and JobError of FUNCTION_*, PYTHON_MISSING, NUMPY_MISSING, REQUIREMENT_MISSING */
   call(call: CodeCall): Promise<CodeReply>;
+  /** Starts what stays from call to call, if there is something. @throws as `call` does */
+  load?(): Promise<void>;
   /** What was printed during the last call. */
   output(): CodePrinted;
   /** Ends it and everything that it has started. */

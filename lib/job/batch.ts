@@ -123,9 +123,17 @@ function failedTiles(failures: readonly TilefanError[], total: number): TilefanE
   const more = others.length > namedTiles ? ` and ${String(others.length - namedTiles)} more` : '';
   return new OperationError(first.code, `${first.message}; ${String(failures.length)} of ${String(total)} tiles failed, also ${named.join(', ')}${more}`, {
     cause: first,
-    where: { ...first.where, failedTiles: [first, ...others].map(({ where, message }) => ({ tile: where['tile'], message })).slice(0, recordedTiles) },
+    where: { ...first.where, failedTiles: [first, ...others].slice(0, recordedTiles).map(briefly) },
   });
 }
+
+/** What a record has of each failed tile: all that is known of the first one, and the end of what the others printed. */
+function briefly({ message, code, where }: TilefanError): object {
+  const end = (of: string): string => (typeof where[of] === 'string' ? where[of].slice(-printedCharacters) : '');
+  return { tile: where['tile'], window: where['window'], code, message, function: where['function'], file: where['file'], line: where['line'], traceback: end('traceback'), stdout: end('stdout'), stderr: end('stderr') };
+}
+
+const printedCharacters = 500;
 
 /** Failed tiles in the record of a batch, at most. */
 const recordedTiles = 100;

@@ -51,6 +51,11 @@ export class OneTile {
     return new OneTile(plan, tile, inputs, processor, runners, windows);
   }
 
+  /** Starts what runs the code, if that is a process of its own. */
+  async load(): Promise<void> {
+    await this.#slot?.runner.load?.();
+  }
+
   /** Asks the code what it makes of the tile, without taking it. */
   async probe(): Promise<CodeReply> {
     return await this.#processor.probe(await this.#read());

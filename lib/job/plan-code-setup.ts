@@ -19,15 +19,15 @@ export function codeSetupOf(plan: Plan, code: string, threads: number): CodeSetu
     parameters: operation.parameters,
     lists: operation.lists,
     serial: operation.serial,
-    inputs: inputs.map((input) => ({ name: input.name, dtype: input.dtype, bands: input.bands, nodata: jsonNodata(input), masked: input.masked, files: input.scenes.map(({ href }) => displayHref(href)) })),
+    inputs: inputs.map((input) => ({ name: input.name, dtype: input.dtype, bands: input.bands, nodata: jsonNodata(input), masked: input.masked, files: input.scenes.map(({ href, convertedFrom }) => displayHref(convertedFrom ?? href)) })),
     outputs: outputs.map((output) => ({ name: output.name, dtype: output.dtype, bands: output.bands, nodata: jsonNodata(output), file: displayHref(output.href) })),
     grid: { columns: grid.columns, rows: grid.rows, geotransform: grid.geotransform, crs: grid.epsg === null ? null : `EPSG:${String(grid.epsg)}` },
     tileSize,
     halo,
     tiles: tileGrid(tilingOf(plan)),
     model: modelSetup(operation.model),
-    // No process may take what all of a task's processes have together; two that grow at once are the kernel's to judge.
-    memoryBytes: Math.max(leastMemoryBytes, Math.floor(memory.limit - (threads - 1) * (memory.code / Math.max(1, threads)))),
+    // What the task has, without what the worker and the other processes need by the plan.
+    memoryBytes: Math.max(leastMemoryBytes, Math.floor(memory.limit - memory.total + memory.code / Math.max(1, threads))),
   };
 }
 

@@ -113,7 +113,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
   const { href, subdataset, facts, source } = scene;
   const path = jsonPath(source.path);
   const nodata = sampleValue(spec.nodata === undefined ? facts.nodata : spec.nodata === null ? null : fromJsonNumber(spec.nodata), facts.dtype);
-  const base = { href, version: facts.version, sources: [...facts.sources], bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
+  const base = { href, ...(source.href === href ? {} : { convertedFrom: source.href }), version: facts.version, sources: [...facts.sources], bytes: facts.bytes, subdataset, dtype: facts.dtype, bands: chosenBands(spec, facts.bands), nodata, masked: facts.masked, alphaBand: facts.alphaBand };
   const whole: Window = { column: 0, row: 0, columns: grid.columns, rows: grid.rows };
   const offset = latticeOffset(grid, facts);
   const turns = offset !== undefined && (await turnsOntoGrid(grid, facts, offset));

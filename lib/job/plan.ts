@@ -58,6 +58,8 @@ export type SceneReading = z.infer<typeof sceneReading>;
 /** One dataset of an input. */
 const planScene = z.object({
   href: z.string(),
+  /** Where it came from, as the job says; only of one that has been converted. */
+  convertedFrom: z.string().exactOptional(),
   /** What the object was when the run was planned; a worker that finds another refuses it. */
   version: z.string(),
   /** Files that the dataset reads itself, as a VRT does, and what they were. */

@@ -2,7 +2,7 @@
  * Before the fan-out: the code is stored under the run prefix, and tried on the first tile, so that a mistake costs one tile and not ten thousand tasks. What it makes
  * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
  */
-import { describeError } from '../base/errors.ts';
+import { describeError, OperationError } from '../base/errors.ts';
 import { requirementOf } from '../code/command/check-command.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
 import { trialNumber } from './manifest.ts';
@@ -10,25 +10,38 @@ import { meetRequirements } from './meet-requirements.ts';
 import { OneTile } from './one-tile.ts';
 import { codeHref, runtimeOf } from './operation-kind.ts';
 import { modelSetup } from './plan-code-setup.ts';
-import { plan as planSchema, runFiles, type Plan, type PlanCode } from './plan.ts';
+import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';
 import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
 import { storeBytes } from './store-code.ts';
+import { tileGrid } from './tiling.ts';
 
 export interface PrepareEnvironment {
   readonly env: NodeJS.ProcessEnv;
   /** Gives the trial up. */
   readonly signal: AbortSignal;
+  /** Another tile than the first. */
+  readonly tile?: TilePlace | undefined;
 }
 
-/** The tile that code is tried on: its first outputs decide what types outputs have, as in RIOS. */
-const trialTile = { column: 0, row: 0 };
+interface TilePlace {
+  readonly column: number;
+  readonly row: number;
+}
 
-/** The plan that a worker tries the code with. @throws DataError RECORD_BROKEN */
-export async function readTrialPlan(reader: ObjectReader, run: string): Promise<Plan> {
-  const found = await readDocument(reader, trialPlanHref(run), planSchema);
-  if (found === undefined) throw new Error(`${trialPlanHref(run)} is not there`);
-  return found;
+/** The tiles that code is tried on: the first, whose outputs decide what types outputs have, as in RIOS. Where failures are tolerated and it fails on that one, one in the middle, and the last. */
+function trialTiles(plan: Plan, tile: TilePlace | undefined): readonly TilePlace[] {
+  if (tile !== undefined) return [tile];
+  const first = { column: 0, row: 0 };
+  if (plan.job.tolerateFailures.percentage === 0) return [first];
+  const { across, down } = tileGrid(tilingOf(plan));
+  const places = [first, { column: across >> 1, row: down >> 1 }, { column: across - 1, row: down - 1 }];
+  return places.filter(({ column, row }, i) => places.findIndex((other) => other.column === column && other.row === row) === i);
+}
+
+/** The plan that the code was tried with; undefined when there was no trial. @throws DataError RECORD_BROKEN */
+export async function readTrialPlan(reader: ObjectReader, run: string): Promise<Plan | undefined> {
+  return await readDocument(reader, trialPlanHref(run), planSchema);
 }
 
 /**
@@ -36,7 +49,7 @@ export async function readTrialPlan(reader: ObjectReader, run: string): Promise<
  * @param plan made without knowing what the code makes
  * @throws JobError PLAN_REFUSED naming what is wrong with the code's file; REQUIREMENT_MISSING; whatever the code's processes throw on the tile
  */
-export async function prepareCode(store: Store, plan: Plan, { env, signal }: PrepareEnvironment): Promise<PreparedCode> {
+export async function prepareCode(store: Store, plan: Plan, { env, signal, tile }: PrepareEnvironment): Promise<PreparedCode> {
   const run = plan.state.run.href;
   const earlier = await readPrepared(store, run);
   if (earlier !== undefined) return earlier;
@@ -47,28 +60,48 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal }: Pre
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
   let tried: Awaited<ReturnType<typeof tryTile>>;
   const startedAt = new Date().toISOString();
+  // So that a trial that fails can be replayed.
+  await store.put(trialPlanHref(run), encodeDocument(trial), { contentType: 'application/json', createFolders: true });
   try {
-    tried = await tryTile(store, trial, env, signal);
+    tried = await tryTiles(store, trial, trialTiles(plan, tile), env, signal);
   } catch (error) {
     // The message alone goes through the state machine; traceback and prints are kept here.
     if (!signal.aborted) await store.put(`${run}${runFiles.result(trialNumber)}`, encodeDocument(failedTrial(error, startedAt)), { contentType: 'application/json', createFolders: true });
     throw error;
   }
-  const { outputs, seconds } = tried;
-  const prepared: PreparedCode = { code, outputs, halo: model.halo, seconds, tile: [trialTile.column, trialTile.row] };
+  const prepared: PreparedCode = { code, halo: model.halo, ...tried };
   await store.put(preparedHref(run), encodeDocument(prepared), { contentType: 'application/json', createFolders: true });
   return prepared;
 }
 
-async function tryTile(store: Store, trial: Plan, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Pick<PreparedCode, 'outputs' | 'seconds'>> {
-  const tile = await OneTile.open(store, trial, trialTile, env);
+type Tried = Pick<PreparedCode, 'outputs' | 'seconds' | 'tile'>;
+
+/** @throws what the code threw on the first of the tiles, when it threw on all */
+async function tryTiles(store: Store, trial: Plan, places: readonly TilePlace[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Tried> {
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      return await tryTile(store, trial, place, env, signal);
+    } catch (error) {
+      // Whatever isn't the tile's would meet the next one, too.
+      if (signal.aborted || !(error instanceof OperationError)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function tryTile(store: Store, trial: Plan, place: TilePlace, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Tried> {
+  const tile = await OneTile.open(store, trial, place, env);
   const stop = (): void => void tile.close();
   signal.addEventListener('abort', stop, { once: true });
   try {
+    // Starting an interpreter and loading a model happens once in a batch, and is not what a tile takes.
+    await tile.load();
     const started = performance.now();
     const reply = await tile.probe();
     const outputs = Object.fromEntries(trial.outputs.map(({ name }, i) => [name, reply.outputs[i] ?? { dtype: 'float32' as const, bands: 1 }]));
-    return { outputs, seconds: (performance.now() - started) / 1000 };
+    return { outputs, seconds: (performance.now() - started) / 1000, tile: [place.column, place.row] };
   } finally {
     signal.removeEventListener('abort', stop);
     await tile.close();

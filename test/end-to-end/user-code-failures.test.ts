@@ -250,9 +250,11 @@ ds = None`,
       assert.deepEqual(record.results?.missing, { tiles: 3, first: [[2, 1], [0, 2], [4, 3]] });
       const [{ error } = { error: undefined }, ...others] = record.errors;
       assert.equal(others.length, 0);
-      const failed = error?.where['failedTiles'] as { tile: number[]; message: string }[];
+      const failed = error?.where['failedTiles'] as { tile: number[]; message: string; window: { column: number }; line?: number; traceback: string }[];
       assert.deepEqual(failed.map(({ tile }) => tile), [[2, 1], [0, 2], [4, 3]]);
       assert.match(failed[0]?.message ?? '', /(ValueError|TypeError): no/);
+      assert.deepEqual([failed[0]?.window.column, failed[0]?.line], [256, ending === 'py' ? 4 : 3]);
+      assert.match(failed[0]?.traceback ?? '', /(ValueError|TypeError): no/);
       assert.match(failed[1]?.message ?? '', ending === 'py' ? /exit code 9/ : /SIGKILL/);
       assert.match(failed[2]?.message ?? '', /longer than the 4 s/);
       const lines = readFileSync(space.path(`${name}.jsonl`), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { column: number; row: number; value: number });
@@ -267,6 +269,17 @@ answer(same_pixels(gdal.Open(sys.argv[2]).ReadAsArray(), wanted, 'tolerated'))`,
       );
     });
   }
+
+  // Catches: a job that can't run because the first tile, and only that, is one that its function fails on.
+  void it('goes on where the first tile is one that fails', async () => {
+    const source = 'def f(info, inputs, outputs):\n    if (info.xblock, info.yblock) == (0, 0): raise ValueError(1)\n    outputs.o = inputs.a\n';
+    writeFileSync(space.path('first.py'), source);
+    const job = writeJob('first', 'first.py', { more: { tolerateFailures: { percentage: 100 }, compute: { tilesPerTask: 64 } } });
+    const record = await runJob([job, '--work', work, '--run', 'first', '--workers', '1'], { env: codeEnv });
+    assert.deepEqual([record.state, record.tiles.done, record.batches.failed], ['SUCCEEDED', 19, [0]]);
+    const failed = record.errors[0]?.error.where;
+    assert.deepEqual([failed?.['tile'], failed?.['file'], failed?.['line']], [[0, 0], 'first.py', 2]);
+  });
 
   // Catches: tolerance of what is wrong with every tile.
   void it('tolerates no failure of the trial', async () => {

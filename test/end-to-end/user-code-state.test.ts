@@ -90,6 +90,31 @@ def f(info, inputs, outputs, otherargs):
     assert.deepEqual(rowsOf(space.path('lost.jsonl')).map(({ value }) => value), running());
   });
 
+  // Catches: a serial function in TypeScript whose process is lost between two tiles, and that goes on with what a fresh one has: nothing.
+  void it('begins a serial run anew when what kept its state is lost between tiles', async () => {
+    const died = space.path('died-between');
+    const source = `
+import { existsSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers';
+let total = 0;
+let seen = 0;
+export function f({ inputs, info, parameters }: any) {
+  for (const value of inputs.a) total += value;
+  seen++;
+  if (info.tile.column === 1 && info.tile.row === 2 && !existsSync(parameters.died)) {
+    writeFileSync(parameters.died, 'x');
+    sleep(() => process.kill(process.pid, 'SIGKILL'), 1);
+  }
+  return { total, seen };
+}
+`;
+    writeFileSync(space.path('between.ts'), source);
+    const job = space.job('between.json', { inputs: { a: 'a.tif' }, grid: { tileSize: 128 }, operation: { module: 'between.ts', function: 'f', serial: true, parameters: { died } }, results: { href: 'between.jsonl' } });
+    await runJob([job, '--work', work, '--run', 'between', '--workers', '1'], { env: codeEnv });
+    assert.ok(existsSync(died));
+    assert.deepEqual(rowsOf(space.path('between.jsonl')).map(({ value }) => value), running());
+  });
+
   // Catches: a serial function whose process has died, and that goes on with what is left as if nothing had happened.
   void it('ends a serial run where its code dies, and begins it anew', async () => {
     const source = accumulates.replace('    return', '    if (info.xblock, info.yblock) == (1, 2) and not os.path.exists(otherargs.died):\n        open(otherargs.died, "w").write("x")\n        os._exit(4)\n    return');

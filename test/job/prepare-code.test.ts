@@ -87,10 +87,10 @@ ds = None`,
     const lines = readFileSync(asks.manifest.key, 'utf8').trim().split('\n').map((line) => manifestLine.parse(JSON.parse(line)));
     assert.deepEqual(lines, [{ batch: trialNumber, prepare: true }]);
     assert.equal(await readPrepared(bench.store, asks.run.href), undefined);
-    const prepared = await prepareCode(bench.store, await readTrialPlan(bench.store, asks.run.href), { env, signal });
+    const prepared = await prepareCode(bench.store, (await readTrialPlan(bench.store, asks.run.href)) ?? assert.fail(), { env, signal });
     // The code of another day: what was tried is what runs.
     writeFileSync(bench.file('f.py'), 'raise RuntimeError()');
-    assert.deepEqual(await prepareCode(bench.store, await readTrialPlan(bench.store, asks.run.href), { env, signal }), prepared);
+    assert.deepEqual(await prepareCode(bench.store, (await readTrialPlan(bench.store, asks.run.href)) ?? assert.fail(), { env, signal }), prepared);
     const done = await split({ input: { job, run: 'there' }, execution: 'unused' }, environment);
     writeFileSync(bench.file('f.py'), source);
     assert.notEqual(done.status, 'CONVERT');

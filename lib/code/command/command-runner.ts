@@ -199,17 +199,21 @@ export class CommandRunner implements CodeRunner {
     return made;
   }
 
-  /** The one JSON document that was printed; undefined for anything else, such as a program's talk. */
+  /** The one JSON document that was printed; undefined when nothing was. */
   #resultOf(printed: string | undefined): unknown {
     if (printed === undefined) {
       throw new OperationError('FUNCTION_RESULT', `${this.#program} printed ${String(this.#stdout.bytes)} bytes to stdout, which the job takes as the tile's result: wanted ${String(resultBytes)} at most`, {
         where: { function: this.#program, stdout: this.#stdout.text(), stderr: this.#stderr.text() },
       });
     }
+    if (printed.trim() === '') return undefined;
     try {
       return JSON.parse(printed) as unknown;
-    } catch {
-      return undefined;
+    } catch (cause) {
+      throw new OperationError('FUNCTION_RESULT', `${this.#program} printed ${JSON.stringify(printed.trim().slice(0, 100))} to stdout, which the job takes as the tile's result: wanted one JSON document, or nothing; what else there is to say belongs on stderr`, {
+        cause,
+        where: { function: this.#program, stdout: this.#stdout.text(), stderr: this.#stderr.text() },
+      });
     }
   }
 

@@ -27,6 +27,9 @@ export type ProgramEnd =
   /** It couldn't be started at all. */
   | { readonly kind: 'unstartable'; readonly cause: Error };
 
+/** Node's timers end at 2^31 milliseconds, 25 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /**
  * How long pipes may stay open after the program has ended and its group was killed. Only a process that has left the group can hold them then.
  */
@@ -53,7 +56,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   const timer = setTimeout(() => {
     late = true;
     killGroup(pid);
-  }, timeoutSeconds * 1000);
+  }, Math.min(timeoutSeconds * 1000, longestTimerMs));
   if (pid !== undefined) {
     watch(pid);
     // Not Linux, or gone already.

@@ -207,7 +207,14 @@ describe('commands that fail', () => {
     assert.deepEqual(await print(' {"a": [1, null]}\n'), { outputs: [], result: { a: [1, null] } });
     assert.deepEqual(await print('0'), { outputs: [], result: 0 });
     assert.deepEqual(await print('null'), { outputs: [], result: null });
-    for (const talk of ['', '0...10...20 - done.', '{"a": 1}\n{"a": 2}', '{"a": NaN}']) assert.deepEqual(await print(talk), { outputs: [] }, talk);
+    for (const nothing of ['', ' \n']) assert.deepEqual(await print(nothing), { outputs: [] }, nothing);
+    // Catches: a sum over all tiles but those whose program had something else to say.
+    for (const talk of ['0...10...20 - done.', '{"a": 1}\n{"a": 2}', '{"a": NaN}']) {
+      const refused = await failure(tile(['printf', '%s', '{parameter.text}'], { parameters: { text: talk }, options: { results: true } }));
+      assert.equal(refused.code, 'FUNCTION_RESULT', talk);
+      assert.match(refused.message, /printf printed ".* to stdout, which the job takes as the tile's result: wanted one JSON document, or nothing/);
+    }
+    assert.deepEqual(await print('progress 10 %', false), { outputs: [] });
     assert.deepEqual(await print('{"a": 1}', false), { outputs: [] });
     const error = await failure(tile(['head', '-c', '17000000', '/dev/zero'], { options: { results: true } }));
     assert.equal(error.code, 'FUNCTION_RESULT');
