@@ -2,13 +2,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { JobError } from '../../lib/base/errors.ts';
 import { checkOperationAndOutputs } from '../../lib/job/check-outputs.ts';
-import { isPlacedLater } from '../../lib/job/output-place.ts';
-import { jsonPath, throwProblems, type Problem } from '../../lib/job/problems.ts';
+import { jsonPath, throwProblems } from '../../lib/job/problems.ts';
 import { inputHrefs } from '../../lib/job/resolve.ts';
 import { checkCompute } from '../../lib/job/settings.ts';
 import type { JobSpec } from '../../lib/job/spec.ts';
 import { checkRunId } from '../../lib/job/split.ts';
-import { displayHref, parseHref } from '../../lib/store/href.ts';
 import { isItemJob } from '../../lib/job/items/item-validate.ts';
 import { withCompute } from '../config-file.ts';
 import { readJobDocument, takeJob, type JobOverrides } from '../job-file.ts';
@@ -17,6 +15,8 @@ import { consoleUrl } from './arn.ts';
 import type { RunContext } from './context.ts';
 import { findPipeline, type PipelineOptions } from './find-pipeline.ts';
 import { waitAndReport } from './finish.ts';
+import { hrefProblems } from './hrefs-on-aws.ts';
+import { sendCode, sendingFolder } from './send-code.ts';
 import { startExecution } from './start-execution.ts';
 
 export interface SubmitOptions extends PipelineOptions, JobOverrides {
@@ -66,7 +66,7 @@ export async function startOnAws(document: unknown, href: string, options: Submi
   const { object } = options;
   throwProblems('SUBMIT_OBJECT', 'the object can\'t be reached from AWS', object === undefined ? [] : hrefProblems([['--object', object]]));
   const whole = withCompute(document, options.compute ?? {});
-  const { run, input } = isItemJob(document) ? await itemInput(whole, href, options, context) : readExecutionInput(whole, href, options, document);
+  const { run, input } = isItemJob(document) ? await itemInput(whole, href, options, context) : await readExecutionInput(whole, href, options, document, context);
   const pipeline = await findPipeline(sfn, options);
   const started = await startExecution(sfn, pipeline, run, input);
   if (started.kind === 'started') return { run, pipeline, executionArn: started.executionArn, earlier: undefined };
@@ -96,8 +96,8 @@ export interface NamedInput {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** Checks a raster job. @param written the document as it lies in its file @throws JobError that lists everything that is wrong with it */
-function readExecutionInput(document: unknown, href: string, options: SubmitOptions & { readonly file: string }, written: unknown): NamedInput {
+/** Checks a raster job, and sends its code along. @param written the document as it lies in its file @throws JobError that lists everything that is wrong with it */
+async function readExecutionInput(document: unknown, href: string, options: SubmitOptions & { readonly file: string }, written: unknown, { store }: RunContext): Promise<NamedInput> {
   const { object, file } = options;
   const { job, runId, problems } = takeJob(document, href, options, (name) => options.run ?? newRunId(name));
   problems.push(...hrefProblems(hrefsOf(job)));
@@ -106,7 +106,8 @@ function readExecutionInput(document: unknown, href: string, options: SubmitOpti
   throwProblems('JOB_INVALID', 'the job can\'t be run on AWS', problems);
   const overridden = options.input !== undefined || options.output !== undefined || document !== written;
   // Split reads it from there: an href takes no room in the execution's input. Otherwise the job goes as it stands after overrides.
-  const sent = /^s3:\/\//i.test(file) && !overridden ? file : job;
+  const operation = await sendCode(job.operation, store, sendingFolder(options, runId));
+  const sent = /^s3:\/\//i.test(file) && !overridden && operation === job.operation ? file : { ...job, operation };
   return { run: runId, input: object === undefined ? { job: sent } : { job: sent, object } };
 }
 
@@ -114,19 +115,6 @@ function hrefsOf(job: JobSpec): [string, string][] {
   return [
     ...Object.entries(job.inputs).flatMap(([name, input]) => inputHrefs(name, input).map(({ path, href }): [string, string] => [jsonPath(path), href])),
     ...Object.entries(job.outputs).map(([name, { href }]): [string, string] => [jsonPath(['outputs', name, 'href']), href]),
+    ...(job.results === undefined ? [] : [['$.results.href', job.results.href] as [string, string]]),
   ];
-}
-
-/** Functions and tasks on AWS see S3, and nothing of this machine. */
-export function hrefProblems(hrefs: readonly (readonly [string, string])[]): Problem[] {
-  return hrefs.flatMap(([path, href]) => (isS3(href) ? [] : [{ path, message: `found ${displayHref(href)}, which AWS can't reach; wanted s3://bucket/key` }]));
-}
-
-export function isS3(href: string): boolean {
-  try {
-    // The output bucket of the deployment, which split knows.
-    return isPlacedLater(href, null) || parseHref(href).scheme === 's3';
-  } catch {
-    return false;
-  }
 }
