@@ -107,6 +107,17 @@ void describe('tilefan replay', { skip: withoutGdal }, () => {
   });
 
   // Catches: a run without failures, or none at all, that ends with a defect of ours.
+  // Catches: the first failure that everybody meets, which leaves nothing to look at.
+  void it('repeats a trial that failed', async () => {
+    writeFileSync(space.path('trial.py'), 'def f(info, inputs, outputs):\n    print("so far")\n    raise KeyError("none")\n');
+    const job = space.job('trial.json', { inputs: { a: 'a.tif' }, grid: { tileSize: 128 }, operation: { module: 'trial.py', function: 'f' }, outputs: { o: { href: 'trial.tif', blockSize: 128 } } });
+    assert.equal((await runCli(['run', job, '--work', work, '--run', 'trial'], { env: codeEnv })).exitCode, 70);
+    writeFileSync(space.path('trial.py'), 'mended\n');
+    const again = await runCli(['replay', 'trial', '--work', work], { env: codeEnv });
+    assert.equal(again.exitCode, 70);
+    for (const words of ['tile 0,0', 'so far', "KeyError: 'none'", 'trial.py:3']) assert.ok(again.stdout.includes(words), again.stdout);
+  });
+
   void it('says what there is not to repeat', async () => {
     const job = space.job('fine.json', { inputs: { a: 'a.tif' }, grid: { tileSize: 128 }, operation: { expression: { o: 'a' } }, outputs: { o: { href: 'o.tif', blockSize: 128 } } });
     await runJob([job, '--work', work, '--run', 'fine']);
