@@ -2,6 +2,7 @@
 import { JobError, OperationError, OutOfMemoryError, type TilefanError } from '../base/errors.ts';
 import { lastLine } from './captured-output.ts';
 import type { CodeFailure, CodePrinted, CodeSetup } from './code-setup.ts';
+import { defaultExport } from './source-names.ts';
 
 /** Codes of the failures that are the job's fault, whatever tile it is; the others belong to their tile. */
 const codes = {
@@ -26,6 +27,7 @@ function memoryAdvice({ items }: CodeSetup): string {
 /** How the user's code is called in a sentence. */
 export function codeName(setup: CodeSetup, name: string | null | undefined = setup.function): string {
   if (setup.model !== null || (setup.items?.model ?? null) !== null) return 'the model';
+  if (name === defaultExport) return name;
   return typeof name === 'string' && name !== '' ? `function ${name}` : 'the function';
 }
 

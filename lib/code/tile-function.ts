@@ -22,7 +22,7 @@ export type TileArray<Values extends Pixels = Pixels> = Values & {
   readonly cols: number;
   /** One band, counted from 1 as GDAL does: rows * cols values, a view and not a copy. @throws RangeError when there is no such band */
   band(number: number): Values;
-  /** 1 where the pixel of all bands has data and 0 where it has not (rows * cols values), for inputs that have nodata or a mask; otherwise undefined. */
+  /** 1 where the pixel of all bands has data and 0 where it has not (rows * cols values), for inputs that have nodata or a mask; otherwise undefined. Made of the pixels as they are when it is first asked for. */
   readonly valid?: Uint8Array | undefined;
 };
 

@@ -37,6 +37,19 @@ def to_pixel(transform, x, y):
     return ((x - a) * f - (y - d) * c) / determinant, ((y - d) * b - (x - a) * e) / determinant
 
 
+def nodata_of(array, description):
+    """The nodata value of an input as a number of its array's type; None where it has none, or one that no pixel can have."""
+    value = number_of(description['nodata'])
+    if value is None:
+        return None
+    if array.dtype.kind in 'iu':
+        limits = numpy.iinfo(array.dtype)
+        if value != value or not limits.min <= value <= limits.max or value != int(value):
+            return None
+        value = int(value)
+    return numpy.asarray(value, dtype=array.dtype)
+
+
 class ReaderInfo:
     """About one tile. Everything is known when it is made; nothing of it changes."""
 
@@ -175,22 +188,20 @@ class ReaderInfo:
         array, description, _ = self._find(block, 'getNoDataValueFor')
         if not 1 <= band <= description['bands']:
             raise IndexError('input %s has bands 1 to %d, found %r' % (description['name'], description['bands'], band))
-        value = number_of(description['nodata'])
-        if value is None:
-            return None
-        if array.dtype.kind in 'iu':
-            limits = numpy.iinfo(array.dtype)
-            if value != value or not limits.min <= value <= limits.max or value != int(value):
-                return None
-            value = int(value)
-        return numpy.asarray(value, dtype=array.dtype)
+        return nodata_of(array, description)
 
     def getValidMaskFor(self, block):
-        """Where an input has data: an array (rows, columns) of bool, margin included. Pixels outside of the input have none."""
-        array, _, valid = self._find(block, 'getValidMaskFor')
-        if valid is None:
-            return numpy.ones(array.shape[1:], dtype=bool)
-        return valid.astype(bool)
+        """
+        Where the pixel of all bands of an input has data: inside of its mask, and nodata in no band. An array (rows, columns) of bool, margin included;
+        True everywhere for an input that has neither. Made anew each time, of the pixels as they are then.
+        """
+        array, description, mask = self._find(block, 'getValidMaskFor')
+        valid = numpy.ones(array.shape[1:], dtype=bool) if mask is None else mask.astype(bool)
+        nodata = nodata_of(array, description)
+        if nodata is not None:
+            for band in array:
+                valid &= ~numpy.isnan(band) if nodata != nodata else band != nodata
+        return valid
 
     # What RIOS keeps for itself.
 

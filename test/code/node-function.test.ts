@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 
-import { JobError, OperationError, type TilefanError } from '../../lib/base/errors.ts';
+import { JobError, OperationError, OutOfMemoryError, type TilefanError } from '../../lib/base/errors.ts';
 import type { CodeReply } from '../../lib/code/code-setup.ts';
 import { withFunction, type FunctionFixture } from './function-fixture.ts';
 
@@ -23,7 +23,7 @@ async function failure(fixture: FunctionFixture): Promise<TilefanError> {
     try {
       await f.call();
     } catch (error) {
-      if (error instanceof OperationError || error instanceof JobError) return error;
+      if (error instanceof OperationError || error instanceof JobError || error instanceof OutOfMemoryError) return error;
       throw error;
     }
     assert.fail('it did not fail');
@@ -45,6 +45,44 @@ void describe('a TypeScript function', () => {
       inputs: { a: { dtype: 'int16', bands: 2, samples, valid }, b: { dtype: 'float64', samples: new Float64Array(20) } },
     });
     assert.deepEqual(reply.result, { type: 'Int16Array', shape: [2, 4, 5], second: Array.from(samples.slice(20)), view: true, valid: [...valid], none: true, all: [...samples], listed: 40 });
+  });
+
+  // Catches nodata that counts as data, one band of several, NaN that is compared as a number, float32 that is compared as float64, values of nodata that no
+  // pixel has, and a mask that is left out where there is nodata too; numpy is the judge.
+  void it('sees which pixels have data in all bands', async () => {
+    const big = -3.4e38;
+    const valid = Uint8Array.of(1, 1, 1, 0, 1, 1);
+    const inputs = {
+      a: { dtype: 'uint8', bands: 2, nodata: 9, samples: Uint8Array.of(9, 1, 2, 3, 4, 5, 6, 7, 9, 0, 1, 2) },
+      n: { dtype: 'float32', bands: 2, nodata: NaN, samples: Float32Array.of(1, NaN, 2, 3, 4, 5, 0, 0, 0, 0, Infinity, NaN) },
+      b: { dtype: 'float32', nodata: big, samples: Float32Array.of(big, 0, NaN, -3.3e38, 4, 5) },
+      m: { dtype: 'int16', nodata: -1, samples: Int16Array.of(-1, 0, 1, 2, 3, -1), valid },
+      x: { dtype: 'uint8', nodata: -9999, samples: Uint8Array.of(0, 1, 2, 3, 4, 5) },
+      u: { dtype: 'uint8', nodata: NaN, samples: Uint8Array.of(0, 1, 2, 3, 4, 5) },
+    } as const;
+    const source = `export const f = ({ inputs }) => Object.fromEntries(Object.keys(inputs).map((name) => {
+      const { valid } = inputs[name];
+      return [name, [valid.constructor.name, [...valid], inputs[name].valid === valid]];
+    }));`;
+    const told = Object.entries(inputs).map(([name, { dtype, nodata, samples }]) => [name, dtype, String(nodata), Array.from(samples, String), name === 'm' ? [...valid] : null]);
+    const program = `
+import json, sys, numpy as np
+answer = {}
+for name, dtype, nodata, samples, mask in json.loads(sys.argv[1]):
+    values = np.array([float(s) for s in samples]).astype(dtype).reshape(-1, 6)
+    nodata = float(nodata)
+    kind = np.dtype(dtype).type
+    bad = np.isnan(values) if np.isnan(nodata) else values == (kind(nodata) if values.dtype.kind == 'f' else nodata)
+    good = ~bad.any(axis=0) & (True if mask is None else np.array(mask, bool))
+    answer[name] = ['Uint8Array', [int(v) for v in good], True]
+print(json.dumps(answer))`;
+    const wanted: unknown = JSON.parse(execFileSync('/usr/bin/python3', ['-c', program, JSON.stringify(told)], { encoding: 'utf8' }));
+    await withFunction({ source, inputs }, async (f) => {
+      assert.deepEqual((await f.call()).result, wanted);
+      // Of each tile its own.
+      f.input('a', Uint8Array.of(1, 1, 1, 1, 1, 9, 1, 1, 1, 1, 1, 1));
+      assert.deepEqual(((await f.call({ column: 1 })).result as { readonly a: unknown }).a, ['Uint8Array', [1, 1, 1, 1, 1, 0], true]);
+    });
   });
 
   // Catches an origin without the margin, half a pixel's shift, and rows that grow upwards.
@@ -226,6 +264,15 @@ void describe('a TypeScript function that is wrong', () => {
     ['gives the shape of something else', { ...one, source: 'export const f = ({ inputs, outputs }) => { outputs.out = inputs.b; };', inputs: { b: { dtype: 'uint8', bands: 2, samples: new Uint8Array(12) } } }, 'FUNCTION_SHAPE', /wanted 6 values, .* got 12, \(2, 2, 3\)$/],
     ['gives a word', { ...one, source: 'export const f = ({ outputs }) => { outputs.out = "x"; };' }, 'FUNCTION_SHAPE', /output out: wanted a typed array or an array of numbers .* got a string$/],
     ['gives an array of bands', { ...one, source: 'export const f = ({ outputs }) => { outputs.out = [new Float32Array(6)]; };' }, 'FUNCTION_SHAPE', /got an array of a Float32Array$/],
+    ['gives text among numbers', { ...one, source: 'export const f = ({ outputs }) => {\n  outputs.out = [1, 2, "3", 4, 5, 6];\n};' }, 'FUNCTION_SHAPE', /user\.ts:2: output out: wanted a number at index 2 of its 6 values, found "3"$/],
+    ['gives text first', { ...one, source: 'export const f = ({ outputs }) => {\n  outputs.out = ["", 2, 3, 4, 5, 6];\n};' }, 'FUNCTION_SHAPE', /user\.ts:2: output out: wanted a number at index 0 of its 6 values, found ""$/],
+    ['gives nothing among numbers', { ...one, source: 'export const f = ({ inputs, outputs }) => {\n  outputs.out = Array.from(inputs.a, (_, i) => [1][i]);\n};' }, 'FUNCTION_SHAPE', /user\.ts:2: output out: wanted a number at index 1 of its 6 values, found undefined$/],
+    ['gives null among numbers', { ...one, source: 'export const f = ({ outputs }) => {\n  outputs.out = [1, 2, 3, 4, 5, null];\n};' }, 'FUNCTION_SHAPE', /user\.ts:2: output out: wanted a number at index 5 of its 6 values, found null$/],
+    ['gives a hole', { ...one, source: 'export const f = ({ outputs }) => {\n  outputs.out = [1, 2, 3, , 5, 6];\n};' }, 'FUNCTION_SHAPE', /wanted a number at index 3 of its 6 values, found undefined$/],
+    ['puts text among the numbers later', { ...one, source: 'export const f = ({ outputs }) => {\n  outputs.out = [1, 2, 3, 4, 5, 6];\n  outputs.out[4] = true;\n};' }, 'FUNCTION_SHAPE', /wanted a number at index 4 of its 6 values, found true$/],
+    ['is a default export without a name', { source: 'export default () => {\n  throw new Error("no");\n};', function: null }, 'FUNCTION_FAILED', /^the default export at user\.ts:2: Error: no$/],
+    ['is a default export that is a declaration without a name', { source: 'export default function () {\n  throw new Error("no");\n}', function: null }, 'FUNCTION_FAILED', /^the default export at user\.ts:2: Error: no$/],
+    ['is a default export with a name', { source: 'export default function ndvi() {\n  throw new Error("no");\n}', function: null }, 'FUNCTION_FAILED', /^function ndvi at user\.ts:2: Error: no$/],
     ['gives memory away', { ...one, source: 'export const f = ({ outputs }) => { structuredClone(outputs.out, { transfer: [outputs.out.buffer] }); };' }, 'FUNCTION_SHAPE', /wanted 6 values, .* got 0/],
     ['has another name', { source: 'export const ndvi = () => {}; export const evi = () => {};', function: 'ndwi' }, 'FUNCTION_MISSING', /^function ndwi: the module has no export ndwi; did you mean ndvi\? it exports evi, ndvi$/],
     ['has no default', { source: 'export const ndvi = () => {};', function: null }, 'FUNCTION_MISSING', /^the function: the module has no default export; name one of its functions in "function": it exports ndvi$/],
@@ -247,7 +294,8 @@ void describe('a TypeScript function that is wrong', () => {
       assert.equal(error.code, code, error.message);
       assert.match(error.message, words);
       const ofTheJob = ['FUNCTION_LOAD', 'FUNCTION_MISSING', 'FUNCTION_SIGNATURE'].includes(code);
-      assert.equal(error.exitCode, ofTheJob ? 64 : 70);
+      const wanted = ofTheJob ? ['JobError', 64] : code === 'FUNCTION_MEMORY' ? ['OutOfMemoryError', 137] : ['OperationError', 70];
+      assert.deepEqual([error.name, error.exitCode], wanted);
     });
   }
 

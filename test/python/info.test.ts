@@ -129,6 +129,21 @@ describe('info', { skip }, () => {
     });
   });
 
+  // Catches nodata that counts as data, one band of several, NaN that is compared as a number, and a mask that is left out where there is nodata too.
+  it('getValidMaskFor: without the pixels that have nodata in any band', async () => {
+    const code = 'def f(info, inputs, outputs):\n    return {name: info.getValidMaskFor(getattr(inputs, name)).astype(int).ravel()[:6].tolist() for name in "nabmd"}';
+    const some = [{ name: 'n', dtype: 'float32', bands: 2, nodata: 'nan' }, { name: 'a', dtype: 'uint8', bands: 2, nodata: 9 }, { name: 'b', dtype: 'float32', nodata: -3.4e38 }, { name: 'm', dtype: 'int16', nodata: -1, masked: true }, { name: 'd', dtype: 'uint8', nodata: -9999 }] as const;
+    const tile = <Values extends Float32Array | Uint8Array | Int16Array>(values: Values, at: number, more: readonly number[]): Values => (values.set(more, at), values);
+    const n = tile(tile(new Float32Array(128), 0, [1, NaN, 2]), 64, [0, 0, 0, 0, Infinity, NaN]);
+    const a = tile(tile(new Uint8Array(128), 0, [9, 1, 2, 3]), 64, [6, 7, 9]);
+    const b = tile(new Float32Array(64), 0, [-3.4e38, 0, NaN, -3.3e38]);
+    const m = tile(new Int16Array(64), 0, [-1, 0, 1, 2, 3, -1]);
+    const valid = tile(new Uint8Array(64), 0, [1, 1, 1, 0, 1, 1]);
+    await withHost({ code, inputs: some }, async (host) => {
+      assert.deepEqual((await host.tile({ arrays: [n, a, b, m, new Uint8Array(64)], valid: [null, null, null, valid, null] })).reply.result, { n: [1, 0, 1, 1, 1, 0], a: [0, 1, 0, 1, 1, 1], b: [0, 1, 1, 1, 1, 1], m: [0, 1, 1, 0, 1, 0], d: [1, 1, 1, 1, 1, 1] });
+    });
+  });
+
   it('refuses by name what RIOS keeps for itself', async () => {
     for (const name of ['setBlockDataset(1, 2, 3)', 'setBlockSize(1, 2)', 'setBlockBounds(1, 2)', 'setBlockCount(1, 2)']) {
       await withHost({ code: `def f(info, inputs, outputs):\n    info.${name}` }, async (host) => assert.match((await host.failure()).message, new RegExp(`^info\\.${name.replace(/\(.*/, '')} is for RIOS itself`)));

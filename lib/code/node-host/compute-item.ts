@@ -2,7 +2,7 @@
 import type { CodeSetup } from '../code-setup.ts';
 import type { ObjectItem, ParameterItem } from '../item-function.ts';
 import type { CodeRequest, TileComputer } from './compute-tile.ts';
-import { loadItemFunction } from './load-function.ts';
+import { loadItemFunction, shownName } from './load-function.ts';
 import { resultText } from './tile-result.ts';
 
 /** Loads what the setup names. @throws what the user's module throws; CodeError; JobError of a model */
@@ -25,7 +25,7 @@ export async function prepareItems(setup: CodeSetup): Promise<TileComputer> {
 async function prepareFunction(setup: CodeSetup): Promise<TileComputer> {
   const run = await loadItemFunction(setup.code, setup.function);
   return {
-    name: setup.function ?? (run.name === '' || run.name === 'default' ? undefined : run.name),
+    name: shownName(setup.function, run),
     compute: async (request) => {
       if (!('item' in request)) throw wrongRequest(request);
       const { id, index, folder, parameters, item: about } = request.item;

@@ -2,7 +2,7 @@
 import type { CodeCall, CodeSetup, ImagesCall, ItemCall, MergeCall } from '../code-setup.ts';
 import type { Tile } from '../tile-function.ts';
 import { CodeError } from './code-error.ts';
-import { loadFunction, loadMerge } from './load-function.ts';
+import { loadFunction, loadMerge, shownName } from './load-function.ts';
 import { InputReader } from './tile-inputs.ts';
 import { gridInfo, tileInfo } from './tile-info.ts';
 import { OutputWriter } from './tile-outputs.ts';
@@ -30,7 +30,7 @@ export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<
   // What a function leaves in its parameters would depend on the order of the tiles, which only a serial run has.
   const parameters = (setup.serial ? setup.parameters : deepFreeze(setup.parameters)) as Tile['parameters'];
   return {
-    name: setup.function ?? (run === undefined || run.name === '' || run.name === 'default' ? undefined : run.name),
+    name: run === undefined ? (setup.function ?? undefined) : shownName(setup.function, run),
     compute: async (request) => {
       if (!('call' in request)) throw new Error('a function over tiles was asked to merge');
       const { call } = request;
@@ -48,7 +48,7 @@ export async function prepareTiles(setup: CodeSetup, sharedFd: number): Promise<
 async function prepareMerge(setup: CodeSetup): Promise<TileComputer> {
   const merge = await loadMerge(setup.code, setup.function);
   return {
-    name: setup.function ?? merge.name,
+    name: shownName(setup.function, merge),
     compute: async (request) => {
       if (!('merge' in request)) throw new Error('a function that merges was asked for a tile');
       const { id, values } = request.merge;

@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 
 import { nearestName } from '../../base/nearest.ts';
+import { defaultExport } from '../source-names.ts';
 import type { Tile } from '../tile-function.ts';
 import { CodeError } from './code-error.ts';
 
@@ -43,12 +44,19 @@ async function load(path: string, name: string | null, { wanted, most }: (typeof
     );
   }
   const value = found.get(name ?? 'default');
-  const called = name ?? 'the default export';
+  const called = name ?? defaultExport;
   const wrong = (what: string): CodeError => new CodeError('signature', `${called} ${what}; wanted ${wanted}`);
   if (typeof value !== 'function') throw wrong(`is ${value === null ? 'null' : value === undefined ? 'undefined' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   if (/^class\b/.test(Function.prototype.toString.call(value))) throw wrong('is a class');
   if (value.length > most) throw wrong(`takes ${String(value.length)} arguments`);
   return value as (...args: never[]) => unknown;
+}
+
+/** What a function is called in messages: its name in the job, else in its module. @param run what loadFunction and the others gave */
+export function shownName(name: string | null, run: { readonly name: string }): string {
+  if (name !== null) return name;
+  // esbuild names a default that has no name after its file: ndvi_default.
+  return run.name === '' || run.name === 'default' || /_default\d*$/.test(run.name) ? defaultExport : run.name;
 }
 
 /** What a module offers; of a CommonJS module the properties of its exports, too. */

@@ -8,8 +8,11 @@ export interface ArrayShape {
   readonly cols: number;
 }
 
-/** Gives a typed array its shape (bands, rows, cols) and `band(n)`. The additions don't show when it is printed or made JSON. */
-export function tileArray(samples: SampleArray, { bands, rows, cols }: ArrayShape, valid?: Uint8Array): TileArray {
+/**
+ * Gives a typed array its shape (bands, rows, cols) and `band(n)`. The additions don't show when it is printed or made JSON.
+ * @param validity makes `valid`, when it is first asked for
+ */
+export function tileArray(samples: SampleArray, { bands, rows, cols }: ArrayShape, validity?: () => Uint8Array): TileArray {
   const plane = rows * cols;
   const band = (number: number): SampleArray => {
     if (!Number.isInteger(number) || number < 1 || number > bands) {
@@ -17,6 +20,8 @@ export function tileArray(samples: SampleArray, { bands, rows, cols }: ArrayShap
     }
     return samples.subarray((number - 1) * plane, number * plane);
   };
-  Object.defineProperties(samples, { bands: { value: bands }, rows: { value: rows }, cols: { value: cols }, band: { value: band }, valid: { value: valid } });
+  let made: Uint8Array | undefined;
+  const valid = (): Uint8Array | undefined => (made ??= validity?.());
+  Object.defineProperties(samples, { bands: { value: bands }, rows: { value: rows }, cols: { value: cols }, band: { value: band }, valid: { get: valid } });
   return samples as TileArray;
 }

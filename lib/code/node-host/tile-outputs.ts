@@ -106,7 +106,7 @@ function defineList(values: Record<string, unknown>, list: string, names: readon
   });
 }
 
-/** @throws CodeError for what is no array of numbers, or has the wrong length */
+/** @throws CodeError for what is no array of numbers, or has the wrong length, or another value among its numbers */
 function checked({ name, bands }: CodeOutput, value: unknown, rows: number, cols: number, halo: number, probe: boolean): Values {
   const margin = halo > 0 ? `, the margin (halo) of ${String(halo)} on each side included` : '';
   if (!isValues(value)) {
@@ -115,7 +115,12 @@ function checked({ name, bands }: CodeOutput, value: unknown, rows: number, cols
   const plane = rows * cols;
   const wanted = bands * plane;
   const fits = probe ? value.length > 0 && value.length % plane === 0 : value.length === wanted;
-  if (fits) return value;
+  if (fits) {
+    const other = Array.isArray(value) ? indexOfOther(value) : -1;
+    if (other < 0) return value;
+    const plural = value.length === 1 ? 'value' : 'values';
+    throw new CodeError('shape', `output ${name}: wanted a number at index ${String(other)} of its ${String(value.length)} ${plural}, found ${shown(value[other])}`);
+  }
   throw new CodeError('shape', `output ${name}: wanted ${String(wanted)} values, (bands, rows, cols) = (${String(bands)}, ${String(rows)}, ${String(cols)})${margin}; got ${String(value.length)}${shapeNote(value)}`);
 }
 
@@ -126,7 +131,20 @@ function shapeNote(value: Values): string {
 
 function isValues(value: unknown): value is Values {
   if (ArrayBuffer.isView(value)) return !(value instanceof DataView);
-  return Array.isArray(value) && (value.length === 0 || typeof value[0] === 'number');
+  return Array.isArray(value) && (value.length === 0 || typeof value[0] !== 'object' || value[0] === null);
+}
+
+/** Of the first value that is no number, a hole too; -1 without one. */
+function indexOfOther(values: readonly unknown[]): number {
+  for (let i = 0; i < values.length; i++) if (typeof values[i] !== 'number') return i;
+  return -1;
+}
+
+/** What stands in the place of a number. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === 'bigint') return `the bigint ${String(value)}n`;
+  return typeof value === 'boolean' ? String(value) : kindOf(value);
 }
 
 function kindOf(value: unknown): string {
