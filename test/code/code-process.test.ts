@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { OperationError } from '../../lib/base/errors.ts';
+import { OperationError, OutOfMemoryError } from '../../lib/base/errors.ts';
 import { createWorkspace } from '../support/workspace.ts';
 import { withFunction, type FunctionFixture } from './function-fixture.ts';
 
@@ -69,13 +69,14 @@ void describe('a code process', () => {
     };`;
     await withFunction({ source }, async (f) => {
       await assert.rejects(f.call({ column: 1 }), { code: 'FUNCTION_DIED', message: 'function f: its process ended with exit code 7 while it worked; its last words: about to go' });
-      await assert.rejects(f.call({ column: 2 }), (error: OperationError) => {
+      await assert.rejects(f.call({ column: 2 }), (error) => {
+        assert.ok(error instanceof OutOfMemoryError, String(error));
         assert.equal(error.code, 'FUNCTION_DIED');
         assert.match(error.message, /was ended by SIGKILL while it worked: most likely the machine had too little memory; .*its last words: about to go/);
-        assert.deepEqual([error.where['signal'], error.where['stderr'], error.exitCode], ['SIGKILL', 'about to go\n', 70]);
+        assert.deepEqual([error.where['signal'], error.where['stderr'], error.exitCode], ['SIGKILL', 'about to go\n', 137]);
         return true;
       });
-      await assert.rejects(f.call({ column: 3 }), { code: 'FUNCTION_DIED', message: /was ended by SIGABRT/ });
+      await assert.rejects(f.call({ column: 3 }), (error) => error instanceof OperationError && error.exitCode === 70 && error.code === 'FUNCTION_DIED' && error.message.includes('was ended by SIGABRT'));
       assert.equal((await f.call()).result, 1);
     });
   });
@@ -84,7 +85,7 @@ void describe('a code process', () => {
   void it('has no more heap than it may', async () => {
     const source = 'export const f = () => { const all = []; for (;;) all.push({ a: Math.random() }); };';
     await withFunction({ source, setup: { memoryBytes: 64 * 1024 ** 2 } }, async (f) => {
-      await assert.rejects(f.call(), { code: 'FUNCTION_MEMORY', message: /^function f: its JavaScript heap of 64 MiB was full while it worked; make tiles smaller/ });
+      await assert.rejects(f.call(), { name: 'OutOfMemoryError', exitCode: 137, code: 'FUNCTION_MEMORY', message: /^function f: its JavaScript heap of 64 MiB was full while it worked; make tiles smaller/ });
     });
   });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { JobError, OperationError, type TilefanError } from '../../lib/base/errors.ts';
+import { JobError, OperationError, OutOfMemoryError, type TilefanError } from '../../lib/base/errors.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { openFunction, withFunction, type FunctionFixture } from './function-fixture.ts';
 
@@ -13,7 +13,7 @@ async function failure(source: string, fixture: Partial<FunctionFixture> = {}): 
   try {
     await f.call();
   } catch (error) {
-    if (error instanceof OperationError || error instanceof JobError) return error;
+    if (error instanceof OperationError || error instanceof JobError || error instanceof OutOfMemoryError) return error;
     throw error;
   } finally {
     await f.close();
@@ -54,13 +54,15 @@ void describe('a Python code process', { skip: withoutGdal }, () => {
       const error = await failure(source);
       assert.equal(error.code, code, error.message);
       assert.match(error.message, words);
+      const ofTheJob = ['FUNCTION_LOAD', 'FUNCTION_MISSING', 'FUNCTION_SIGNATURE'].includes(code);
+      assert.deepEqual([error.name, error.exitCode], ofTheJob ? ['JobError', 64] : what === 'is killed' ? ['OutOfMemoryError', 137] : ['OperationError', 70]);
     });
   }
 
   // Catches a limit that isn't set, so that the whole task dies.
   void it('runs out of memory by itself', async () => {
     const error = await failure('import numpy as np\ndef f(info, inputs, outputs):\n    np.ones((1 << 30,))\n', { setup: { memoryBytes: 1024 ** 3 } });
-    assert.equal(error.code, 'FUNCTION_MEMORY');
+    assert.deepEqual([error.name, error.code, error.exitCode], ['OutOfMemoryError', 'FUNCTION_MEMORY', 137]);
     assert.match(error.message, /^function f at user\.py:3: .*; make tiles smaller/);
   });
 
