@@ -1,6 +1,6 @@
 /**
  * Scripts in the manner of RIOS's documented examples, with the same calls, run by this drop-in and held against numpy and GDAL. Where the environment names
- * RIOS (TILEFAN_RIOS_DIR, its repository), the same scripts run with it, and give the same pixels.
+ * RIOS (RIOS_DIR, its repository, as the benchmarks have it, or TILEFAN_RIOS_DIR), the same scripts run with it, and give the same pixels.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { withoutGdal } from '../support/gdal.ts';
 import { withoutCloudpickle } from './support/host.ts';
 import { pythonJson, runScript, type ScriptEnd } from './support/rios.ts';
 
-const riosFolder = process.env['TILEFAN_RIOS_DIR'];
+const riosFolder = process.env['TILEFAN_RIOS_DIR'] ?? process.env['RIOS_DIR'];
 
 interface Example {
   readonly name: string;
@@ -389,7 +389,7 @@ describe('scripts for RIOS', { skip: withoutGdal === false ? withoutCloudpickle 
     });
   }
 
-  const noRios = riosFolder === undefined ? 'TILEFAN_RIOS_DIR does not name the repository of RIOS' : false;
+  const noRios = riosFolder === undefined ? 'neither RIOS_DIR nor TILEFAN_RIOS_DIR names the repository of RIOS' : false;
   for (const example of examples) {
     it(`give the pixels of RIOS: ${example.name}`, { skip: noRios === false ? (example.otherThanRios ?? false) : noRios }, async () => {
       const place = join(folder, 'rios');

@@ -75,7 +75,7 @@ describe('the job of a call of apply', { skip }, () => {
       name: 'rios',
       inputs: { a: { href: '/data/a.tif', resampling: 'nearest' } },
       grid: { footprint: 'intersection', tileSize: 1024, halo: 0 },
-      operation: { module: '/code/f.pkl', nodata: 'handle', serial: false, tileTimeout: '24h' },
+      operation: { module: '/code/f.pkl', nodata: 'handle', serial: false, tileTimeout: '1h' },
       outputs: { x: { href: '/out/x.tif', blockSize: 512, nodata: 0, overviews: 'nearest', statistics: true } },
     });
   });
@@ -205,6 +205,23 @@ describe('ApplierControls', { skip }, () => {
     ['infiles.a = 5', /^ParameterError: input a is 5; wanted a file name/],
     ['controls.setThematic(True); controls.setOverviewAggregationType("AVERAGE")', /^UnsupportedError: setOverviewAggregationType\("AVERAGE"\) of a thematic output/],
   ];
+  // Catches a plain AttributeError, which doesn't say what to call instead; and one that scripts which ask by hasattr stumble over.
+  it('says of setters that are no more what to call instead', () => {
+    const found = refusalsOf(['controls.setNumThreads(4)', 'controls.setJobManagerType("x")', 'controls.setLoggingStream(sys.stdout)', 'controls.setSomething(1)', 'assert not hasattr(controls, "setNumThreads") and not hasattr(controls, "gone")', 'import copy; copy.deepcopy(controls).setOverlap(1)',
+      'try: controls.setNumThreads(4)\nexcept rioserrors.UnsupportedError: pass']);
+    const wanted = [/: setNumThreads: wanted setConcurrencyStyle\(ConcurrencyStyle\(numComputeWorkers=N, computeWorkerKind=CW_THREADS\)\)/, /: setJobManagerType: wanted setConcurrencyStyle/, /: setLoggingStream: nothing is logged/, /: setSomething: ApplierControls of RIOS 2\.0 has no such setter/];
+    for (const [i, words] of wanted.entries()) assert.match(found[i] ?? 'nothing was raised', words);
+    assert.deepEqual(found.slice(wanted.length), [null, null, null]);
+  });
+
+  // Catches a function that hangs for a day, and a limit that can't be changed.
+  it('gives a tile an hour, or what the script or the environment says', () => {
+    const timeout = (script: string, more: NodeJS.ProcessEnv = {}): unknown => jobOf(script, more)['operation']?.['tileTimeout'];
+    assert.deepEqual([timeout('pass'), timeout('controls.setTileTimeout("10m")'), timeout('pass', { TILEFAN_TILE_TIMEOUT: '90s' }), timeout('controls.setTileTimeout("2h")', { TILEFAN_TILE_TIMEOUT: '90s' })], ['1h', '10m', '90s', '2h']);
+    assert.match(refusalsOf(['controls.setTileTimeout(600)'])[0] ?? '', /^ParameterError: setTileTimeout\(600\): wanted a whole number and s, m or h, for example '10m'/);
+    assert.match(refusalsOf(['pass'], { TILEFAN_TILE_TIMEOUT: 'soon' })[0] ?? '', /^ParameterError: TILEFAN_TILE_TIMEOUT=soon: wanted a whole number/);
+  });
+
   it('says by name why not, where it can\'t', () => {
     const found = refusalsOf(refused.map(([script]) => script));
     for (const [i, [script, wanted]] of refused.entries()) assert.match(found[i] ?? 'nothing was raised', wanted, script);

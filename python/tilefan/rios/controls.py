@@ -5,6 +5,7 @@ Every setter of RIOS's does what it says, or raises UnsupportedError that names 
 the line of the script that asks for it.
 """
 import os
+import re
 
 import numpy
 
@@ -25,9 +26,29 @@ DRIVERS = ('GTIFF', 'COG')
 
 BLOCK_SIZES = (128, 256, 512, 1024)
 
+DEFAULT_TILE_TIMEOUT = '1h'
+
+# Setters that RIOS had once, and what to do instead.
+FORMER_SETTERS = {
+    'setNumThreads': 'wanted setConcurrencyStyle(ConcurrencyStyle(numComputeWorkers=N, computeWorkerKind=CW_THREADS))',
+    'setJobManagerType': 'wanted setConcurrencyStyle(ConcurrencyStyle(numComputeWorkers=N, computeWorkerKind=CW_THREADS)), or CW_ECS for AWS',
+    'setLoggingStream': 'nothing is logged; what a function prints belongs to its tile, and stands in the error of one that failed',
+}
+
+
+class MissingSetterError(UnsupportedError, AttributeError):
+    """A setter that is not there: UnsupportedError tells the reader why, AttributeError lets `hasattr` say no."""
+
 
 def refuse(what, why):
     raise UnsupportedError('%s: %s' % (what, why))
+
+
+def checked_timeout(what, text):
+    """@raises ParameterError"""
+    if not isinstance(text, str) or not re.match(r'^0*[1-9]\d* ?[smh]$', text):
+        raise ParameterError('%s: wanted a whole number and s, m or h, for example \'10m\'' % what)
+    return text
 
 
 def check_driver(name):
@@ -85,6 +106,12 @@ class ApplierControls:
         self.runOn = os.getenv('TILEFAN_RUN_ON', 'local')
         self.colortable = None
         self.outputdtype = None
+        self.tileTimeout = os.getenv('TILEFAN_TILE_TIMEOUT') or DEFAULT_TILE_TIMEOUT
+
+    def __getattr__(self, name):
+        if name.startswith('set'):
+            raise MissingSetterError('%s: %s' % (name, FORMER_SETTERS.get(name, 'ApplierControls of RIOS 2.0 has no such setter; docs/python.md tells what is different')))
+        raise AttributeError('ApplierControls has no %s' % name)
 
     def setOptionForImagename(self, option, imagename, value):
         """Notes an option, for one input or output or for all."""
@@ -333,6 +360,10 @@ class ApplierControls:
         if place not in ('local', 'aws'):
             raise ParameterError('setRunOn(%r): wanted local or aws' % (place,))
         self.runOn = place
+
+    def setTileTimeout(self, tileTimeout):
+        """tilefan's own: how long the function may take over one tile, such as '90s', '10m' or '2h'. The environment says it as TILEFAN_TILE_TIMEOUT; else it is an hour."""
+        self.tileTimeout = checked_timeout('setTileTimeout(%r)' % (tileTimeout,), tileTimeout)
 
     def _checks(self, infiles, outfiles):
         """@raises ValueError when options are named for files that there aren't, or don't go together"""

@@ -5,7 +5,7 @@ import re
 import numpy
 
 from . import const
-from .controls import AGGREGATIONS, FOOTPRINTS, RESAMPLINGS, check_driver, refuse, tile_size
+from .controls import AGGREGATIONS, FOOTPRINTS, RESAMPLINGS, check_driver, checked_timeout, refuse, tile_size
 from .creation_options import output_fields
 from .pixelgrid import PixelGridDefn, findCommonRegion, pixelGridFromFile
 from .rioserrors import FileOpenError, ParameterError, UnavailableError, UnsupportedError
@@ -83,7 +83,7 @@ class Job:
         """@param code href of the pickle; @param results_href where results go, or None"""
         controls = self.controls
         tile = tile_size(controls)
-        operation = {'module': code, 'nodata': 'handle', 'serial': serial, 'tileTimeout': '24h'}
+        operation = {'module': code, 'nodata': 'handle', 'serial': serial, 'tileTimeout': checked_timeout('TILEFAN_TILE_TIMEOUT=%s' % controls.tileTimeout, controls.tileTimeout)}
         spec = {
             'name': self._name(),
             'inputs': {own: self._input(own, name, file) for own, name, file in self.inputs},
