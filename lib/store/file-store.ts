@@ -86,6 +86,7 @@ export class FileStore implements ClosableStore {
       if ((await this.#checkDestination(href, path)) && options.ifAbsent === true) return 'exists';
       const temporary = temporaryPath(path, newToken(), 'tmp');
       const handle = await inFolder(path, options.createFolders ?? false, () => open(temporary, 'wx'));
+      let renamed = false;
       try {
         try {
           await writePieces(handle, pieces);
@@ -94,13 +95,14 @@ export class FileStore implements ClosableStore {
         }
         if (options.ifAbsent !== true) {
           await rename(temporary, path);
+          renamed = true;
           await this.#openFiles.drop(path);
           return 'written';
         }
         return await linkIfAbsent(href, temporary, path);
       } finally {
-        // After a rename there is nothing left; a failure to clean up must not hide the first one.
-        await unlink(temporary).catch(() => undefined);
+        // A failure to clean up must not hide the first one.
+        if (!renamed) await unlink(temporary).catch(() => undefined);
       }
     } catch (error) {
       throw writeError(error, href);
