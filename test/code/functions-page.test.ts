@@ -1,7 +1,7 @@
 /** The examples of docs/functions.md: taken out of the page, run as jobs, and compared with numpy. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
@@ -83,8 +83,7 @@ ${judges[job.name] ?? ''}`;
   // Catches examples that an editor marks red.
   void it('has the right types', () => {
     const installed = workspace.path('node_modules/tilefan');
-    mkdirSync(join(installed, 'lib/code'), { recursive: true });
-    for (const file of ['package.json', 'index.ts', 'lib/code/tile-function.ts']) cpSync(join(projectFolder, file), join(installed, file));
+    for (const file of ['package.json', 'client/types.ts', 'lib/code/item-function.ts', 'lib/code/tile-function.ts']) cpSync(join(projectFolder, file), join(installed, file));
     writeFileSync(workspace.path('package.json'), '{ "type": "module" }');
     const { stdout } = spawnSync(join(projectFolder, 'node_modules/.bin/tsc'), ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', '', ...modules.map(({ name }) => name)], { cwd: workspace.folder, encoding: 'utf8' });
     assert.equal(stdout, '');

@@ -1,7 +1,7 @@
 /** What an editor makes of a user's function: tsc on samples, in a project of the user's own with the package installed. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
@@ -11,7 +11,8 @@ import { createWorkspace } from '../../support/workspace.ts';
 const workspace = createWorkspace('types');
 after(() => workspace.remove());
 
-const published = ['package.json', 'index.ts', 'lib/code/tile-function.ts'];
+/** What an editor reads: nothing else of ours. */
+const published = ['package.json', 'client/types.ts', 'lib/code/item-function.ts', 'lib/code/tile-function.ts'];
 
 /** A project with one file. @param linked as `npm link` leaves the package, else as npm installs it */
 function project(source: string, linked: boolean): string {
@@ -61,6 +62,32 @@ const mean: TileFunction = ({ inputs, outputs, info, parameters }) => {
 export default mean;
 `;
 
+const items = `
+import type { ItemFunction, ParameterFunction } from 'tilefan';
+export const size: ItemFunction = (item) => item.size;
+export const add: ParameterFunction<{ a: number }, number> = ({ a }) => a + 1;
+`;
+
+const client = `
+import { ItemError, map, run, RunError, type MapOptions, type RunHandle, type RunProgress, type RunResult } from 'tilefan';
+
+const seen: RunProgress[] = [];
+const options: MapOptions = { where: 'aws', workers: 2, onProgress: (progress) => { seen.push(progress); } };
+const first: RunHandle<number> = await map<number>({ module: 'f.ts', function: 'f' }, [1, 'a', { a: 1 }], options);
+for await (const { done, total } of first.progress) seen.push({ ...first.latest, done, total });
+const second = await map('g.ts', first);
+const values: unknown[] = await second.values();
+const { items, record, state }: RunResult = await (await run({ name: 'job' }, { run: 'id' })).result();
+export const errors = items.map((item) => (item.status === 'rejected' ? [item.reason.traceback, item.reason instanceof ItemError] : [item.value, item.files[0]?.sha256]));
+try { for await (const item of second.items()) seen.push({ ...second.latest, done: item.index }); } catch (error) { if (error instanceof RunError) values.push(error.code, error.where['line'], record, state); }
+await second.cancel();
+`;
+
+const withUrls = `
+import { map } from 'tilefan';
+await map(new URL('f.ts', 'file:///'), [], { signal: new AbortController().signal });
+`;
+
 const nodenext = ['--module', 'nodenext'];
 const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler'];
 const strictest = ['--noUncheckedIndexedAccess', '--exactOptionalPropertyTypes', '--noPropertyAccessFromIndexSignature', '--verbatimModuleSyntax', '--isolatedModules'];
@@ -72,12 +99,25 @@ void describe('the types of functions', () => {
     ['bundler', bundler, false],
     ['the strictest', [...nodenext, ...strictest], false],
     ['a linked package', nodenext, true],
+    ['neither the DOM nor Node', [...nodenext, '--lib', 'es2022'], false],
   ] as const) {
     void it(`are understood by a project with ${name}`, () => {
       assert.equal(check(good, options, linked), '');
+      assert.equal(check(items + client, options, linked), '');
+      if (!options.includes('--lib')) assert.equal(check(withUrls, options, linked), '');
       if (!options.includes('--noUncheckedIndexedAccess')) assert.equal(check(untyped, options, linked), '');
     });
   }
+
+  // Catches exports that an editor knows and Node doesn't, or the other way round.
+  void it('are of what there is at run time', () => {
+    const folder = project(`import * as tilefan from 'tilefan'; console.log(JSON.stringify(Object.keys(tilefan)));`, true);
+    const { stdout, stderr } = spawnSync(process.execPath, ['f.ts'], { cwd: folder, encoding: 'utf8' });
+    const names = JSON.parse(stdout === '' ? '[]' : stdout) as string[];
+    const told = [...readFileSync(join(projectFolder, 'client/types.ts'), 'utf8').matchAll(/^export declare (?:class|function) (\w+)/gm)].map(([, name = '']) => name);
+    assert.deepEqual(new Set(told), new Set(names), stderr);
+    assert.ok(names.includes('run'));
+  });
 
   // Catches types so wide that they say nothing.
   void it('find what is wrong', () => {
