@@ -1,7 +1,7 @@
 /** What is kept of a merge between calls of the reducer, and how to tell from it that a run is finished. */
 import * as z from 'zod';
-import { TilefanError } from '../base/errors.ts';
-import type { ObjectStat, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import { isThere } from './finished-object.ts';
 import { runFiles, type Plan } from './plan.ts';
 import { readDocument, runRecord, type RunRecord } from './records.ts';
 import { resultsFinished } from './results/results-state.ts';
@@ -21,19 +21,6 @@ export const mergeState = z.object({
   done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
 });
 export type MergeState = z.infer<typeof mergeState>;
-
-/** Whether the file that an earlier call has finished is still there. */
-export async function isThere(store: Store, href: string, { done }: MergeState): Promise<boolean> {
-  if (done === null) return false;
-  let stat: ObjectStat;
-  try {
-    stat = await store.stat(href);
-  } catch (error) {
-    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
-    throw error;
-  }
-  return stat.size === done.bytes && stat.version === done.version;
-}
 
 /**
  * The record of a run that has nothing left to do: every batch succeeded, and every output, and its results, lie where this run has put them. Undefined for any

@@ -1,8 +1,9 @@
 /** A job's hrefs made absolute, and filled in: `{run}`, `{name}` and the like in outputs, the uploaded file in a template. */
-import { JobError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { nearestName } from '../base/nearest.ts';
 import { parseHref, resolveHref, sameHref, stem } from '../store/href.ts';
 import { isPlacedLater, placeOutput, type OutputPlace } from './output-place.ts';
+import { hrefResolver } from './job-hrefs.ts';
 import { jsonPath, type Problem } from './problems.ts';
 import type { JobOperation, JobSpec } from './spec.ts';
 
@@ -63,18 +64,7 @@ const wholeObject = 's3://{bucket}/{key}';
  */
 export function resolveJob(job: JobSpec, { base, file, object, runId, outputPlace }: ResolveOptions, problems: Problem[]): JobSpec {
   const uploaded = object === undefined ? undefined : resolveHref(object);
-  const resolve = (text: string, path: readonly (string | number)[]): string => {
-    try {
-      // A path in a job file names things beside it; one that climbs out could name anything.
-      if (climbsOut(text)) {
-        throw new JobError('HREF_CLIMBS_OUT', `${JSON.stringify(text)} climbs out with ".."; wanted an absolute path, an href, or a path below the job file's folder`);
-      }
-      return resolveHref(text, base);
-    } catch (error) {
-      problems.push({ path: jsonPath(path), message: messageOf(error) });
-      return text;
-    }
-  };
+  const resolve = hrefResolver(base, problems);
   const inputs = Object.fromEntries(
     Object.entries(job.inputs).map(([name, input]) => [
       name,
@@ -117,13 +107,6 @@ function resolveCode(operation: JobOperation, resolve: (text: string, path: read
     ...(typeof model === 'string' ? { model: resolve(model, ['operation', 'model']) } : {}),
     ...(typeof model === 'object' ? { model: { ...model, href: resolve(model.href, ['operation', 'model', 'href']) } } : {}),
   };
-}
-
-/** Whether a path or a file URL has a segment `..`, percent-encoded or not; in the key of an object in S3 it has no meaning. */
-function climbsOut(text: string): boolean {
-  if (/^s3:\/\//i.test(text)) return false;
-  const path = /^file:/i.test(text) ? text.replaceAll(/%2e/gi, '.') : text;
-  return path.split('/').includes('..');
 }
 
 /** What `{…}` may stand for, taken from the uploaded file or, in the outputs of a job that is no template, from the input that the grid is like. */

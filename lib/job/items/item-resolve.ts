@@ -1,8 +1,9 @@
 /** An object job's hrefs made absolute, and filled in: `{run}` and `{name}` in outputs, the uploaded object in a template. */
-import { JobError, messageOf } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import { nearestName } from '../../base/nearest.ts';
 import { displayHref, formatHref, parseHref, resolveHref, stem } from '../../store/href.ts';
 import { isPlacedLater, placeOutput } from '../output-place.ts';
+import { hrefResolver } from '../job-hrefs.ts';
 import { jsonPath, type Problem } from '../problems.ts';
 import type { ResolveOptions } from '../resolve.ts';
 import { pathBelow, wholePath } from './item-path.ts';
@@ -24,17 +25,7 @@ const uploadedObject = 's3://{bucket}/{key}';
  */
 export function resolveItemJob(job: ItemJobSpec, { base, file, object, runId, outputPlace }: ResolveOptions, problems: Problem[]): ItemJobSpec {
   const uploaded = object === undefined ? undefined : readUpload(resolveHref(object), file);
-  const resolve = (text: string, path: Path): string => {
-    try {
-      if (climbsOut(text)) {
-        throw new JobError('HREF_CLIMBS_OUT', `${JSON.stringify(text)} climbs out with ".."; wanted an absolute path, an href, or a path below the job file's folder`);
-      }
-      return resolveHref(text, base);
-    } catch (error) {
-      problems.push({ path: jsonPath(path), message: messageOf(error) });
-      return text;
-    }
-  };
+  const resolve = hrefResolver(base, problems);
   const folder = (text: string, path: Path): string => {
     const resolved = resolve(text, path);
     return resolved.endsWith('/') ? resolved : `${resolved}/`;
@@ -120,13 +111,6 @@ function resolveCode(operation: ItemOperation, resolve: (text: string, path: Pat
   if (typeof model === 'string') return { ...operation, model: resolve(model, at('model')) };
   const { labels } = model;
   return { ...operation, model: { ...model, href: resolve(model.href, at('model', 'href')), ...(typeof labels === 'string' ? { labels: resolve(labels, at('model', 'labels')) } : {}) } };
-}
-
-/** Whether a path or a file URL has a segment `..`, percent-encoded or not; in the key of an object in S3 it has no meaning. */
-function climbsOut(text: string): boolean {
-  if (/^s3:\/\//i.test(text)) return false;
-  const path = /^file:/i.test(text) ? text.replaceAll(/%2e/gi, '.') : text;
-  return path.split('/').includes('..');
 }
 
 /** An href of a template with the upload filled in. Where a folder stands for the bucket, hrefs in the bucket are files in the folder. */

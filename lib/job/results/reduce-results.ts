@@ -5,6 +5,7 @@
 import { OperationError } from '../../base/errors.ts';
 import { displayHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
+import { isThere } from '../finished-object.ts';
 import { mergeBatch, type MergeLine } from '../manifest.ts';
 import { tilingOf, type Plan } from '../plan.ts';
 import { generationOf } from '../pyramid-merge.ts';
@@ -13,7 +14,7 @@ import { resultFormat } from '../result-format.ts';
 import type { JobResults } from '../spec.ts';
 import { collectResults, segmentFile, type CollectedResults } from './collected-results.ts';
 import { abandonAssembly } from './object-sink.ts';
-import { readResultsState, resultFiles, resultsAreThere, resultsValue, type ResultsState } from './results-state.ts';
+import { readResultsState, resultFiles, resultsValue, type ResultsState } from './results-state.ts';
 import { writeResults, type ResultsToWrite } from './write-results.ts';
 
 export interface ResultsMerge {
@@ -47,7 +48,7 @@ const mostTooShort = 2;
 export async function mergeResults(merge: ResultsMerge): Promise<MergedResults | 'later' | { readonly lines: readonly MergeLine[] }> {
   const { store, plan, results, writes } = merge;
   const earlier = await readResultsState(store, plan);
-  const finished = earlier !== undefined && (await resultsAreThere(store, results.href, earlier)) ? earlier.done : null;
+  const finished = earlier !== undefined && (await isThere(store, results.href, earlier)) ? earlier.done : null;
   // What is under way goes on with the segments that it began with. A finished object that has been taken away is made anew, perhaps from other segments.
   const goesOn = finished !== null || earlier?.done === null;
   const chosen = await collectResults(store, plan, goesOn ? earlier?.segments : undefined);

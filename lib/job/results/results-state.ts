@@ -1,8 +1,8 @@
 /** What is kept under the run prefix while results are merged and written, so that the next call goes on, and nothing is done twice. */
 import * as z from 'zod';
-import { TilefanError } from '../../base/errors.ts';
-import type { ObjectReader, ObjectStat } from '../../store/store.ts';
+import type { ObjectReader } from '../../store/store.ts';
 import type { Plan } from '../plan.ts';
+import { isThere } from '../finished-object.ts';
 import { readDocument } from '../records.ts';
 
 /** Where it lies; no output can be called like that. */
@@ -34,19 +34,6 @@ export const resultsValue = z.object({
   value: z.unknown(),
 });
 
-/** Whether what an earlier call has finished is still there. */
-export async function resultsAreThere(store: ObjectReader, href: string, { done }: ResultsState): Promise<boolean> {
-  if (done === null) return false;
-  let stat: ObjectStat;
-  try {
-    stat = await store.stat(href);
-  } catch (error) {
-    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
-    throw error;
-  }
-  return stat.size === done.bytes && stat.version === done.version;
-}
-
 export async function readResultsState(reader: ObjectReader, plan: Plan): Promise<ResultsState | undefined> {
   return await readDocument(reader, `${plan.state.run.href}${resultFiles.state}`, resultsState);
 }
@@ -56,5 +43,5 @@ export async function resultsFinished(reader: ObjectReader, plan: Plan): Promise
   const { results } = plan.job;
   if (results === undefined) return true;
   const state = await readResultsState(reader, plan);
-  return state !== undefined && (await resultsAreThere(reader, results.href, state));
+  return state !== undefined && (await isThere(reader, results.href, state));
 }

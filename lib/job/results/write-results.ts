@@ -39,7 +39,10 @@ const contentTypes: Readonly<Record<ResultFormat, string>> = {
 export async function writeResults(results: ResultsToWrite): Promise<{ readonly stat: ObjectStat; readonly rows: number }> {
   const { store, href, format, onAssembly } = results;
   const write = await prepare(results);
-  const sink = new ObjectSink(store, href, { contentType: contentTypes[format], onAssembly });
+  return await writeThrough(new ObjectSink(store, href, { contentType: contentTypes[format], onAssembly }), write);
+}
+
+async function writeThrough(sink: ObjectSink, write: (sink: ObjectSink) => Promise<number>): Promise<{ readonly stat: ObjectStat; readonly rows: number }> {
   try {
     const rows = await write(sink);
     return { stat: await sink.finish(), rows };
@@ -57,14 +60,7 @@ export async function writeResults(results: ResultsToWrite): Promise<{ readonly 
 export async function writeTable({ store, href, format, table }: { readonly store: Store; readonly href: string; readonly format: ResultFormat; readonly table: Table }): Promise<{ readonly stat: ObjectStat; readonly rows: number }> {
   const check = (): void => undefined;
   const write = format === 'json' || format === 'jsonl' ? (sink: ObjectSink) => writeRowsJson(format, table, sink) : await prepareTable(table, format, check);
-  const sink = new ObjectSink(store, href, { contentType: contentTypes[format], createFolders: true, onAssembly: () => Promise.resolve() });
-  try {
-    const rows = await write(sink);
-    return { stat: await sink.finish(), rows };
-  } catch (error) {
-    await sink.abort().catch(() => undefined);
-    throw error;
-  }
+  return await writeThrough(new ObjectSink(store, href, { contentType: contentTypes[format], createFolders: true, onAssembly: () => Promise.resolve() }), write);
 }
 
 /** What can be known before the first byte is written: the merged value, and the columns. */
