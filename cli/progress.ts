@@ -1,5 +1,5 @@
 /** Progress on standard error: one line that is drawn over on a terminal, JSON lines otherwise. */
-import type { RunEvent } from '../local/run-events.ts';
+import { workDone, type RunEvent } from '../local/run-events.ts';
 import { ProgressLine } from './progress-line.ts';
 
 /** Progress lines of a run that nobody watches, at most so often. */
@@ -39,12 +39,14 @@ export class Progress {
         this.#state = event.state;
         this.#show(true);
         break;
-      case 'WorkerEvent':
-        if (event.event !== 'Tile:Done') return;
-        this.#done++;
-        if (event.fields['reused'] === true) this.#reused++;
+      case 'WorkerEvent': {
+        const work = workDone(event);
+        if (work === undefined) return;
+        this.#done += work.done;
+        this.#reused += work.reused;
         this.#show(this.#done === this.#total);
         break;
+      }
       case 'AttemptFailed':
         this.#line.say({ event: 'Attempt:Failed', batch: event.batch, attempt: event.attempt, exitCode: event.exitCode, reason: firstLine(event.reason), log: event.log });
         break;

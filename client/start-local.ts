@@ -10,7 +10,7 @@ import { checkRunId } from '../lib/job/split.ts';
 import { tileCount } from '../lib/job/tiling.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
-import type { RunEvent } from '../local/run-events.ts';
+import { workDone, type RunEvent } from '../local/run-events.ts';
 import { runLocally, type LocalRunResult } from '../local/run-locally.ts';
 import { StandbyWorkers } from '../local/standby.ts';
 import { defaultWork } from '../cli/arguments.ts';
@@ -89,10 +89,11 @@ async function readJob(store: Store, document: unknown, href: string, options: R
 function follow(store: Store, prefix: string, progress: ProgressFeed, event: RunEvent): void {
   if (event.type === 'StateEntered') progress.update({ state: event.state });
   if (event.type === 'BatchesStarted') void countWork(store, prefix).then((total) => { progress.update({ total }); }, () => undefined);
-  if (event.type !== 'WorkerEvent' || event.event !== 'Tile:Done') return;
+  const work = workDone(event);
+  if (work === undefined) return;
   const { done, failed, total } = progress.latest;
   // What a lost attempt had done is told again by the next one.
-  progress.update({ done: total === 0 ? done + 1 : Math.min(total, done + 1), failed: event.fields['failed'] === true ? failed + 1 : failed });
+  progress.update({ done: total === 0 ? done + work.done : Math.min(total, done + work.done), failed: failed + work.failed });
 }
 
 async function countWork(store: Store, prefix: string): Promise<number> {

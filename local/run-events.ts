@@ -24,3 +24,19 @@ export type RunEvent =
   | { readonly type: 'WorkerEvent'; readonly batch: number; readonly attempt: number; readonly event: string; readonly fields: Readonly<Record<string, unknown>> };
 
 export type RunEventListener = (event: RunEvent) => void;
+
+/** What a worker has told of tiles or items: how many are done now, and how many of them had been done before, or have failed. */
+export interface WorkDone {
+  readonly done: number;
+  readonly reused: number;
+  readonly failed: number;
+}
+
+/** @returns undefined for events that tell nothing of that */
+export function workDone(event: RunEvent): WorkDone | undefined {
+  if (event.type !== 'WorkerEvent') return undefined;
+  const { fields } = event;
+  const count = (name: string): number => (typeof fields[name] === 'number' ? fields[name] : 0);
+  if (event.event === 'Tile:Done') return { done: 1, reused: fields['reused'] === true ? 1 : 0, failed: 0 };
+  return event.event === 'Items:Done' ? { done: count('done'), reused: count('reused'), failed: count('failed') } : undefined;
+}

@@ -20,6 +20,7 @@ export interface TaskEnvironment {
 
 /** @throws an error of the tree; what is finished is committed by then */
 export async function workOn(line: ManifestLine, { store, run, signal, early, onProgress }: TaskEnvironment): Promise<void> {
+  if (!('tiles' in line)) early.dismiss();
   if ('convert' in line) {
     const { runConversion } = await import('../../lib/job/convert-task.ts');
     await runConversion(line, { run, store, signal });

@@ -1,4 +1,4 @@
-/** The work of a task on a batch of items: what does the work is started, and each item is told on standard output as it is done. */
+/** The work of a task on a batch of items: what does the work is started, and how many items are done is told on standard output. */
 import type { BatchSummary } from '../../lib/job/batch.ts';
 import { runItemBatch, type ItemWorker } from '../../lib/job/items/item-batch.ts';
 import { readItemPlan, type ItemPlan } from '../../lib/job/items/item-plan.ts';
@@ -20,6 +20,7 @@ export interface ItemTaskEnvironment {
 export async function workOnItems({ batch, items: range }: ItemBatchLine, { store, run, signal, onProgress }: ItemTaskEnvironment): Promise<void> {
   const plan = await readItemPlan(store, run);
   let summary: BatchSummary = { computed: 0, reused: 0 };
+  const told = new ToldItems(batch);
   const worker = await startWorker(store, plan);
   signal.addEventListener('abort', () => setTimeout(() => void worker.close(), stopGraceMs).unref(), { once: true });
   try {
@@ -28,16 +29,45 @@ export async function workOnItems({ batch, items: range }: ItemBatchLine, { stor
       store,
       worker,
       signal,
-      onItem({ index, reused, ok }) {
+      onItem({ reused, ok }) {
         summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
         onProgress(summary);
-        process.stdout.write(`${JSON.stringify({ event: 'Tile:Done', batch, tile: [index, 0], reused, ...(ok ? {} : { failed: true }) })}\n`);
+        told.add(reused, ok);
       },
     });
   } finally {
+    told.tell();
     await worker.close();
   }
   onProgress(summary);
+}
+
+/** How often it is told how many items are done. Small ones take milliseconds, and a line for each would cost as much as some of them. */
+const tellMs = 200;
+
+/** Tells on standard output how many items are done, now and then. */
+class ToldItems {
+  readonly #batch: number;
+  #counts = { done: 0, reused: 0, failed: 0 };
+  #last = -Infinity;
+
+  constructor(batch: number) {
+    this.#batch = batch;
+  }
+
+  add(reused: boolean, ok: boolean): void {
+    const { done, reused: before, failed } = this.#counts;
+    this.#counts = { done: done + 1, reused: before + (reused ? 1 : 0), failed: failed + (ok ? 0 : 1) };
+    if (performance.now() - this.#last >= tellMs) this.tell();
+  }
+
+  /** What has come since the last time. */
+  tell(): void {
+    if (this.#counts.done === 0) return;
+    this.#last = performance.now();
+    process.stdout.write(`${JSON.stringify({ event: 'Items:Done', batch: this.#batch, ...this.#counts })}\n`);
+    this.#counts = { done: 0, reused: 0, failed: 0 };
+  }
 }
 
 /** Loaded by what the job does: images need no processes of their own, functions and models do. */

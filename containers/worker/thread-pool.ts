@@ -28,6 +28,11 @@ export class EarlyThreads {
     this.workers = Array.from({ length: count }, () => startWorker());
     for (const worker of this.workers) worker.on('error', (cause) => (this.failure ??= cause));
   }
+
+  /** Ends them: the task turned out to need none. */
+  dismiss(): void {
+    for (const worker of this.workers) void worker.terminate();
+  }
 }
 
 function startWorker(): Worker {
