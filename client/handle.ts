@@ -57,7 +57,7 @@ export class RunHandle<Value = unknown> {
 
   /**
    * What the run came to. Items that failed don't hide the others: each has its own value or error.
-   * @throws RunError when the run was cancelled (RUN_CANCELLED), or failed before its items were known, and for a raster job that failed
+   * @throws RunError when the run was cancelled (RUN_CANCELLED), or failed otherwise than by its items and batches (RUN_EXISTS, a table that can't be written), and for a raster job that failed
    */
   async result(): Promise<RunResult<Value>> {
     return await (this.#result ??= this.#readResult());
@@ -65,15 +65,17 @@ export class RunHandle<Value = unknown> {
 
   /**
    * The values of all items, in order.
-   * @throws ItemError of the first item that failed; RunError as `result` does, and RUN_WITHOUT_ITEMS for a raster job
+   * @throws ItemError of the first item that failed; RunError as `result` does, when the run failed though no item did, and RUN_WITHOUT_ITEMS for a raster job
    */
   async values(): Promise<Value[]> {
-    const { items, run, record } = await this.result();
+    const { items, run, record, error } = await this.result();
     if (items.length === 0) throw new RunError(run, 'FAILED', { code: 'RUN_WITHOUT_ITEMS', message: `run ${run} is that of a raster job, which has no items; its record has the outputs`, where: { outputs: record?.results ?? null } });
-    return items.map((item) => {
+    const values = items.map((item) => {
       if (item.status === 'rejected') throw item.reason;
       return item.value;
     });
+    if (error !== undefined) throw error;
+    return values;
   }
 
   /** Each item once, in order, for runs of more items than fit into memory. @throws as `result` */
@@ -105,8 +107,8 @@ export class RunHandle<Value = unknown> {
   async #ended(store: ClosableStore): Promise<RunEnd> {
     const end = await this.#started.end;
     if (end.error === undefined) return end;
-    // One that failed before it was planned has no items.
-    const planned = end.state === 'FAILED' && end.prefix !== undefined && (await findItemPlan(store, end.prefix).catch(() => undefined)) !== undefined;
+    // One that failed before it came to its items has none, whatever another run has left under its id.
+    const planned = end.hasItems && end.prefix !== undefined && (await findItemPlan(store, end.prefix).catch(() => undefined)) !== undefined;
     if (!planned) throw end.error;
     return end;
   }

@@ -13,6 +13,8 @@ export interface RunEnd {
   /** The run prefix, an href that ends in `/`; undefined when the run hasn't come so far. */
   readonly prefix: string | undefined;
   readonly record: AnyRunRecord | undefined;
+  /** Whether what lies under the prefix is of this very job: another one may have had the run's id. */
+  readonly hasItems: boolean;
   /** Why it failed or was cancelled. */
   readonly error: RunError | undefined;
 }
@@ -41,8 +43,22 @@ export function cancelledError(run: string): RunError {
   return new RunError(run, 'ABORTED', { code: 'RUN_CANCELLED', message: `run ${run} was cancelled; what is finished is kept, and the same run id goes on with it`, where: {} });
 }
 
+/** What the state machine says of a run that failed. */
+interface Failure {
+  readonly error: string;
+  readonly cause: string;
+  /** Those that failed. */
+  readonly batches: readonly (number | undefined)[];
+}
+
+/** Whether a run that failed had come to its items. One that was refused (RUN_EXISTS, PLAN_REFUSED, …) may lie beside the plan and the outcomes of an earlier run. */
+export function hasItems({ error, cause, batches }: Failure): boolean {
+  // The state machine passes on the class of an error, and its message: that of ITEMS_FAILED.
+  return batches.length > 0 || error === 'States.ExceedToleratedFailureThreshold' || (error === 'OperationError' && /\b\d+ of \d+ items failed/.test(cause));
+}
+
 /** What the first batch that failed has on record, else what the state machine says. */
-export async function failureOf(reader: ObjectReader, run: string, prefix: string | undefined, failure: { readonly error: string; readonly cause: string; readonly batches: readonly (number | undefined)[] }): Promise<RunError> {
+export async function failureOf(reader: ObjectReader, run: string, prefix: string | undefined, failure: Failure): Promise<RunError> {
   const { error, cause, batches } = failure;
   for (const batch of prefix === undefined ? [] : batches) {
     if (batch === undefined) continue;

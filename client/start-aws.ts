@@ -12,7 +12,7 @@ import { waitForEnd } from '../cli/aws/wait.ts';
 import type { StartedRun } from './handle.ts';
 import type { RunOptions } from './options.ts';
 import { ProgressFeed } from './progress.ts';
-import { cancelledError, failureOf, type RunEnd } from './run-end.ts';
+import { cancelledError, failureOf, hasItems, type RunEnd } from './run-end.ts';
 
 /** What a test has in place of AWS. */
 export type AwsContext = Pick<RunContext, 'sfn' | 'sleep'> & { readonly store: ClosableStore };
@@ -43,10 +43,11 @@ export async function startRemotely(store: Store, document: unknown, href: strin
     const { report } = await reportRun(context, { id: started.run, pipeline: started.pipeline, first: latest, latest, count: 1 });
     const prefix = report.prefix ?? undefined;
     const record = report.record ?? undefined;
-    if (report.state === 'SUCCEEDED') return { state: 'SUCCEEDED', prefix, record, error: undefined };
-    if (report.state === 'ABORTED') return { state: 'ABORTED', prefix, record, error: cancelledError(started.run) };
+    if (report.state === 'SUCCEEDED') return { state: 'SUCCEEDED', prefix, record, hasItems: true, error: undefined };
+    if (report.state === 'ABORTED') return { state: 'ABORTED', prefix, record, hasItems: false, error: cancelledError(started.run) };
     const failure = { error: report.error ?? 'States.Runtime', cause: report.cause ?? 'no cause is given', batches: report.failedBatches.map(({ batch }) => batch) };
-    return { state: 'FAILED', prefix, record, error: await failureOf(context.store, started.run, prefix, failure) };
+    const known = hasItems(failure);
+    return { state: 'FAILED', prefix, record: known ? record : undefined, hasItems: known, error: await failureOf(context.store, started.run, prefix, failure) };
   });
   return {
     run: started.run,

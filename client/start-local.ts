@@ -24,7 +24,7 @@ import { finishedBefore } from '../cli/run.ts';
 import * as z from 'zod';
 import type { RunOptions } from './options.ts';
 import { ProgressFeed } from './progress.ts';
-import { cancelledError, failureOf, type RunEnd } from './run-end.ts';
+import { cancelledError, failureOf, hasItems, type RunEnd } from './run-end.ts';
 import type { StartedRun } from './handle.ts';
 
 interface ReadyJob {
@@ -49,7 +49,7 @@ export async function startLocally(store: Store, document: unknown, href: string
   const stop = new AbortController();
   const end = (async (): Promise<RunEnd> => {
     const earlier = options.run === undefined ? undefined : await (items ? finishedItems : finishedBefore)(store, prefix, job);
-    if (earlier !== undefined) return { state: 'SUCCEEDED', prefix, record: earlier, error: undefined };
+    if (earlier !== undefined) return { state: 'SUCCEEDED', prefix, record: earlier, hasItems: items, error: undefined };
     const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), { ...process.env, ...env, TILEFAN_WORK: work });
     try {
       const result = await runLocally({ input: { job, run: runId }, runId, workers, work, env, signal: stop.signal, standby, onEvent: (event) => { follow(store, prefix, progress, event); } });
@@ -105,15 +105,16 @@ async function endOf(store: Store, run: string, prefix: string, items: boolean, 
   switch (result.state) {
     case 'SUCCEEDED': {
       const record: AnyRunRecord | undefined = items ? await readRunRecord(store, prefix) : await finishRun(store, prefix, { keep: false });
-      return { state: 'SUCCEEDED', prefix, record, error: undefined };
+      return { state: 'SUCCEEDED', prefix, record, hasItems: items, error: undefined };
     }
     case 'ABORTED':
-      return { state: 'ABORTED', prefix, record: undefined, error: cancelledError(run) };
+      return { state: 'ABORTED', prefix, record: undefined, hasItems: false, error: cancelledError(run) };
     case 'FAILED': {
-      const record = items ? await readRunRecord(store, prefix).catch(() => undefined) : undefined;
       const { error, cause, failedBatches } = result;
       const failure = { error: failedBatches[0]?.error ?? error, cause: failedBatches[0]?.cause ?? cause, batches: failedBatches.map(({ batch }) => batch) };
-      return { state: 'FAILED', prefix, record, error: await failureOf(store, run, prefix, failure) };
+      const known = items && hasItems({ ...failure, error, cause });
+      const record = known ? await readRunRecord(store, prefix).catch(() => undefined) : undefined;
+      return { state: 'FAILED', prefix, record, hasItems: known, error: await failureOf(store, run, prefix, failure) };
     }
   }
 }

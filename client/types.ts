@@ -148,12 +148,12 @@ export interface RunHandle<Value = unknown> {
   readonly latest: RunProgress;
   /**
    * What the run came to. Items that failed don't hide the others: each has its own value or error.
-   * @throws RunError when the run was cancelled (RUN_CANCELLED), or failed before its items were known, and for a raster job that failed
+   * @throws RunError when the run was cancelled (RUN_CANCELLED), or failed otherwise than by its items and batches (RUN_EXISTS, a table that can't be written), and for a raster job that failed
    */
   result(): Promise<RunResult<Value>>;
   /**
    * The values of all items, in order.
-   * @throws ItemError of the first item that failed; RunError as `result` does, and RUN_WITHOUT_ITEMS for a raster job
+   * @throws ItemError of the first item that failed; RunError as `result` does, when the run failed though no item did, and RUN_WITHOUT_ITEMS for a raster job
    */
   values(): Promise<Value[]>;
   /** Each item once, in order, for runs of more items than fit into memory. @throws as `result` */

@@ -132,6 +132,26 @@ export default function f({ value }: { value: number }): number {
   });
 });
 
+describe('a run that failed as a whole', () => {
+  // Catches: values of the run that had the id before.
+  void it('has no values of another job with its id', async () => {
+    const place = { ...work(), run: 'same' };
+    assert.deepEqual(await (await map(of('double'), [1, 2], place)).values(), [2, 4]);
+    const other = await map(of('picky'), [5, 6, 7], place);
+    for (const read of [() => other.values(), () => other.result(), () => other.items().next()]) await assert.rejects(read, (error) => error instanceof RunError && /run same has been started with another job/.test(error.message));
+    // One that failed by its items has left a record that says so.
+    const failed = { ...work(), run: 'failed' };
+    await assert.rejects((await map(of('picky'), [1], failed)).values(), ItemError);
+    await assert.rejects((await map(of('double'), [1], failed)).result(), /another job/);
+  });
+
+  // Catches: values without a word of the table that isn't there.
+  void it('says so, though no item failed', async () => {
+    const handle = await map(of('double'), [1, 2], { ...work(), results: '/proc/nope/t.csv' });
+    await assert.rejects(handle.values(), (error) => error instanceof RunError && /the folder \/proc\/nope does not exist/.test(error.message));
+  });
+});
+
 describe('cancel', () => {
   // Catches: workers that go on, a result that never comes, a cancelled run taken for a failed one.
   void it('ends the run and its workers', async () => {
