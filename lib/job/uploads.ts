@@ -60,6 +60,11 @@ export function decide(notice: Notice, inbox: Inbox): Decision {
   }
 }
 
+/** Drafts, and what programs leave beside their data. But cameras call photos `_DSC0001.JPG`. */
+function isHidden(segment: string): boolean {
+  return segment.startsWith('.') ? segment !== '..' : segment.startsWith('_') && !/\.(?:jpe?g|png|webp|avif|gif)$/i.test(segment);
+}
+
 function decideUpload(upload: Upload, inbox: Inbox): Decision {
   const place = parseHref(inbox.href);
   const what = place.scheme === 's3' ? `s3://${upload.bucket}/${upload.key}` : `${place.path}${upload.key}`;
@@ -76,7 +81,7 @@ function decideUpload(upload: Upload, inbox: Inbox): Decision {
   if ((folder !== 'jobs' && folder !== 'incoming') || below.length === 0) return ignore('Elsewhere');
   if (name.endsWith('/')) return ignore('Folder');
   if (upload.size === 0) return ignore('EmptyObject');
-  if (below.some((segment) => /^[._]/.test(segment) && segment !== '..')) return ignore('Hidden');
+  if (below.some(isHidden)) return ignore('Hidden');
   if (isOwn(upload, inbox)) return ignore('OwnOutput');
   if (folder === 'jobs' && !name.endsWith('.json')) return ignore('Elsewhere');
   if (folder === 'incoming' && sidecarPattern.test(name)) return ignore('Sidecar');

@@ -49,7 +49,7 @@ export function s3Error(error: unknown, href: string, doing: 'read' | 'write'): 
   const what = `Cannot ${doing} ${href}`;
 
   if (credentials.has(name)) {
-    return new Class('STORE_DENIED', `${what}: no valid AWS credentials (${name}: ${message}); set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in again`, details);
+    return new Class('STORE_NO_CREDENTIALS', `${what}: no valid AWS credentials (${name}: ${message}); set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in again`, details);
   }
   if (name === 'NoSuchBucket') {
     return new Class(doing === 'read' ? 'STORE_NOT_FOUND' : 'STORE_NO_FOLDER', `${what}: the bucket ${bucket} does not exist`, details);

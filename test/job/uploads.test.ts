@@ -98,6 +98,16 @@ suite('any key', () => {
   });
 
   // Catches: a role that is taken for ours because its id or its session resembles one.
+  // Catches: photos that a camera has named, and that nobody makes copies of.
+  test('of a photo counts though its name begins with an underscore; other such files are hidden', () => {
+    const reasonOf = (key: string): string => {
+      const decision = decide(upload(key), bucketInbox);
+      return decision.do === 'ignore' ? decision.reason : decision.do;
+    };
+    for (const key of ['incoming/photos/_DSC0001.JPG', 'incoming/photos/2024/_MG_1.jpeg']) assert.equal(reasonOf(key), 'start', key);
+    for (const key of ['incoming/ndvi/_SUCCESS', 'incoming/ndvi/_temporary/a.tif', 'incoming/ndvi/_draft.tif', 'incoming/photos/._DSC0001.JPG', 'jobs/_draft.json']) assert.equal(reasonOf(key), 'Hidden', key);
+  });
+
   test('is ignored for our own roles, and for no others', () => {
     for (const [principal, wanted] of [['AWS:AROAOWN:session', 'ignore'], ['AWS:AROAOWN', 'ignore'], ['AWS:AROAOWN2:session', 'start'], ['AWS:AROAX:AROAOWN', 'start'], ['AROAOWN', 'start'], ['', 'start']] as const) {
       assert.equal(decide(upload('jobs/a.json', { principal }), bucketInbox).do, wanted, principal);

@@ -5,14 +5,14 @@ import { displayHref } from '../../store/href.ts';
 import type { ObjectReader, ObjectStat } from '../../store/store.ts';
 import { plan as rasterPlan, runFiles, tilingOf, type Plan } from '../plan.ts';
 import { readDocument } from '../records.ts';
-import { readBatchResults, readResults } from '../results/read-results.ts';
+import { readResults } from '../results/read-results.ts';
 import { isObject } from '../results/result-values.ts';
-import { parseSegmentName } from '../segment.ts';
 import { parameterItem, type FoundItem } from './found-item.ts';
 import { listedPath } from './item-path.ts';
-import { itemOutcome, type ItemOutcome } from './item-outcome.ts';
+import type { ItemOutcome } from './item-outcome.ts';
+import { outcomeSegments, readItemRanges, readOutcomes } from './item-outcomes.ts';
 import { isItemPlan, itemPlan, type ItemPlan } from './item-plan.ts';
-import { itemBatchLine, type Json } from './item.ts';
+import type { Json } from './item.ts';
 
 const endedRecord = z.object({ state: z.string(), outputs: z.array(z.object({ href: z.string(), bytes: z.number().optional() })).optional() });
 
@@ -30,34 +30,27 @@ export async function* earlierItems(reader: ObjectReader, from: string, work: st
   if (record?.state !== 'SUCCEEDED') {
     throw new DataError('RUN_NOT_SUCCEEDED', `$.items.from: wanted a run that has succeeded, found run ${id}, which ${record === undefined ? 'has not come to its end' : `is ${record.state}`}`, { where: { run } });
   }
-  const segments: ObjectStat[] = [];
-  for await (const stat of reader.list(`${run}${runFiles.collected}`)) if (parseSegmentName(stat.href) !== undefined) segments.push(stat);
+  const segments = await outcomeSegments(reader, run);
   if (isItemPlan(document)) yield* outcomesOf(reader, run, itemPlan.parse(document), segments);
   else yield* tilesOf(reader, id, rasterPlan.parse(document), segments, record.outputs ?? []);
 }
 
 /** Of an object job: items that failed, which that run tolerated, are none. */
 async function* outcomesOf(reader: ObjectReader, run: string, { job }: ItemPlan, segments: readonly ObjectStat[]): AsyncGenerator<FoundItem, void, undefined> {
-  const lines = new TextDecoder().decode(await reader.readAll(`${run}${runFiles.manifest(0)}`)).trimEnd().split('\n');
-  const batches = lines.map((line) => itemBatchLine.parse(JSON.parse(line)).items);
-  const windowOf = (batch: number): { column: number; row: number; columns: number; rows: number } => {
-    const { first, count } = batches[batch] ?? { first: 0, count: 0 };
-    return { column: first, row: 0, columns: count, rows: 1 };
-  };
-  for await (const results of readBatchResults(reader, windowOf, segments)) {
-    for (const { value } of results) yield* foundIn(itemOutcome.parse(value), job.operation.images !== undefined);
+  for await (const outcomes of readOutcomes(reader, await readItemRanges(reader, run), segments)) {
+    for (const outcome of outcomes) yield* foundIn(outcome, job.operation.images !== undefined);
   }
 }
 
 function* foundIn(outcome: ItemOutcome, images: boolean): Generator<FoundItem, void, undefined> {
   if (!outcome.ok) return;
-  const { value, outputs, item, path } = outcome;
+  const { value, outputs } = outcome;
   if (images || (value === null && outputs.length > 0)) {
     for (const made of outputs) yield { href: made.href, path: made.path, size: made.size, version: null, parameters: null };
     return;
   }
-  const { parameters } = parameterItem(parametersOf(value));
-  yield { href: item, path: item === null ? undefined : path, size: null, version: null, parameters };
+  // What it was made from was the business of that run: the next step gets the value.
+  yield parameterItem(parametersOf(value));
 }
 
 /** Of a raster job: the values of its tiles, or its rasters where it has no values. */

@@ -49,10 +49,13 @@ export function failed({ index, href, path, parameters }: Item, error: unknown):
   return { index, item: href, path, parameters, ok: false, error: { code, message: String(cut(message)), where: Object.fromEntries(Object.entries(where).map(([key, value]) => [key, cut(value)])) } };
 }
 
+/** What can be wrong with one object and no other. */
+const ofOneObject: ReadonlySet<string> = new Set(['STORE_NOT_FOUND', 'STORE_IS_DIRECTORY', 'STORE_UNREADABLE', 'STORE_DENIED']);
+
 /**
  * Whether an error is the item's own: its file is missing or broken, or the operation fails on it. Everything else (a store that can't be reached, a full disk, a module
  * that doesn't load) would meet the next item as well, and ends the batch.
  */
 export function isItemsOwn(error: unknown): boolean {
-  return error instanceof TilefanError && (error.name === 'DataError' || error.name === 'OperationError' || error.name === 'OutOfMemoryError' || (error.name === 'InputUnavailableError' && error.code.startsWith('STORE_')));
+  return error instanceof TilefanError && (error.name === 'DataError' || error.name === 'OperationError' || error.name === 'OutOfMemoryError' || (error.name === 'InputUnavailableError' && ofOneObject.has(error.code)));
 }

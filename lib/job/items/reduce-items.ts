@@ -17,7 +17,7 @@ import { outcomeSegments, readItemRanges, readOutcomes } from './item-outcomes.t
 import { listHref } from './item-places.ts';
 import type { ItemPlan } from './item-plan.ts';
 import type { ItemRunRecord } from './item-records.ts';
-import { readItems, itemsFile, type ItemRange } from './item.ts';
+import { readItems, itemsFile, type Item, type ItemRange } from './item.ts';
 
 /** Failed items that the record and the message name, at most; all of them are in the list. */
 const recordedFailures = 100;
@@ -77,34 +77,74 @@ async function* withMissing(
   ranges: readonly ItemRange[],
   outcomes: AsyncIterable<readonly ItemOutcome[]>,
 ): AsyncGenerator<readonly ItemOutcome[], void, undefined> {
+  const missing = new MissingItems(store, plan, ranges);
   let next = 0;
   for await (const chunk of outcomes) {
-    const whole: ItemOutcome[] = [];
-    for (const outcome of chunk) {
-      if (outcome.index > next) whole.push(...(await missingItems(store, plan, ranges, next, outcome.index)));
-      whole.push(outcome);
-      next = outcome.index + 1;
+    let from = 0;
+    for (const [i, { index }] of chunk.entries()) {
+      if (index > next) {
+        yield chunk.slice(from, i);
+        yield* missing.between(next, index);
+        from = i;
+      }
+      next = index + 1;
     }
-    yield whole;
+    yield chunk.slice(from);
   }
-  if (next < plan.items.count) yield* inParts(await missingItems(store, plan, ranges, next, plan.items.count));
+  if (next < plan.items.count) yield* missing.between(next, plan.items.count);
 }
 
-function* inParts(outcomes: readonly ItemOutcome[]): Generator<readonly ItemOutcome[]> {
-  for (let at = 0; at < outcomes.length; at += 1000) yield outcomes.slice(at, at + 1000);
-}
+/** Items in a list, at most: however many are missing, memory holds so many of them. */
+const listedItems = 1000;
 
-/** Items from `first` up to `end`, which is not one of them. */
-async function missingItems(store: Store, { state, items }: ItemPlan, ranges: readonly ItemRange[], first: number, end: number): Promise<FailedItem[]> {
-  const missing: FailedItem[] = [];
-  for (const range of ranges) {
-    if (range.first >= end || range.first + range.count <= first) continue;
-    for await (const { index, href, path, parameters } of readItems(store, `${state.run.href}${itemsFile}`, range, items.version)) {
-      if (index < first || index >= end) continue;
-      missing.push({ index, item: href, path, parameters, ok: false, error: { code: 'ITEM_MISSING', message: 'its batch has ended without it; the record of the batch says why', where: {} } });
-    }
+/** Items that no worker has told of, read from `items.jsonl` once and forwards. */
+class MissingItems {
+  readonly #store: Store;
+  readonly #plan: ItemPlan;
+  readonly #ranges: readonly ItemRange[];
+  #batch = 0;
+  #why: string | undefined;
+  #items: AsyncGenerator<Item, void, undefined> | undefined;
+
+  constructor(store: Store, plan: ItemPlan, ranges: readonly ItemRange[]) {
+    this.#store = store;
+    this.#plan = plan;
+    this.#ranges = ranges;
   }
-  return missing;
+
+  /** Those from `first` up to `end`, which is not one of them, in lists of bounded length. Later calls ask for later items. */
+  async *between(first: number, end: number): AsyncGenerator<readonly FailedItem[], void, undefined> {
+    let list: FailedItem[] = [];
+    for (let next = first; next < end; ) {
+      const range = this.#ranges[this.#batch];
+      if (range === undefined) break;
+      if (next >= range.first + range.count) {
+        this.#batch++;
+        this.#items = undefined;
+        continue;
+      }
+      const { value: item, done } = await (await this.#open(range)).next();
+      if (done === true) break;
+      if (item.index < next) continue;
+      const { index, href, path, parameters } = item;
+      list.push({ index, item: href, path, parameters, ok: false, error: { code: 'ITEM_MISSING', message: `its batch has ended without it: ${this.#why ?? 'no record says why'}`, where: {} } });
+      next = index + 1;
+      if (list.length < listedItems && next < end) continue;
+      yield list;
+      list = [];
+    }
+    if (list.length > 0) yield list;
+  }
+
+  /** The items of a batch, and why it has ended. */
+  async #open(range: ItemRange): Promise<AsyncGenerator<Item, void, undefined>> {
+    if (this.#items !== undefined) return this.#items;
+    const run = this.#plan.state.run.href;
+    const record = await readDocument(this.#store, `${run}${runFiles.result(this.#batch)}`, batchRecord).catch(() => undefined);
+    this.#why = record?.error?.message;
+    this.#items = readItems(this.#store, `${run}${itemsFile}`, range, this.#plan.items.version);
+    return this.#items;
+  }
 }
 
 interface Lists {

@@ -46,7 +46,7 @@ export async function splitItemJob(document: unknown, { store, env, place, readC
   if (earlier !== undefined) return { settings, plan: checkSameJob(earlier, job), ready: true };
   const kind = itemOperationKind(job.operation);
   const code = kind === 'images' ? null : ((await readCode(run)) ?? unreadCode(job));
-  const common = { version: 1, kind: 'items', state: firstState(place.runId, named, settings, job), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
+  const common = { version: 1, kind: 'items', state: firstState(place.runId, named, settings), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
   if (code !== null && code.sha256 === null && planOnly === undefined) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
   const { threads, maxConcurrency, startupSeconds } = settings;
   const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds } });
@@ -75,13 +75,14 @@ function checkSameJob(plan: ItemPlan, job: ItemJobSpec): ItemPlan {
   throw new JobError('RUN_EXISTS', `run ${plan.state.run.id} has been started with another job: take another run id, or the same job (${displayHref(plan.state.run.href)}${runFiles.job})`, { where: { run: plan.state.run.href } });
 }
 
-function firstState(id: string, href: string, settings: Settings, job: ItemJobSpec): RunState {
+function firstState(id: string, href: string, settings: Settings): RunState {
   const { bucket, key: prefix } = addressOf(href);
   return {
     run: { id, href, bucket, prefix },
     pass: 0,
     manifest: addressOf(`${href}${runFiles.manifest(0)}`),
-    limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: job.tolerateFailures.percentage },
+    // A batch that fails keeps no other from being done: how many items are missing in the end, reduce finds out and judges.
+    limits: { maxConcurrency: settings.maxConcurrency, toleratedFailurePercentage: 100 },
     compute: settings.compute,
   };
 }

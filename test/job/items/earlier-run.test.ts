@@ -83,9 +83,10 @@ void describe('items of another run', () => {
     assert.deepEqual((await itemsFrom('files', { match: '**/*.csv' })).map(({ href }) => href), ['s3://out/x/2.csv']);
   });
 
-  void it('keep the object of what a function returned for it', async () => {
+  // Catches: a second step that gets the object of the first instead of what that step made of it.
+  void it('are the values that a function returned, not the objects that it was given', async () => {
     await run('scores', { ...called, items: { hrefs: ['file:///nowhere/a.jpg'] } }, () => Promise.resolve({ value: { score: 0.5 }, outputs: [] }));
-    assert.deepEqual((await itemsFrom('scores')).map(({ href, path, parameters }) => [href, path, parameters]), [['file:///nowhere/a.jpg', 'a.jpg', { score: 0.5 }]]);
+    assert.deepEqual((await itemsFrom('scores')).map(({ href, path, parameters }) => [href, path, parameters]), [[null, '00000000', { score: 0.5 }]]);
   });
 
   void it('have to be of a run that is there and has succeeded', async () => {
