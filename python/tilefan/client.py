@@ -7,10 +7,9 @@ import atexit
 import json
 import os
 import random
-import shutil
+import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -18,6 +17,7 @@ from collections import deque
 
 from .calls import decoded
 from .client_errors import ItemError, RunCancelled, RunError, TilefanError, item_error
+from .client_functions import kept
 from .client_job import JOB_OPTIONS, COMPUTE, map_job, pickled, with_compute
 from .client_progress import shown
 
@@ -61,16 +61,8 @@ def submit(function, items, **options):
     elif not isinstance(items, str):
         items = list(items)
     job, call = map_job(function, items, options)
-    folder = tempfile.mkdtemp(prefix='tilefan-map-')
-    try:
-        path = os.path.join(folder, 'function.pkl')
-        with open(path, 'wb') as file:
-            file.write(pickled(call))
-        job['operation']['module'] = path
-        return Run(json.dumps(with_compute(job, options), allow_nan=False), job['name'], options, None if isinstance(items, str) else items, folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    job['operation']['module'] = kept(pickled(call))
+    return Run(json.dumps(with_compute(job, options), allow_nan=False), job['name'], options, None if isinstance(items, str) else items)
 
 
 def run(job, **options):
@@ -92,8 +84,8 @@ def start(job, **options):
     name = str(document.get('name', 'job'))
     changed = with_compute(document, options)
     if not isinstance(job, dict) and changed is document:
-        return Run(os.fspath(job), name, options, None, None, is_file=True)
-    return Run(json.dumps(changed, allow_nan=False), name, options, None, None, cwd=None if isinstance(job, dict) else os.path.dirname(os.path.abspath(job)))
+        return Run(os.fspath(job), name, options, None, is_file=True)
+    return Run(json.dumps(changed, allow_nan=False), name, options, None, cwd=None if isinstance(job, dict) else os.path.dirname(os.path.abspath(job)))
 
 
 def check(options, known):
@@ -109,7 +101,7 @@ class Run:
     run: its id; status: RUNNING, SUCCEEDED, FAILED or ABORTED; done, total, failed: how it goes on (on AWS batches are counted); record: its run record when it has ended.
     """
 
-    def __init__(self, job, name, options, items, folder, is_file=False, cwd=None):
+    def __init__(self, job, name, options, items, is_file=False, cwd=None):
         self.where = options.get('where') or default_place()
         if self.where not in ('local', 'aws'):
             raise TilefanError('where is %r; wanted \'local\' or \'aws\'' % (self.where,), 'WHERE')
@@ -118,7 +110,6 @@ class Run:
         self.record = None
         self._options = options
         self._items = items
-        self._folder = folder
         self._shown = shown(options.get('progress'))
         self._said = deque(maxlen=KEPT_LINES)
         self._report = {}
@@ -176,8 +167,6 @@ class Run:
         self._tell(self.status_of_end())
         if self._shown is not None:
             self._shown.end()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
         self._ended.set()
         _running.discard(self)
 
@@ -253,7 +242,7 @@ class Run:
     def results(self, return_exceptions=False):
         """
         Waits, and returns what the function returned for each item, in order.
-        @raises ItemError of the first item that failed, unless exceptions are to be returned; RunCancelled; RunError
+        @raises ItemError of the first item that failed, unless exceptions are to be returned; RunCancelled; RunError for a run that failed as a whole
         """
         values, first = [], None
         for outcome in self.outcomes():
@@ -268,16 +257,19 @@ class Run:
             values.append(error)
         if first is not None and not return_exceptions:
             raise first
+        # A batch that gave up when all of its items were done.
+        if first is None and self.status != 'SUCCEEDED':
+            raise self.failure()
         return values
 
     def outcomes(self):
-        """Waits, and returns what is on record of each item, as dicts: `tilefan results`. @raises RunCancelled; RunError for a run that has none"""
+        """Waits, and returns what is on record of each item, as dicts: `tilefan results`. @raises RunCancelled; RunError for a run that has none, and one that failed otherwise than by its items"""
         self.wait()
         if self._outcomes is None:
             if self.status == 'ABORTED':
                 raise self.failure()
             prefix = (self.record or {}).get('prefix') or self._report.get('prefix')
-            if not prefix:
+            if not prefix or not self._has_items():
                 raise self.failure()
             child = self._start(['results', prefix, *flags(self._options, ACCOUNT)])
             output, errors = child.communicate()
@@ -285,6 +277,14 @@ class Run:
                 raise self.failure() if self.status == 'FAILED' else RunError(said(errors), run=self.run, exit_code=child.returncode)
             self._outcomes = [json.loads(line) for line in output.decode('utf-8').splitlines()]
         return self._outcomes
+
+    def _has_items(self):
+        """Whether what lies under the prefix is of this very run. One that was refused (RUN_EXISTS, …) may lie beside the plan and the outcomes of an earlier one with its id."""
+        if self.status == 'SUCCEEDED' or self._report.get('failedBatches'):
+            return True
+        # The state machine passes on the class of an error, and its message: that of ITEMS_FAILED.
+        error, cause = self._report.get('error'), self._report.get('cause') or ''
+        return error == 'States.ExceedToleratedFailureThreshold' or (error == 'OperationError' and re.search(r'\b\d+ of \d+ items failed', cause) is not None)
 
     def failure(self):
         """Why the run as a whole has failed."""

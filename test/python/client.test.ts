@@ -15,7 +15,7 @@ after(() => space.remove());
 /** Runs a script in a folder of its own, and reads the JSON that it prints last. */
 async function script(text: string, env: NodeJS.ProcessEnv = {}, folder = space.newFolder()): Promise<{ readonly answer: unknown; readonly folder: string; readonly stderr: string }> {
   writeFileSync(`${folder}/script.py`, `import json, tilefan\n${text}`);
-  const { stdout, stderr, exitCode } = await runScript('script.py', [], folder, env);
+  const { stdout, stderr, exitCode } = await runScript('script.py', [], folder, { XDG_CACHE_HOME: space.path('cache'), ...env });
   assert.equal(exitCode, 0, stderr);
   return { answer: JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? ''), folder, stderr };
 }
@@ -112,6 +112,68 @@ fourth = tilefan.submit(lambda x: {'a': x, 'b': 1}, second)
 print(json.dumps([second.results(), third, tilefan.map(named, fourth)]))
 `);
     assert.deepEqual(answer, [[2, 4], [{ a: 2, b: 1 }, { a: 4, b: 1 }], [1, 3]]);
+  });
+
+  // Catches: results of the run that had the id before, and a list without a word of the table that isn't there.
+  void it('raises when the run as a whole has failed', async () => {
+    const { answer } = await script(`said = []
+def attempt(*arguments, **options):
+    for more in ({}, {'return_exceptions': True}):
+        try:
+            said.append(tilefan.map(*arguments, **options, **more))
+        except tilefan.TilefanError as error:
+            said.append([type(error).__name__, str(error)])
+def fails(x):
+    raise ValueError('no')
+ones = tilefan.map(lambda x: x + 1, [1, 2], run='same')
+attempt(lambda x: x * 100, [7, 8, 9], run='same')
+attempt(fails, [1], run='failed')
+attempt(lambda x: x, [1], run='failed')
+attempt(lambda x: x + 1, [1, 2], results='/proc/nope/t.csv')
+print(json.dumps([ones, [each if isinstance(each[0], str) else type(each[0]).__name__ for each in said]]))
+`);
+    const [ones, said] = answer as [number[], (string | [string, string])[]];
+    assert.deepEqual(ones, [2, 3]);
+    const other = ['RunError', /started with another job/] as const;
+    const wanted = [other, other, ['ItemError', /ValueError: no/], ['ItemError'], other, other, ['RunError', /folder \/proc\/nope does not exist/], ['RunError', /proc\/nope/]] as const;
+    assert.equal(said.length, wanted.length);
+    for (const [i, [type, words]] of wanted.entries()) {
+      const got = [said[i] ?? ''].flat();
+      assert.equal(got[0], type, JSON.stringify(said));
+      if (words !== undefined) assert.match(got[1] ?? '', words);
+    }
+  });
+
+  // Catches: a function under another name in each call, so that a cancelled run can't go on; its items done again; a changed function that passes for the same one.
+  void it('goes on with a cancelled run by its id, in another process too', async () => {
+    const folder = space.newFolder();
+    const text = (constant: number): string => `import os, time
+class Kind:
+    def __init__(self, x): self.x = x
+def f(x):
+    with open(HERE + '/done-%d' % x, 'a') as file:
+        file.write('x')
+    if x == 1 and not os.path.exists(HERE + '/go'):
+        time.sleep(600)
+    return Kind(x).x + ${String(constant)}
+HERE = os.getcwd()
+if not os.path.exists('go'):
+    run = tilefan.submit(f, [0, 1], run='same')
+    while run.done < 1:
+        time.sleep(0.02)
+    run.cancel()
+    open('go', 'w').close()
+    print(json.dumps(run.status))
+else:
+    try:
+        print(json.dumps([tilefan.map(f, [0, 1], run='same'), os.path.getsize('done-0')]))
+    except tilefan.RunError as error:
+        print(json.dumps(str(error)))
+`;
+    const env = { PYTHONHASHSEED: 'random' };
+    assert.equal((await script(text(10), env, folder)).answer, 'ABORTED');
+    assert.deepEqual((await script(text(10), env, folder)).answer, [[10, 11], 1]);
+    assert.match(String((await script(text(20), env, folder)).answer), /another job/);
   });
 
   void it('says what it can not be called with, before anything is started', async () => {
