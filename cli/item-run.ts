@@ -48,6 +48,8 @@ export async function runItemJob(store: Store, document: unknown, href: string, 
       return interruptedExitCode;
     case 'FAILED':
       process.stderr.write(failureText(runId, result));
+      // A batch that failed is not all there is to say: how many items are missing, and where they are listed.
+      if (result.failedBatches.length > 0) process.stderr.write(`  ${result.cause.replaceAll('\n', '\n  ')}\n`);
       if (options.json === true) process.stdout.write(`${JSON.stringify({ ...failureRecord(runId, prefix, result), record: (await readDocument(store, `${prefix}${runFiles.record}`, itemRunRecord)) ?? null })}\n`);
       return exitCodeOf(result);
   }

@@ -31,7 +31,7 @@ void describe('a batch of items that fails', () => {
       compute: { itemsPerTask: 1 },
     });
     const { exitCode, stderr } = await runCli(['run', job, '--work', space.path('work'), '--run', 'r']);
-    assert.equal(exitCode, 70, stderr);
+    assert.equal(exitCode, 73, stderr);
     assert.match(stderr, /1 of 5 items failed/);
     assert.deepEqual(readdirSync(space.path('out/thumbs')).toSorted(), ['a.jpg', 'b.jpg', 'c', 'e.jpg', 'f.jpg']);
     assert.equal(readFileSync(space.path('table.jsonl'), 'utf8').trim().split('\n').length, 4);
