@@ -23,6 +23,7 @@ def is_plain(value, exact):
     if kind is int:
         return -LARGEST <= value <= LARGEST
     if kind is float:
+        # JSON has no 2.0 on the way, and -0.0 is whole, too.
         return math.isfinite(value) and not (exact and value.is_integer())
     if kind is list:
         return all(is_plain(each, exact) for each in value)
@@ -33,8 +34,10 @@ def is_plain(value, exact):
 
 def encoded(value, exact=False):
     """@raises whatever keeps it from being pickled"""
-    if is_plain(value, exact):
-        return value
+    return value if is_plain(value, exact) else pickled(value)
+
+
+def pickled(value):
     try:
         import cloudpickle as pickler
     except ImportError:
@@ -51,10 +54,16 @@ def decoded(value):
 class Call:
     """The user's function as a worker calls it: with its arguments decoded, and its result encoded."""
 
-    def __init__(self, function, kind):
-        """@param kind what items are: object, parameters, value, or, of another run's results, any"""
+    def __init__(self, function, kind, parameters=None, exact=True):
+        """
+        @param kind what items are: object, parameters, value, or, of another run's results, any
+        @param parameters for kinds value and any: named values besides the item's own, which can't be told from these among the parameters of a job
+        @param exact whether 1.0 has to come back as a float; in a table of results it stays a number
+        """
         self.function = function
         self.kind = kind
+        self.parameters = parameters or {}
+        self.exact = exact
         self.__name__ = getattr(function, '__name__', type(function).__name__)
 
     @property
@@ -68,26 +77,52 @@ class Call:
         return inspect.signature(self.function)
 
     def __call__(self, *listed, **named):
+        return self.encoded(self.result(listed, named))
+
+    def result(self, listed, named):
         if self.kind == 'value':
-            return encoded(self.function(decoded(named['value'] if 'value' in named else listed[0])))
+            return self.function(decoded(named['value'] if 'value' in named else listed[0]), **self.parameters)
         for item in [*listed, *named.values()]:
             if type(item).__name__ == 'Item' and hasattr(item, 'parameters'):
-                item.parameters.update({name: decoded(value) for name, value in item.parameters.items()})
-        if self.kind == 'any':
-            return encoded(self.function(*listed) if listed else self.on_value(named))
-        return encoded(self.function(*listed, **{name: decoded(value) for name, value in named.items()}))
+                item.parameters.update({**self.parameters, **{name: decoded(value) for name, value in item.parameters.items()}})
+        if self.kind != 'any':
+            return self.function(*listed, **{name: decoded(value) for name, value in named.items()})
+        # A file has those that the function names, as with files that are listed; its item has all.
+        return self.function(*listed, **self.known()) if listed else self.on_value(named)
+
+    def encoded(self, value):
+        # Without a table there is only the next step to read it, to which {'value': 1} would be the value 1.
+        if self.exact and type(value) is dict and set(value) == {'value'}:
+            return pickled(value)
+        return encoded(value, self.exact)
 
     def on_value(self, fields):
-        """What another run has come to: f(**fields) of a dict where that fits, else f(value)."""
+        """What another run has come to: f(**value) of a dict where that fits, else f(value)."""
         if set(fields) == {PICKLED}:
-            return self.function(decoded(fields))
-        if self.fits(fields):
-            return self.function(**fields)
-        return self.function(fields['value'] if set(fields) == {'value'} else fields)
+            value = decoded(fields)
+        elif set(fields) == {'value'} and self.fits([fields['value']], self.parameters):
+            # What is no dict comes as the parameter `value`.
+            return self.function(fields['value'], **self.parameters)
+        else:
+            value = fields
+        if isinstance(value, dict):
+            named = {**self.parameters, **value}
+            if self.fits([], named):
+                return self.function(**named)
+        return self.function(value, **self.parameters)
 
-    def fits(self, fields):
+    def known(self):
         try:
-            inspect.signature(self.function).bind(**fields)
+            taken = inspect.signature(self.function).parameters.values()
+        except (TypeError, ValueError):
+            return {}
+        every = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken)
+        names = [each.name for each in taken if each.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)]
+        return {name: value for name, value in self.parameters.items() if every or name in names}
+
+    def fits(self, listed, named):
+        try:
+            inspect.signature(self.function).bind(*listed, **named)
             return True
         except (TypeError, ValueError):
             return False

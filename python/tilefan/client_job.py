@@ -28,15 +28,17 @@ def map_job(function, items, options):
     for option, field in OPERATION.items():
         if options.get(option) is not None:
             job['operation'][field] = options[option]
-    if options.get('parameters'):
-        job['operation']['parameters'] = {name: encoded(value, exact=True) for name, value in options['parameters'].items()}
+    shared = dict(options.get('parameters') or {})
+    if shared and kind in ('object', 'parameters'):
+        job['operation']['parameters'] = {name: encoded(value, exact=True) for name, value in shared.items()}
+        shared = {}
     if options.get('outputs') is not None:
         job['outputs'] = {'prefix': href(options['outputs'])}
     if options.get('results') is not None:
         job['results'] = {'href': href(options['results'])}
     if options.get('tolerate') is not None:
         job['tolerateFailures'] = {'percentage': options['tolerate']}
-    return job, Call(function, kind)
+    return job, Call(function, kind, shared, exact=options.get('results') is None)
 
 
 def with_compute(job, options):

@@ -52,13 +52,22 @@ print(json.dumps([
   // Catches: tuples that become lists, arrays and dates that can't be sent, large numbers that lose digits.
   void it('keeps what JSON would change', async () => {
     const { answer } = await script(`import datetime, numpy
-values = [(1, 2), datetime.date(2020, 1, 2), 2 ** 70, 2.0, float('inf'), {3: 4}, None, b'x', [numpy.int16(3)]]
-def same(value):
-    return type(value).__name__, value
-got = tilefan.map(same, values)
-print(json.dumps([got == [(type(each).__name__, each) for each in values], [kind for kind, _ in got], type(got[8][1][0]).__name__]))
+values = [(1, 2), datetime.date(2020, 1, 2), 2 ** 70, 2.0, float('inf'), {3: 4}, None, b'x', [numpy.int16(3)], -0.0, 1e17, 2.5, [2.0], 3, True]
+returned = [*values, {'a': -0.0}, {'value': 1}, {'value': 1.0, 'b': 2}]
+def told(x):
+    return [type(x).__name__, repr(x), type(x[0]).__name__ if isinstance(x, list) else '']
+first = tilefan.submit(lambda i: returned[i], range(len(returned)))
+wanted = [told(each) for each in returned]
+given = tilefan.map(told, values)
+print(json.dumps([[each[0] for each in given], given == wanted[:len(values)], [told(each) for each in first.results()] == wanted, tilefan.map(told, first) == wanted,
+    tilefan.map(lambda x: x, [2.0, 0.5], results='t.csv'), open('t.csv').read()]))
 `);
-    assert.deepEqual(answer, [true, ['tuple', 'date', 'int', 'float', 'float', 'dict', 'NoneType', 'bytes', 'list'], 'int16']);
+    const [types, given, back, next, ...table] = answer as [string[], boolean, boolean, boolean, number[], string];
+    assert.deepEqual(types, ['tuple', 'date', 'int', 'float', 'float', 'dict', 'NoneType', 'bytes', 'list', 'float', 'float', 'float', 'list', 'int', 'bool']);
+    assert.deepEqual({ given, back, next }, { given: true, back: true, next: true });
+    // Numbers stay numbers in a table.
+    assert.deepEqual(table[0], [2, 0.5]);
+    assert.doesNotMatch(table[1] ?? '', /tilefanPickle/);
   });
 
   // Catches: "exit code 1" in place of the traceback, one failure that takes the other results with it, an exception that a script can't catch by its class.
@@ -112,6 +121,42 @@ fourth = tilefan.submit(lambda x: {'a': x, 'b': 1}, second)
 print(json.dumps([second.results(), third, tilefan.map(named, fourth)]))
 `);
     assert.deepEqual(answer, [[2, 4], [{ a: 2, b: 1 }, { a: 4, b: 1 }], [1, 3]]);
+  });
+
+  // Catches: a second step over files that gets the files again, fields of dicts that aren't matched to arguments once they hold a whole float.
+  void it('hands values on from a step over files', async () => {
+    const { answer } = await script(`import pathlib
+for name, text in (('a.txt', 'one two'), ('b.txt', 'three')):
+    open(name, 'w').write(text)
+def words(item):
+    return open(item.file).read().split()
+def measured(item):
+    return {'width': float(item.size), 'height': 2}
+def area(width, height):
+    return width * height
+def made(item):
+    open(item.folder + '/made.txt', 'w').write('made of ' + item.name)
+def read(item, k):
+    return [open(item.file).read(), k, item.parameters['k']]
+paths = [pathlib.Path('a.txt'), pathlib.Path('b.txt')]
+print(json.dumps([tilefan.map(len, tilefan.submit(words, paths)), tilefan.map(area, tilefan.submit(measured, paths)), tilefan.map(read, tilefan.submit(made, paths, outputs='made'), parameters={'k': 3})]))
+`);
+    assert.deepEqual(answer, [[2, 1], [14, 10], [['made of a.txt', 3, 3], ['made of b.txt', 3, 3]]]);
+  });
+
+  // Catches: parameters that only functions of dicts get, and those that take the place of the item's own.
+  void it('passes the named parameters on, whatever the items are', async () => {
+    const { answer } = await script(`import pathlib
+open('a.txt', 'w').write('abc')
+def f(x, k=1):
+    return [x, k]
+def size(item, k):
+    return [item.size, k]
+named = {'parameters': {'k': 5}}
+first = tilefan.submit(lambda x: {'x': x, 'k': 7} if x == 1 else x, [1, 2])
+print(json.dumps([tilefan.map(f, [1, 2], **named), tilefan.map(f, [{'x': 1}, {'x': 2, 'k': 6}], **named), tilefan.map(size, [pathlib.Path('a.txt')], **named), tilefan.map(f, first, **named), tilefan.map(f, ['a'], parameters={'k': (1, 2.0)})]))
+`);
+    assert.deepEqual(answer, [[[1, 5], [2, 5]], [[1, 5], [2, 6]], [[3, 5]], [[1, 7], [2, 5]], [['a', [1, 2]]]]);
   });
 
   // Catches: results of the run that had the id before, and a list without a word of the table that isn't there.
