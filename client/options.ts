@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly maxConcurrency?: number;
   /** Aborting it cancels the run. */
   readonly signal?: AbortSignal;
-  /** Called when there is progress; `handle.progress` is the same as an iterator. */
+  /** Called when there is progress; `handle.progress` is the same as an iterator. If it throws, there is a warning, and the run goes on without it. */
   readonly onProgress?: (progress: RunProgress) => void;
   /** Whether Ctrl-C cancels the run before it ends this process. Default: it does. */
   readonly cancelOnInterrupt?: boolean;

@@ -1,4 +1,5 @@
 /** How a run goes on, for whoever watches: the latest state, and a wake-up when there is a later one. */
+import { messageOf } from '../lib/base/errors.ts';
 
 export interface RunProgress {
   readonly run: string;
@@ -19,9 +20,10 @@ export class ProgressFeed implements AsyncIterable<RunProgress> {
   #version = 0;
   #ended = false;
   #changed = Promise.withResolvers<void>();
-  readonly #listener: ((progress: RunProgress) => void) | undefined;
+  #listener: ((progress: RunProgress) => unknown) | undefined;
 
-  constructor(first: RunProgress, listener?: (progress: RunProgress) => void) {
+  /** @param listener one that throws, or rejects, is told no more: the run goes on without it */
+  constructor(first: RunProgress, listener?: (progress: RunProgress) => unknown) {
     this.#latest = first;
     this.#listener = listener;
   }
@@ -34,7 +36,7 @@ export class ProgressFeed implements AsyncIterable<RunProgress> {
     if (this.#ended) return;
     this.#latest = { ...this.#latest, ...change };
     this.#wake();
-    this.#listener?.(this.#latest);
+    void this.#tell();
   }
 
   /** @param state that the run has ended in */
@@ -52,6 +54,15 @@ export class ProgressFeed implements AsyncIterable<RunProgress> {
         yield this.#latest;
       } else if (this.#ended) return;
       else await this.#changed.promise;
+    }
+  }
+
+  async #tell(): Promise<void> {
+    try {
+      await this.#listener?.(this.#latest);
+    } catch (error) {
+      if (this.#listener !== undefined) process.emitWarning(`onProgress failed, and is not called any more: ${messageOf(error)}`, 'TilefanWarning');
+      this.#listener = undefined;
     }
   }
 

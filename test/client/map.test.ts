@@ -123,6 +123,19 @@ export default function f({ value }: { value: number }): number {
     assert.ok(told.some(({ state }) => state === 'Reduce'));
   });
 
+  // Catches: a process that ends, or a run that fails, by the caller's own mistake while it watches.
+  void it('goes on when onProgress fails', async () => {
+    const warnings: string[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', warned);
+    let calls = 0;
+    const listeners: (() => unknown)[] = [() => { calls++; throw new Error('thrown'); }, async () => { await Promise.resolve(); throw new Error('rejected'); }];
+    for (const onProgress of listeners) assert.deepEqual(await (await map(of('double'), [1, 2], { ...work(), onProgress })).values(), [2, 4]);
+    process.off('warning', warned);
+    assert.equal(calls, 1);
+    assert.deepEqual(warnings.map((text) => /onProgress failed.*: (thrown|rejected)/.exec(text)?.[1]), ['thrown', 'rejected']);
+  });
+
   void it('says what it can not be called with', async () => {
     await assert.rejects(map((() => 1) as unknown as string, [1]), /map wants the file of a function/);
     await assert.rejects(map(of('double'), []), /there are no items/);
