@@ -84,7 +84,7 @@ void describe('object jobs over S3', { skip }, () => {
   void it('give a function each object, and put what it writes', async () => {
     put('texts/a.txt', 'one');
     put('texts/b c/ü.txt', 'zwei');
-    put('f.py', "import os\ndef f(item):\n    text = open(item.file).read()\n    os.makedirs(item.folder + '/up per')\n    open(item.folder + '/up per/text.txt', 'w').write(text.upper())\n    return {'text': text, 'href': item.href, 'size': item.size}\ndef g(item): return item.parameters.text + '!' + item.name\n");
+    put('f.py', "import os\ndef f(item):\n    text = open(item.file).read()\n    os.makedirs(item.folder + '/up per')\n    open(item.folder + '/up per/text.txt', 'w').write(text.upper())\n    return {'text': text, 'href': item.href, 'size': item.size}\ndef g(text, href, size): return text + '!' + href.rsplit('/', 1)[-1]\n");
     const record = await runItems([...job('texts', { items: { prefix: `s3://${server.bucket}/texts/` }, operation: { module: 'f.py', function: 'f' }, outputs: { prefix: 'made/{run}/' }, results: { href: 'tables/texts.csv' } }), '--run', 'f1'], { env: server.env });
     assert.deepEqual([record.items.done, record.files?.href, record.results?.href], [2, 's3://tilefan-items/made/f1/f1-outputs.jsonl', 's3://tilefan-items/tables/texts.csv']);
     assert.equal(readFileSync(join(bucket, 'made/f1/b c/ü.txt/up per/text.txt'), 'utf8'), 'ZWEI');
