@@ -36,7 +36,7 @@ export interface Identified {
 
 /** What ImageMagick says of each file: its first frame, as it is stored. */
 export function identify(paths: readonly string[]): Identified[] {
-  const lines = execFileSync('identify', ['-format', '%m %w %h %[orientation]\n', ...paths.map((path) => `${path}[0]`)], { encoding: 'utf8' }).trim().split('\n');
+  const lines = execFileSync('identify', ['-ping', '-format', '%m %w %h %[orientation]\n', ...paths.map((path) => `${path}[0]`)], { encoding: 'utf8' }).trim().split('\n');
   return lines.map((line) => {
     const [format = '', width, height, orientation = ''] = line.split(' ');
     return { format, width: Number(width), height: Number(height), orientation };
