@@ -4,10 +4,9 @@
  */
 export { ItemError, type ItemResult } from './client/item-result.ts';
 export { map, type FunctionPlace } from './client/map.ts';
-export type { MapOptions, RunOptions } from './client/options.ts';
-export type { RunProgress } from './client/progress.ts';
 export { RunError } from './client/run-end.ts';
 export { run } from './client/run.ts';
+export type { MapOptions, RunOptions, RunProgress } from './client/types.ts';
 export type { RunHandle, RunResult } from './client/handle.ts';
 export type * from './lib/code/item-function.ts';
 export type * from './lib/code/tile-function.ts';

@@ -3,7 +3,8 @@ import type { ClosableStore } from '../lib/store/store.ts';
 import { findItemPlan, runOutcomes } from '../cli/run-outcomes.ts';
 import type { AnyRunRecord } from '../cli/run-records.ts';
 import { itemResult, type ItemResult } from './item-result.ts';
-import type { ProgressFeed, RunProgress } from './progress.ts';
+import type { ProgressFeed } from './progress.ts';
+import type { RunProgress } from './types.ts';
 import { RunError, type RunEnd } from './run-end.ts';
 
 /** A run as whatever runs it has it. */

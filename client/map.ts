@@ -4,7 +4,7 @@ import { JobError } from '../lib/base/errors.ts';
 import { moduleEndings } from '../lib/job/operation-kind.ts';
 import { userFolder } from '../cli/user-folder.ts';
 import { RunHandle } from './handle.ts';
-import type { MapOptions } from './options.ts';
+import type { MapOptions } from './types.ts';
 import { run } from './run.ts';
 import type { AwsContext } from './start-aws.ts';
 

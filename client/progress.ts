@@ -1,18 +1,6 @@
 /** How a run goes on, for whoever watches: the latest state, and a wake-up when there is a later one. */
 import { messageOf } from '../lib/base/errors.ts';
-
-export interface RunProgress {
-  readonly run: string;
-  /** State of the state machine: Split, ProcessBatches, Reduce; at the end SUCCEEDED, FAILED or ABORTED. */
-  readonly state: string;
-  readonly done: number;
-  /** Of those done: items, or on AWS batches, that failed. */
-  readonly failed: number;
-  /** 0 while it isn't known. */
-  readonly total: number;
-  /** What is counted: on this machine tiles or items, on AWS batches. */
-  readonly unit: 'items' | 'tiles' | 'batches';
-}
+import type { RunProgress } from './types.ts';
 
 /** Those who iterate see the latest progress, not each; so a slow one holds nothing up. */
 export class ProgressFeed implements AsyncIterable<RunProgress> {

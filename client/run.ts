@@ -6,7 +6,7 @@ import { computeOf, readConfig, withCompute, type Config } from '../cli/config-f
 import { readJobDocument } from '../cli/job-file.ts';
 import { RunHandle } from './handle.ts';
 import { cancelOnInterrupt } from './interrupts.ts';
-import type { RunOptions } from './options.ts';
+import type { RunOptions } from './types.ts';
 import type { AwsContext } from './start-aws.ts';
 
 /**

@@ -10,7 +10,7 @@ import { reportRun } from '../cli/aws/run-report.ts';
 import { startOnAws } from '../cli/aws/submit.ts';
 import { waitForEnd } from '../cli/aws/wait.ts';
 import type { StartedRun } from './handle.ts';
-import type { RunOptions } from './options.ts';
+import type { RunOptions } from './types.ts';
 import { ProgressFeed } from './progress.ts';
 import { cancelledError, failureOf, hasItems, type RunEnd } from './run-end.ts';
 

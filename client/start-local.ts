@@ -22,7 +22,7 @@ import { newRunId } from '../cli/run-id.ts';
 import { readRunRecord, type AnyRunRecord } from '../cli/run-records.ts';
 import { finishedBefore } from '../cli/run.ts';
 import * as z from 'zod';
-import type { RunOptions } from './options.ts';
+import type { RunOptions } from './types.ts';
 import { ProgressFeed } from './progress.ts';
 import { cancelledError, failureOf, hasItems, type RunEnd } from './run-end.ts';
 import type { StartedRun } from './handle.ts';

@@ -1,6 +1,6 @@
 /**
- * What `tilefan` exports, as users' editors see it. Here and nowhere else, since it names nothing of ours but the types of functions: a user's project would check all that it names
- * with options of its own. What is there at run time is index.ts; test/code/types holds the two together.
+ * What `tilefan` exports, as users' editors see it; the client takes options and progress from here, too. It names nothing of ours but the types of functions, since a user's
+ * project would check all that it names with options of its own. What is there at run time is index.ts; test/code/types holds the two together.
  */
 export type * from '../lib/code/item-function.ts';
 export type * from '../lib/code/tile-function.ts';

@@ -105,24 +105,14 @@ def job_name(text):
 
 def pickled(call):
     """A header that says which Python it is for, and the function, with the user's own modules that it needs. @raises TilefanError"""
-    from .rios.pickling import own_modules
+    from .rios.pickling import by_value
     try:
         import cloudpickle
     except ImportError as error:
         raise TilefanError('map needs cloudpickle (pip install cloudpickle), which %s does not have: %s' % (sys.executable, error), 'CLOUDPICKLE_MISSING') from None
-    registered = []
     try:
-        for module in own_modules():
-            try:
-                cloudpickle.register_pickle_by_value(module)
-                registered.append(module)
-            except ValueError:
-                # Imported in some odd way: it goes by its name then.
-                continue
-        data = cloudpickle.dumps(call)
+        with by_value(cloudpickle):
+            data = cloudpickle.dumps(call)
     except Exception as error:
         raise TilefanError('the function can\'t be sent to another process: %s: %s. What can\'t be (open files, locks) is made inside of the function' % (type(error).__name__, error), 'MAP_FUNCTION') from error
-    finally:
-        for module in registered:
-            cloudpickle.unregister_pickle_by_value(module)
     return pickle.dumps({'tilefan': 1, 'python': list(sys.version_info[:3]), 'cloudpickle': cloudpickle.__version__}, protocol=2) + data

@@ -19,7 +19,8 @@ import { GroupWatch } from './group-watch.ts';
 import { writeInputFile } from './input-file.ts';
 import { readOutputFile } from './output-file.ts';
 import { programError } from './program-error.ts';
-import { killGroup, runProgram } from './run-program.ts';
+import { killGroup } from '../process-group.ts';
+import { runProgram } from './run-program.ts';
 import { fillTemplate, parseTemplate, type Template } from './template.ts';
 
 export interface CommandRunnerOptions {

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { killGroup } from '../process-group.ts';
 
 export interface ProgramOptions {
   /** Absolute. */
@@ -84,15 +85,5 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   } finally {
     clearTimeout(timer);
     watch(undefined);
-  }
-}
-
-/** Ends a process group; quietly when there is none any more. */
-export function killGroup(group: number | undefined): void {
-  if (group === undefined) return;
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // Gone.
   }
 }

@@ -1,5 +1,6 @@
 """The function and its arguments as bytes for other processes, and back."""
 import base64
+import contextlib
 import os
 import pickle
 import sys
@@ -26,12 +27,9 @@ def own_modules():
             yield module
 
 
-def pickled(function, others, names):
-    """
-    A header that says which Python it is for, and what the function calls its files; then (function, others): as the host reads it.
-    @raises ParameterError, UnavailableError
-    """
-    cloudpickle = need_cloudpickle()
+@contextlib.contextmanager
+def by_value(cloudpickle):
+    """While it lasts, functions of the user's own modules are pickled whole, and not by their names."""
     registered = []
     try:
         for module in own_modules():
@@ -41,12 +39,23 @@ def pickled(function, others, names):
             except ValueError:
                 # Imported in some odd way: it goes by its name then.
                 continue
-        data = cloudpickle.dumps((function, others))
-    except Exception as error:
-        raise ParameterError('the function or otherArgs can\'t be sent to another process: %s: %s. What can\'t be (open files, locks, GDAL datasets) is made inside of the function' % (type(error).__name__, error)) from error
+        yield
     finally:
         for module in registered:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def pickled(function, others, names):
+    """
+    A header that says which Python it is for, and what the function calls its files; then (function, others): as the host reads it.
+    @raises ParameterError, UnavailableError
+    """
+    cloudpickle = need_cloudpickle()
+    try:
+        with by_value(cloudpickle):
+            data = cloudpickle.dumps((function, others))
+    except Exception as error:
+        raise ParameterError('the function or otherArgs can\'t be sent to another process: %s: %s. What can\'t be (open files, locks, GDAL datasets) is made inside of the function' % (type(error).__name__, error)) from error
     return pickle.dumps({'tilefan': 1, 'python': list(sys.version_info[:3]), 'cloudpickle': cloudpickle.__version__, 'names': names}, protocol=2) + data
 
 

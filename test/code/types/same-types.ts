@@ -11,7 +11,6 @@ export type Given = [
   Fits<real.RunHandle<number>, told.RunHandle<number>>,
   Fits<real.RunResult<number>, told.RunResult<number>>,
   Fits<real.ItemResult<number>, told.ItemResult<number>>,
-  Fits<real.RunProgress, told.RunProgress>,
   Fits<real.ItemError, told.ItemError>,
   Fits<told.ItemError, real.ItemError>,
   Fits<real.RunError, told.RunError>,
@@ -19,11 +18,6 @@ export type Given = [
 ];
 
 export type Taken = [
-  Fits<told.RunOptions, real.RunOptions>,
-  Fits<Required<real.RunOptions>, Required<told.RunOptions>>,
-  Fits<told.MapOptions, real.MapOptions>,
-  Fits<Required<real.MapOptions>, Required<told.MapOptions>>,
-  Fits<keyof real.MapOptions, keyof told.MapOptions>,
   Fits<keyof real.RunHandle, keyof told.RunHandle>,
   Fits<told.FunctionPlace, real.FunctionPlace>,
   Fits<Parameters<typeof told.run>, Parameters<typeof real.run>>,
