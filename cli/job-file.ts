@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
-import { isItemJob } from '../lib/job/items/item-validate.ts';
+import { isItemJob } from '../lib/job/items/item-documents.ts';
 import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
 import type { JobInput, JobSpec } from '../lib/job/spec.ts';

@@ -1,7 +1,7 @@
 /** A run on this machine, as `tilefan run` and `tilefan dev` have it: how it is watched, what is kept of it, and how it failed. */
 import * as z from 'zod';
 import { createError } from '../lib/base/errors.ts';
-import { isItemPlan, itemPlan } from '../lib/job/items/item-plan.ts';
+import { isItemPlan } from '../lib/job/items/item-documents.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from '../lib/job/records.ts';
 import { tileCount } from '../lib/job/tiling.ts';
@@ -67,7 +67,10 @@ export async function runHere(store: Store, { runId, input, work, options, signa
 /** Tiles, or items, of a run. */
 async function countWork(store: Store, prefix: string): Promise<Work> {
   const document = await readDocument(store, `${prefix}${runFiles.plan}`, z.unknown());
-  if (isItemPlan(document)) return { count: itemPlan.parse(document).items.count, noun: 'items' };
+  if (isItemPlan(document)) {
+    const { itemPlan } = await import('../lib/job/items/item-plan.ts');
+    return { count: itemPlan.parse(document).items.count, noun: 'items' };
+  }
   return { count: tileCount(tilingOf(await readPlan(store, prefix))), noun: 'tiles' };
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isItemJob } from '../lib/job/items/item-validate.ts';
+import { isItemJob } from '../lib/job/items/item-documents.ts';
 import { splitItemJob } from '../lib/job/items/split-item-job.ts';
 import { runConversion } from '../lib/job/convert-task.ts';
 import { findConversions, readConversions } from '../lib/job/find-conversions.ts';

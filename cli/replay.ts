@@ -1,7 +1,7 @@
 /** `tilefan replay`: a tile of a run once more, on this machine, with the code, the inputs and the parameters of the run. Nothing is written. */
 import * as z from 'zod';
 import { JobError } from '../lib/base/errors.ts';
-import { isItemPlan } from '../lib/job/items/item-plan.ts';
+import { isItemPlan } from '../lib/job/items/item-documents.ts';
 import { OneTile } from '../lib/job/one-tile.ts';
 import { readPlan, runFiles, tilingOf, type Plan } from '../lib/job/plan.ts';
 import { readTrialPlan } from '../lib/job/prepare-code.ts';

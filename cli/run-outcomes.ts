@@ -2,7 +2,8 @@
 import { InputUnavailableError } from '../lib/base/errors.ts';
 import type { ItemOutcome } from '../lib/job/items/item-outcome.ts';
 import { outcomeSegments, readItemRanges, readOutcomes } from '../lib/job/items/item-outcomes.ts';
-import { isItemPlan, itemPlan, type ItemPlan } from '../lib/job/items/item-plan.ts';
+import { isItemPlan } from '../lib/job/items/item-documents.ts';
+import { itemPlan, type ItemPlan } from '../lib/job/items/item-plan.ts';
 import { itemsFile, readItems, type ItemRange } from '../lib/job/items/item.ts';
 import { runFiles } from '../lib/job/plan.ts';
 import { batchRecord, readDocument } from '../lib/job/records.ts';

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeError, messageOf } from '../lib/base/errors.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
-import { isItemJob } from '../lib/job/items/item-validate.ts';
+import { isItemJob } from '../lib/job/items/item-documents.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles } from '../lib/job/plan.ts';
 import { batchRecord, readDocument, type RunRecord } from '../lib/job/records.ts';

@@ -4,7 +4,7 @@ import { checkOperationAndOutputs } from '../lib/job/check-outputs.ts';
 import { throwProblems } from '../lib/job/problems.ts';
 import { checkCompute } from '../lib/job/settings.ts';
 import { createStore } from '../lib/store/routing-store.ts';
-import { isItemJob } from '../lib/job/items/item-validate.ts';
+import { isItemJob } from '../lib/job/items/item-documents.ts';
 import { itemsText, operationText, takeItemJob } from './item-job-file.ts';
 import { readJobDocument, takeJob, type JobOverrides } from './job-file.ts';
 

@@ -1,7 +1,7 @@
 /** A run in this process, with workers as child processes: through the state machine, the functions and the worker that AWS runs. */
 import { availableParallelism } from 'node:os';
-import { isItemJob } from '../lib/job/items/item-validate.ts';
-import { isItemPlan, itemPlan } from '../lib/job/items/item-plan.ts';
+import { isItemJob, isItemPlan } from '../lib/job/items/item-documents.ts';
+import { itemPlan } from '../lib/job/items/item-plan.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
 import { readDocument } from '../lib/job/records.ts';

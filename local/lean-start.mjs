@@ -14,6 +14,10 @@ const standIns = [
 
 // Compute threads load neither.
 if (isMainThread) {
+  // zod writes and compiles a function for each schema that it meets, which pays after thousands of documents; a run has a dozen (10 to 20 ms in each process).
+  // This is what z.config({ jitless: true }) sets, without loading zod first.
+  // oxlint-disable-next-line no-underscore-dangle
+  globalThis.__zod_globalConfig = { jitless: true };
   registerHooks({
     resolve(specifier, context, next) {
       const found = standIns.find((each) => each.specifier === specifier && context.parentURL?.includes(each.importer));

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { JobError } from '../../lib/base/errors.ts';
 import { readItemRanges } from '../../lib/job/items/item-outcomes.ts';
-import { isItemPlan } from '../../lib/job/items/item-plan.ts';
+import { isItemPlan } from '../../lib/job/items/item-documents.ts';
 import type { ItemRange } from '../../lib/job/items/item.ts';
 import { readPlan, runFiles, tilingOf, type Plan } from '../../lib/job/plan.ts';
 import { readDocument } from '../../lib/job/records.ts';

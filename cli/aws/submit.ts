@@ -7,7 +7,7 @@ import { inputHrefs } from '../../lib/job/resolve.ts';
 import { checkCompute } from '../../lib/job/settings.ts';
 import type { JobSpec } from '../../lib/job/spec.ts';
 import { checkRunId } from '../../lib/job/split.ts';
-import { isItemJob } from '../../lib/job/items/item-validate.ts';
+import { isItemJob } from '../../lib/job/items/item-documents.ts';
 import { withCompute } from '../config-file.ts';
 import { readJobDocument, takeJob, type JobOverrides } from '../job-file.ts';
 import { newRunId } from '../run-id.ts';

@@ -4,12 +4,14 @@ import { OperationError, TryAgainError, describeError, restoreError } from '../.
 import type { CodeCall } from '../../lib/code/code-setup.ts';
 import type { CodeSlot } from '../../lib/job/code-runners.ts';
 import type { TileRunner } from '../../lib/job/batch.ts';
-import type { DecodeTask, TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
-import type { CodeAnswer, ThreadAnswer, ThreadMessage } from './thread.ts';
+import type { BlockTask, DecodeTask, TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
+import type { MadeBlock } from '../../lib/job/upper-levels.ts';
+import { planeBuffers } from './plane-buffers.ts';
+import type { CodeAnswer, TaskResult, ThreadAnswer, ThreadMessage, ThreadTask } from './thread.ts';
 
 interface Waiting {
-  readonly message: ThreadMessage;
-  readonly resolve: (result: TileResult | undefined) => void;
+  readonly task: ThreadTask;
+  readonly resolve: (result: TaskResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -65,8 +67,8 @@ export class ThreadPool implements TileRunner {
 
   async run(task: TileTask): Promise<TileResult> {
     const result = await this.#ask({ tile: task }, 'last');
-    if (result === undefined) throw new Error('a thread has answered a tile with nothing');
-    return result;
+    if ('tile' in result) return result.tile;
+    throw unexpected(result);
   }
 
   /** Comes before tiles that wait: some of them wait for these blocks. */
@@ -74,13 +76,20 @@ export class ThreadPool implements TileRunner {
     await this.#ask({ decode: task }, 'first');
   }
 
-  #ask(message: ThreadMessage, place: 'first' | 'last'): Promise<TileResult | undefined> {
+  /** Comes before tiles that wait, as it is short, and frees memory. */
+  async makeBlock(task: BlockTask): Promise<MadeBlock> {
+    const result = await this.#ask({ block: task }, 'first');
+    if ('block' in result) return result.block;
+    throw unexpected(result);
+  }
+
+  #ask(task: ThreadTask, place: 'first' | 'last'): Promise<TaskResult> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;
       }
-      const waiting = { message, resolve, reject };
+      const waiting = { task, resolve, reject };
       if (place === 'first') this.#queue.unshift(waiting);
       else this.#queue.push(waiting);
       this.#dispatch();
@@ -97,7 +106,7 @@ export class ThreadPool implements TileRunner {
       const next = this.#queue.shift();
       if (next === undefined) return;
       thread.current = next;
-      thread.worker.postMessage(next.message);
+      thread.worker.postMessage(next.task satisfies ThreadMessage, 'block' in next.task ? planeBuffers(next.task.block.planes) : []);
     }
   }
 
@@ -135,6 +144,10 @@ export class ThreadPool implements TileRunner {
     }
     for (const { reject } of this.#queue.splice(0)) reject(error);
   }
+}
+
+function unexpected(result: TaskResult): Error {
+  return new Error(`a thread has answered with ${Object.keys(result).join(', ')}, which it was not asked for`);
 }
 
 /** Never throws: the thread is told what went wrong. */

@@ -1,21 +1,26 @@
 /**
- * A compute thread: takes one task at a time, a tile to compute or blocks to decode. It does no input or output, but for the arrays that it shares with processes that run
+ * A compute thread: takes one task at a time, a tile to compute, blocks to decode, or a block of a level above the tiles. It does no input or output, but for the arrays that it shares with processes that run
  * user code; those belong to the main thread, which is asked to call them.
  */
 import { parentPort } from 'node:worker_threads';
 import { describeError, restoreError, type ErrorRecord } from '../../lib/base/errors.ts';
 import type { CodeCall, CodeReply } from '../../lib/code/code-setup.ts';
-import { TileProcessor, type DecodeTask, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
+import { TileProcessor, type BlockTask, type DecodeTask, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
+import type { MadeBlock } from '../../lib/job/upper-levels.ts';
+import { planeBuffers } from './plane-buffers.ts';
 
 /** What a thread is told. It may be started before the plan is known: the setup comes first, and once. */
 export type ThreadMessage = { readonly setup: TileSetup } | ThreadTask | CodeAnswer;
-type ThreadTask = { readonly tile: TileTask } | { readonly decode: DecodeTask };
+export type ThreadTask = { readonly tile: TileTask } | { readonly decode: DecodeTask } | { readonly block: BlockTask };
 
 /** What came of a call of the user's code. */
 export type CodeAnswer = { readonly reply: CodeReply } | { readonly failure: ErrorRecord };
 
-/** What a thread answers to a task; of blocks that are decoded there is nothing more to say. Before it answers to a tile it may want the user's code to be called. */
-export type ThreadAnswer = { readonly result: TileResult | undefined } | { readonly error: ErrorRecord } | { readonly call: CodeCall };
+/** What came of a task; of blocks that are decoded there is nothing more to say. */
+export type TaskResult = { readonly tile: TileResult } | { readonly block: MadeBlock } | { readonly decoded: true };
+
+/** What a thread answers to a task. Before it answers to a tile it may want the user's code to be called. */
+export type ThreadAnswer = { readonly result: TaskResult } | { readonly error: ErrorRecord } | { readonly call: CodeCall };
 
 if (parentPort === null) throw new Error('this module is the body of a worker thread');
 const port = parentPort;
@@ -38,15 +43,17 @@ function discard(): void {
 }
 
 /** Buffers that go to the main thread for good, so that nothing is copied. */
-function buffersOf({ outputs }: TileResult): ArrayBuffer[] {
-  return outputs.flatMap(({ remainder }) => (remainder ?? []).map(({ samples }) => samples.buffer as ArrayBuffer));
+function buffersOf(result: TaskResult): ArrayBuffer[] {
+  if ('tile' in result) return result.tile.outputs.flatMap(({ remainder }) => planeBuffers(remainder));
+  return 'block' in result ? planeBuffers(result.block.half) : [];
 }
 
-async function work(message: ThreadTask): Promise<TileResult | undefined> {
+async function work(task: ThreadTask): Promise<TaskResult> {
   if (processor === undefined) throw new Error('a task came before the setup');
-  if ('tile' in message) return await processor.process(message.tile);
-  await processor.decode(message.decode);
-  return undefined;
+  if ('tile' in task) return { tile: await processor.process(task.tile) };
+  if ('block' in task) return { block: await processor.makeBlock(task.block) };
+  await processor.decode(task.decode);
+  return { decoded: true };
 }
 
 port.on('message', (message: ThreadMessage) => {
@@ -64,7 +71,7 @@ port.on('message', (message: ThreadMessage) => {
   }
   work(message).then(
     (result) => {
-      port.postMessage({ result } satisfies ThreadAnswer, result === undefined ? [] : buffersOf(result));
+      port.postMessage({ result } satisfies ThreadAnswer, buffersOf(result));
     },
     (error: unknown) => {
       port.postMessage({ error: describeError(error) } satisfies ThreadAnswer);

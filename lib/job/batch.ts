@@ -11,10 +11,10 @@ import { SegmentWriter } from './segment-writer.ts';
 import { readSegmentIndex, segmentName, segmentPrefix } from './segment.ts';
 import type { TileInputs } from './tile-inputs.ts';
 import { inTile } from './tile-error.ts';
-import type { DecodeTask, TileResult, TileTask } from './tile.ts';
+import type { BlockTask, DecodeTask, TileResult, TileTask } from './tile.ts';
 import type { TileOutputResult } from './tile-output.ts';
 import { rowOrder, tileWindow, zOrder } from './tiling.ts';
-import { UpperLevels, type Quarter } from './upper-levels.ts';
+import { UpperLevels, type MadeBlock, type Quarter } from './upper-levels.ts';
 
 /** A line of the manifest. `tiles` is a window of the grid of tiles: column, row, columns, rows. */
 export const batchLine = z.strictObject({
@@ -31,6 +31,8 @@ export interface TileRunner {
   run(task: TileTask): Promise<TileResult>;
   /** Decodes blocks that several tiles need into the memory that comes with them. */
   decode(task: DecodeTask): Promise<void>;
+  /** Encodes and halves a block of a level above the tiles; its planes are used up. */
+  makeBlock(task: BlockTask): Promise<MadeBlock>;
 }
 
 /** A tile that is there. */
@@ -67,7 +69,7 @@ export interface BatchSummary {
  */
 export async function runBatch(line: BatchLine, environment: BatchEnvironment): Promise<BatchSummary> {
   const { plan, inputs, onTile, signal } = environment;
-  const opened = await Promise.all(plan.outputs.map((output) => BatchOutput.open(line, output, environment)));
+  const opened = await Promise.all(plan.outputs.map((_, index) => BatchOutput.open(line, index, environment)));
   const values = plan.job.results === undefined ? undefined : await BatchValues.open(line, environment);
   const outputs: readonly CommittedTiles[] = values === undefined ? opened : [...opened, values];
   const [column, row, columns, rows] = line.tiles;
@@ -312,14 +314,16 @@ class BatchOutput implements CommittedTiles {
     this.#tileLevel = tileLevel;
   }
 
-  static async open(line: BatchLine, output: PlanOutput, { plan, store }: BatchEnvironment): Promise<BatchOutput> {
+  /** @param index of the output */
+  static async open(line: BatchLine, index: number, { plan, store, runner }: BatchEnvironment): Promise<BatchOutput> {
+    const output = plan.outputs[index] as PlanOutput;
     const folder = `${plan.state.run.href}${runFiles.segments(output.name)}`;
     const owners = levelOwners(plan, output);
     const found = await findCommitted(store, `${folder}${segmentPrefix(line.batch)}`, owners.tile);
     const writer = new SegmentWriter(store, (number) => `${folder}${segmentName(line.batch, number)}`, found.segments);
     const upper =
       owners.batch > owners.tile && output.overviews !== 'none'
-        ? new UpperLevels(encodingOf(output), output.overviews, levelsOf(plan, output), owners.batch)
+        ? new UpperLevels(encodingOf(output), (planes, halve) => runner.makeBlock({ output: index, planes, halve }), levelsOf(plan, output), owners.batch)
         : undefined;
     return new BatchOutput(found, writer, upper, new QuarterReader(store, plan, output, owners.tile), owners.tile);
   }

@@ -1,7 +1,8 @@
 /** What a worker does with code before the fan-out, of whichever kind the job is: its document under the run prefix says so. */
 import * as z from 'zod';
 import type { Store } from '../store/store.ts';
-import { isItemPlan, itemPlan } from './items/item-plan.ts';
+import { isItemPlan } from './items/item-documents.ts';
+import { itemPlan } from './items/item-plan.ts';
 import { prepareItems } from './items/prepare-items.ts';
 import { plan } from './plan.ts';
 import { prepareCode, type PrepareEnvironment } from './prepare-code.ts';

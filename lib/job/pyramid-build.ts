@@ -4,11 +4,12 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { ObjectReader } from '../store/store.ts';
+import { BlockEncoder } from '../tiff/block-encoder.ts';
 import { encodingOf, levelsOf, type Plan, type PlanOutput } from './plan.ts';
 import type { StartingBlock } from './pyramid-sources.ts';
 import { QuarterReader } from './quarters.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-import { UpperLevels, type Quarter } from './upper-levels.ts';
+import { makeBlock, UpperLevels, type Quarter } from './upper-levels.ts';
 
 /** Blocks fetched ahead of the one that is decoded. */
 const readAhead = 16;
@@ -37,7 +38,8 @@ export interface PyramidWork {
 export async function makeLevels({ store, plan, output, starting, last, exists, writer, onSegment, goesOn }: PyramidWork): Promise<number | undefined> {
   const { overviews } = output;
   if (overviews === 'none') return undefined;
-  const upper = new UpperLevels(encodingOf(output), overviews, levelsOf(plan, output), last);
+  const encoder = new BlockEncoder(encodingOf(output));
+  const upper = new UpperLevels(encoder.encoding, (planes, halve) => makeBlock(encoder, overviews, planes, halve), levelsOf(plan, output), last);
   for await (const { level, column, row, quarter, cellsDone } of quarters(store, plan, output, starting)) {
     for await (const block of upper.add(level + 1, column, row, quarter)) {
       if (block.bytes !== undefined && !exists(block.level, block.column, block.row)) writer.addBlock(block.level, block.column, block.row, block.bytes);

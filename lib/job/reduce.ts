@@ -11,7 +11,7 @@ import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
 import { isThere } from './finished-object.ts';
-import { isItemPlan, itemPlan } from './items/item-plan.ts';
+import { isItemPlan } from './items/item-documents.ts';
 import type { ItemRunRecord } from './items/item-records.ts';
 import { encodeManifest, type MergeLine, type PyramidLine } from './manifest.ts';
 import { planParts } from './merge-layout.ts';
@@ -41,7 +41,7 @@ const contentType = 'image/tiff; application=geotiff; profile=cloud-optimized';
 export async function reduce(state: RunState, { store, deadline = () => Infinity, onFinished }: ReduceEnvironment): Promise<ReduceResult> {
   const document = await readDocument(store, `${state.run.href}${runFiles.plan}`, z.unknown());
   if (isItemPlan(document)) {
-    const { reduceItems } = await import('./items/reduce-items.ts');
+    const [{ reduceItems }, { itemPlan }] = await Promise.all([import('./items/reduce-items.ts'), import('./items/item-plan.ts')]);
     await reduceItems(store, itemPlan.parse(document), onFinished);
     return { ...state, status: 'DONE' };
   }

@@ -10,7 +10,7 @@ import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from '
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
 import { makePlan } from './make-plan.ts';
 import type { ItemPlan } from './items/item-plan.ts';
-import { isItemJob } from './items/item-validate.ts';
+import { isItemJob } from './items/item-documents.ts';
 import { encodeManifest, trialNumber, type ConvertLine } from './manifest.ts';
 import { codeKind } from './operation-kind.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';

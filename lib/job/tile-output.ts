@@ -4,6 +4,7 @@ import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
 import { mergeStatistics, noStatistics, windowStatistics, type Statistics } from '../raster/statistics.ts';
 import type { Window } from '../raster/window.ts';
 import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
+import { makeBlock, type MadeBlock } from './upper-levels.ts';
 
 /** How one output is made of tiles. Plain data. */
 export interface TileOutput {
@@ -76,6 +77,11 @@ export class TileOutputWriter {
       if (level <= tileLevel) await this.#encodeLevel(planes, level, window, blocks, made > level);
     }
     return { bytes: this.#bytes.take(), blocks, statistics: tileStatistics, remainder: remainder ? planes.map(copyPlane) : [] };
+  }
+
+  /** Makes a block of a level above the tiles. */
+  async makeBlock(planes: readonly Plane[], halve: boolean): Promise<MadeBlock> {
+    return await makeBlock(this.#encoder, this.#output.resampling, planes, halve);
   }
 
   /** Whether these values of the bands are nodata, all of them. */

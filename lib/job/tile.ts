@@ -5,6 +5,7 @@
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
+import type { Plane } from '../raster/pyramid.ts';
 import { noStatistics } from '../raster/statistics.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import type { CodeReply } from '../code/code-setup.ts';
@@ -13,6 +14,7 @@ import { inTile } from './tile-error.ts';
 import { TileOutputWriter, type TileOutput, type TileOutputResult } from './tile-output.ts';
 import { SourcePlanes } from './tile-planes.ts';
 import type { ImageBlocks, TileInput, TileScene } from './tile-scene.ts';
+import type { MadeBlock } from './upper-levels.ts';
 
 /** What stays the same for all tiles of a run. Plain data, given to each thread once. */
 export interface TileSetup {
@@ -46,6 +48,16 @@ export interface TileTask {
 export interface DecodeTask {
   readonly images: readonly ImageBlocks[];
   readonly bytes: Uint8Array;
+}
+
+/** A block of a level above the tiles, whose pixels are there. */
+export interface BlockTask {
+  /** Index of the output. */
+  readonly output: number;
+  /** One a band. */
+  readonly planes: readonly Plane[];
+  /** Whether there is a level above it. */
+  readonly halve: boolean;
 }
 
 export interface TileResult {
@@ -150,6 +162,13 @@ export class TileProcessor {
   async decode({ images, bytes }: DecodeTask): Promise<void> {
     for (const image of images) await this.#planes.decode(image, bytes);
     this.#discard();
+  }
+
+  /** Encodes and halves a block of a level above the tiles. */
+  async makeBlock({ output, planes, halve }: BlockTask): Promise<MadeBlock> {
+    const writer = this.#writers[output];
+    if (writer === undefined) throw new Error(`there is no output ${String(output)}`);
+    return await writer.makeBlock(planes, halve);
   }
 
   /** Fills the source planes for one strip, and computes its part of the targets. */

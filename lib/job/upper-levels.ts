@@ -5,7 +5,7 @@
  */
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
-import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
+import type { BlockEncoder, BlockEncoding } from '../tiff/block-encoder.ts';
 
 /** The pixels of one level over what one block below covers, one plane a band; undefined when all of them are nodata. */
 export type Quarter = readonly Plane[] | undefined;
@@ -18,6 +18,28 @@ export interface FinishedBlock {
   readonly bytes: Uint8Array | undefined;
 }
 
+/** What becomes of a block whose pixels are there. */
+export interface MadeBlock {
+  /** Encoded, the caller's own; undefined when all pixels are nodata. */
+  readonly bytes: Uint8Array | undefined;
+  /** The quarter of the next level; undefined where none is wanted. */
+  readonly half: Quarter;
+}
+
+/** Encodes a block, one plane a band, and halves it where there is a level above it. May use up the planes. */
+export type MakeBlock = (planes: readonly Plane[], halve: boolean) => Promise<MadeBlock>;
+
+/** Makes blocks here and now. */
+export async function makeBlock(encoder: BlockEncoder, resampling: Resampling, planes: readonly Plane[], wanted: boolean): Promise<MadeBlock> {
+  const { dtype, nodata } = encoder.encoding;
+  const encoded = encoder.encode(planes, 0, 0, wanted);
+  // The encoder's own buffer is copied at once: another block may be encoded while this one's receiver is at work.
+  const bytes = encoded instanceof Promise ? await encoded : encoded?.slice();
+  if (!wanted) return { bytes, half: undefined };
+  const half = planes.map((plane) => halve(plane, resampling, dtype, nodata, allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2))));
+  return { bytes, half };
+}
+
 interface UnfinishedBlock {
   planes: readonly Plane[] | undefined;
   missing: number;
@@ -25,25 +47,24 @@ interface UnfinishedBlock {
 
 export class UpperLevels {
   readonly #encoding: BlockEncoding;
-  readonly #encoder: BlockEncoder;
-  readonly #resampling: Resampling;
+  readonly #make: MakeBlock;
   readonly #levels: readonly { readonly columns: number; readonly rows: number }[];
   readonly #last: number;
   readonly #unfinished = new Map<string, UnfinishedBlock>();
 
   /**
+   * @param make what encodes and halves: this thread, or another one
    * @param levels sides of every level of the image, level 0 first
    * @param last the highest level to make; quarters of levels above it are dropped
    */
   constructor(
     encoding: BlockEncoding,
-    resampling: Resampling,
+    make: MakeBlock,
     levels: readonly { readonly columns: number; readonly rows: number }[],
     last: number,
   ) {
     this.#encoding = encoding;
-    this.#encoder = new BlockEncoder(encoding);
-    this.#resampling = resampling;
+    this.#make = make;
     this.#levels = levels;
     this.#last = last;
   }
@@ -60,7 +81,7 @@ export class UpperLevels {
   async *add(level: number, column: number, row: number, quarter: Quarter): AsyncGenerator<FinishedBlock, void, undefined> {
     if (level > this.#last) return;
     const size = this.#levels[level] as { columns: number; rows: number };
-    const { blockSize, nodata, dtype } = this.#encoding;
+    const { blockSize } = this.#encoding;
     const blockColumn = column >> 1;
     const blockRow = row >> 1;
     const columns = Math.min(blockSize, size.columns - blockColumn * blockSize);
@@ -79,15 +100,9 @@ export class UpperLevels {
     }
     this.#unfinished.delete(key);
     const { planes } = block;
-    const encoded = planes && this.#encoder.encode(planes, 0, 0, level < this.#last);
-    // The encoder's own buffer is copied at once: another block may be encoded while this one's receiver is at work.
-    yield { level, column: blockColumn, row: blockRow, bytes: encoded instanceof Promise ? await encoded : encoded?.slice() };
-    if (level === this.#last) return;
-    const next = planes?.map((plane) => {
-      const target = allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2));
-      return halve(plane, this.#resampling, dtype, nodata, target);
-    });
-    yield* this.add(level + 1, blockColumn, blockRow, next);
+    const made = planes && (await this.#make(planes, level < this.#last));
+    yield { level, column: blockColumn, row: blockRow, bytes: made?.bytes };
+    if (level < this.#last) yield* this.add(level + 1, blockColumn, blockRow, made?.half);
   }
 
   #emptyPlanes(columns: number, rows: number): Plane[] {

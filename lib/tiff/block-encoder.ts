@@ -21,7 +21,7 @@ export interface BlockEncoding {
 
 /** Encodes blocks one after another; all buffers are allocated once. */
 export class BlockEncoder {
-  readonly #encoding: BlockEncoding;
+  readonly encoding: BlockEncoding;
   readonly #samples: SampleArray;
   readonly #bytes: Uint8Array;
   readonly #predicted: Uint8Array;
@@ -31,7 +31,7 @@ export class BlockEncoder {
 
   constructor(encoding: BlockEncoding) {
     if (endianness() !== 'LE') throw new Error('blocks are encoded on little-endian machines only');
-    this.#encoding = encoding;
+    this.encoding = encoding;
     this.#samples = allocateSamples(encoding.dtype, encoding.blockSize ** 2 * encoding.bands);
     this.#bytes = new Uint8Array(this.#samples.buffer);
     this.#predicted = encoding.predictor === 3 ? new Uint8Array(this.#bytes.length) : this.#bytes;
@@ -53,7 +53,7 @@ export class BlockEncoder {
   }
 
   #encode(planes: readonly Plane[], column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
-    const { blockSize, dtype, bands, predictor } = this.#encoding;
+    const { blockSize, dtype, bands, predictor } = this.encoding;
     if (dtype === 'float32' && bands === 1 && predictor === 3) return this.#encodeFloats(planes[0] as Plane, column, row);
     if (!this.#gather(planes, column, row)) return undefined;
     if (predictor === 2) {
@@ -70,13 +70,13 @@ export class BlockEncoder {
 
   /** One band of float32, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
   #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
-    const { blockSize } = this.#encoding;
+    const { blockSize } = this.encoding;
     const whole = plane.columns - column >= blockSize && plane.rows - row >= blockSize;
     if (!whole) {
       if (!this.#gather([plane], column, row)) return undefined;
       predictFloat32(new Uint32Array(this.#samples.buffer), 0, blockSize, blockSize, blockSize, 1, this.#predicted);
     } else {
-      if (!hasOther(plane, column, row, blockSize, blockSize, this.#encoding.nodata ?? 0)) return undefined;
+      if (!hasOther(plane, column, row, blockSize, blockSize, this.encoding.nodata ?? 0)) return undefined;
       const { buffer, byteOffset, length } = plane.samples;
       predictFloat32(new Uint32Array(buffer, byteOffset, length), row * plane.columns + column, plane.columns, blockSize, blockSize, 1, this.#predicted);
     }
@@ -85,7 +85,7 @@ export class BlockEncoder {
 
   /** Copies the block's pixels into the sample buffer, interleaved and padded; false when all of them are empty. */
   #gather(planes: readonly Plane[], column: number, row: number): boolean {
-    const { blockSize, bands, nodata } = this.#encoding;
+    const { blockSize, bands, nodata } = this.encoding;
     const samples = this.#samples;
     const first = planes[0] as Plane;
     const columns = Math.min(blockSize, first.columns - column);
@@ -99,7 +99,7 @@ export class BlockEncoder {
       else interleaveRows(plane, column, row, columns, rows, samples, blockSize, bands, band);
     }
     // What lies beyond the edge is never seen; codecs that look at several pixels at once do best when it goes on as the image ends.
-    if (occupied && nodata === undefined && looksAround.has(this.#encoding.codec.compression)) repeatEdges(samples, blockSize, bands, columns, rows);
+    if (occupied && nodata === undefined && looksAround.has(this.encoding.codec.compression)) repeatEdges(samples, blockSize, bands, columns, rows);
     return occupied;
   }
 }

@@ -89,25 +89,38 @@ const tolerance = 1.015;
 /** Of a block that is a sample so much from its middle: level 6 takes 2.5 ms for it. */
 const sampleBytes = 128 * 1024;
 
-/** A way to deflate, and what it made of the samples so far. */
-interface Candidate {
+/** A way to deflate. */
+class Candidate {
   readonly compress: (block: Uint8Array) => Uint8Array;
-  sampled: number;
+  /** What it made of the samples that it was tried on, and what level 6 made of them. */
+  #own = 0;
+  #thorough = 0;
+
+  constructor(compress: (block: Uint8Array) => Uint8Array) {
+    this.compress = compress;
+  }
+
+  /** Whether it stays within the tolerance, by this sample and those before it. */
+  isGoodEnough(sample: Uint8Array, thorough: number): boolean {
+    this.#own += this.compress(sample).length;
+    this.#thorough += thorough;
+    return this.#own <= this.#thorough * tolerance;
+  }
 }
 
 function zlibCandidate(settings: { readonly level: number; readonly memLevel?: number }): Candidate {
-  return { compress: (block) => deflateSync(block, { ...settings, chunkSize: chunkFor(block) }), sampled: 0 };
+  return new Candidate((block) => deflateSync(block, { ...settings, chunkSize: chunkFor(block) }));
 }
 
 /**
  * Deflate in the fastest way that stays within 1.5 % of level 6. Runs alone take a sixth of its time, and on noisy predicted samples they compress as well; our
- * own search for matches takes a third, and is as good on many predicted integers; class maps need zlib. Hence the samples: blocks number 0, 1, 3, 7, 15 …, in
- * every way. The sizes so far decide; so the choice follows the data, and its cost fades.
+ * own search for matches takes a third, and is as good on many predicted integers; class maps need zlib. Hence the samples: blocks number 0, 1, 3, 7, 15 …, at
+ * level 6, and from the fastest way on until one is good enough. So the choice follows the data, and its cost fades.
  */
 class SamplingDeflater implements Compressor {
   readonly #thorough = zlibCandidate({ level: 6 });
-  /** From fast to thorough. */
-  readonly #candidates: readonly Candidate[] = [runsCandidate(), matchesCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 }), this.#thorough];
+  /** From fast to thorough; all of them faster than level 6. */
+  readonly #candidates: readonly Candidate[] = [runsCandidate(), matchesCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 })];
   #picked = this.#thorough;
   #seen = 0;
   #nextSample = 0;
@@ -115,27 +128,26 @@ class SamplingDeflater implements Compressor {
   compress(block: Uint8Array): Uint8Array {
     if (this.#seen++ === this.#nextSample) {
       this.#nextSample = 2 * this.#nextSample + 1;
-      this.#sample(block);
+      this.#picked = this.#pick(block);
     }
     return this.#picked.compress(block);
   }
 
-  #sample(block: Uint8Array): void {
+  #pick(block: Uint8Array): Candidate {
     // Whole words, as they are in the block.
     const start = Math.max(0, (block.length - sampleBytes) >> 1) & ~7;
     const sample = block.subarray(start, start + sampleBytes);
-    for (const candidate of this.#candidates) candidate.sampled += candidate.compress(sample).length;
-    const limit = this.#thorough.sampled * tolerance;
-    this.#picked = this.#candidates.find(({ sampled }) => sampled <= limit) ?? this.#thorough;
+    const thorough = this.#thorough.compress(sample).length;
+    return this.#candidates.find((candidate) => candidate.isGoodEnough(sample, thorough)) ?? this.#thorough;
   }
 }
 
 function runsCandidate(): Candidate {
   const deflater = new RunLengthDeflater();
-  return { compress: (block) => deflater.encode(block), sampled: 0 };
+  return new Candidate((block) => deflater.encode(block));
 }
 
 function matchesCandidate(): Candidate {
   const deflater = new MatchDeflater();
-  return { compress: (block) => deflater.encode(block), sampled: 0 };
+  return new Candidate((block) => deflater.encode(block));
 }

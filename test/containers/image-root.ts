@@ -54,11 +54,18 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface FirstProcess {
+  readonly pid: number;
+  readonly program: string;
+  /** Whether it has started a process of its own. Before that it need not be ready for signals, and to process 1 of a container Linux gives none that it isn't ready for. */
+  readonly hasChild: boolean;
+}
+
 export interface RunningInImage {
   readonly ended: Promise<Ended>;
   stdout(): string;
   /** Process 1 of the container, as this machine numbers it; undefined before it is there. */
-  firstProcess(): { readonly pid: number; readonly program: string } | undefined;
+  firstProcess(): FirstProcess | undefined;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -108,11 +115,16 @@ export function startInImage({ root, config }: Image, { entrypoint = config.Entr
 }
 
 /** Signals are for the process that unshare has started: unshare itself doesn't hand them on. */
-function firstChild({ pid }: ChildProcess): { readonly pid: number; readonly program: string } | undefined {
+function firstChild({ pid }: ChildProcess): FirstProcess | undefined {
   try {
-    const [first = ''] = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').split(' ');
-    return first === '' ? undefined : { pid: Number(first), program: readFileSync(`/proc/${first}/comm`, 'utf8').trim() };
+    const [first = ''] = childrenOf(String(pid)).split(' ');
+    if (first === '') return undefined;
+    return { pid: Number(first), program: readFileSync(`/proc/${first}/comm`, 'utf8').trim(), hasChild: childrenOf(first) !== '' };
   } catch {
     return undefined;
   }
+}
+
+function childrenOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
 }

@@ -156,7 +156,10 @@ for (const format of ['jpeg', 'webp']) console.log((await sharp(await image.toFo
   void it('ends at once on a SIGTERM that comes before the worker has begun', async () => {
     const small = await splitSmallJob(base, 'early');
     const worker = startInImage(image, { env: { ...server.env, ...small.env } });
-    await until('process 1', () => worker.firstProcess()?.program === 'tini');
+    await until('process 1', () => {
+      const first = worker.firstProcess();
+      return first?.program === 'tini' && first.hasChild;
+    });
     worker.kill('SIGTERM');
     const { exitCode } = await worker.ended;
     // 143 where Node had no handler yet: any other code than the worker's own is repeated, as 75 is.

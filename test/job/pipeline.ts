@@ -11,7 +11,8 @@ import { split } from '../../lib/job/split.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileGrid } from '../../lib/job/tiling.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
-import { TileProcessor, type DecodeTask, type TileResult, type TileTask } from '../../lib/job/tile.ts';
+import { TileProcessor, type BlockTask, type DecodeTask, type TileResult, type TileTask } from '../../lib/job/tile.ts';
+import type { MadeBlock } from '../../lib/job/upper-levels.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { bitsOf, runWithArrays, type NumpyArray } from '../support/arrays.ts';
@@ -64,6 +65,12 @@ export class InlineRunner implements TileRunner {
 
   async decode(task: DecodeTask): Promise<void> {
     await this.#processor.decode(task);
+  }
+
+  async makeBlock(task: BlockTask): Promise<MadeBlock> {
+    const made = this.#last.then(() => this.#processor.makeBlock(task));
+    this.#last = made.catch(() => undefined);
+    return await made;
   }
 }
 

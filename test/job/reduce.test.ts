@@ -285,6 +285,7 @@ void describe('batches', { skip: withoutGdal }, () => {
       inFlight: 1,
       threads: 1,
       decode: (task: Parameters<typeof runner.decode>[0]) => runner.decode(task),
+      makeBlock: (task: Parameters<typeof runner.makeBlock>[0]) => runner.makeBlock(task),
       run: (task: Parameters<typeof runner.run>[0]) => (task.column === 1 && task.row === 1 ? Promise.reject(new OperationError('OPERATION_FAILED', 'tile 1,1: no')) : runner.run(task)),
     };
     const environment = { plan, store: run.store, inputs, signal: new AbortController().signal, onTile: () => undefined };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { zOrder } from '../../lib/job/tiling.ts';
-import { UpperLevels, type FinishedBlock, type Quarter } from '../../lib/job/upper-levels.ts';
+import { makeBlock, UpperLevels, type FinishedBlock, type Quarter } from '../../lib/job/upper-levels.ts';
 import { allocateSamples, type Dtype } from '../../lib/raster/dtype.ts';
 import { halve, pyramidLevels, type Plane, type Resampling } from '../../lib/raster/pyramid.ts';
 import { BlockEncoder, type BlockEncoding } from '../../lib/tiff/block-encoder.ts';
@@ -24,6 +24,11 @@ function cut({ samples, columns, rows }: Plane, column: number, row: number, sid
 
 function halfOf(plane: Plane, resampling: Resampling, dtype: Dtype, nodata: number | undefined): Plane {
   return halve(plane, resampling, dtype, nodata, allocateSamples(dtype, Math.ceil(plane.columns / 2) * Math.ceil(plane.rows / 2)));
+}
+
+function upperLevels(encoding: BlockEncoding, resampling: Resampling, levels: readonly { readonly columns: number; readonly rows: number }[], last: number): UpperLevels {
+  const encoder = new BlockEncoder(encoding);
+  return new UpperLevels(encoding, (planes, more) => makeBlock(encoder, resampling, planes, more), levels, last);
 }
 
 const cases = fc.record(
@@ -58,7 +63,7 @@ void describe('upper levels', () => {
           return { samples, columns, rows };
         });
         const levels = pyramidLevels(columns, rows, blockSize);
-        const upper = new UpperLevels(encoding, resampling, levels, levels.length - 1);
+        const upper = upperLevels(encoding, resampling, levels, levels.length - 1);
         const made = new Map<string, Buffer | undefined>();
         const take = async (blocks: AsyncIterable<FinishedBlock>): Promise<void> => {
           for await (const { level, column, row, bytes } of blocks) {
@@ -102,7 +107,7 @@ void describe('upper levels', () => {
 
   void it('stop at the last level wanted', async () => {
     const levels = pyramidLevels(64, 64, blockSize);
-    const upper = new UpperLevels(encodingOf('uint8', 1, undefined), 'nearest', levels, 2);
+    const upper = upperLevels(encodingOf('uint8', 1, undefined), 'nearest', levels, 2);
     const quarter = [{ samples: new Uint8Array(16).fill(3), columns: 4, rows: 4 }];
     const seen: number[] = [];
     for (const { column, row } of zOrder({ column: 0, row: 0, columns: 8, rows: 8 })) for await (const { level } of upper.add(1, column, row, quarter)) seen.push(level);
@@ -113,7 +118,7 @@ void describe('upper levels', () => {
   void it('hold few unfinished blocks when fed in Z order, whatever the size of the grid', async () => {
     const side = 64;
     const levels = pyramidLevels(side * blockSize, side * blockSize, blockSize);
-    const upper = new UpperLevels(encodingOf('uint8', 1, 0), 'nearest', levels, levels.length - 1);
+    const upper = upperLevels(encodingOf('uint8', 1, 0), 'nearest', levels, levels.length - 1);
     let most = 0;
     for (const { column, row } of zOrder({ column: 0, row: 0, columns: side, rows: side })) {
       for await (const { bytes } of upper.add(1, column, row, undefined)) assert.equal(bytes, undefined);

@@ -78,7 +78,7 @@ def empty_like(path, out, bands, code):
 
 
 def gdalwarp(source, out, resampling, scale, more, suffix):
-    """One call onto the grid of `out`: created by -te and -ts where it is north-up, else written into a file like it."""
+    """One call onto the grid of `out`: created by -te and -ts where that gives the very same grid, else written into a file like it."""
     like = gdal.Open(out)
     t = like.GetGeoTransform()
     target = tempfile.mktemp(suffix=suffix)
@@ -86,8 +86,10 @@ def gdalwarp(source, out, resampling, scale, more, suffix):
     if scale is not None and resampling != 'nearest':
         options += ['-wo', 'XSCALE=%r' % scale[0], '-wo', 'YSCALE=%r' % scale[1]]
     srs = like.GetSpatialRef()
-    if t[2] == 0 and t[4] == 0 and t[5] < 0:
-        bounds = [t[0], t[3] + t[5] * like.RasterYSize, t[0] + t[1] * like.RasterXSize, t[3]]
+    bounds = [t[0], t[3] + t[5] * like.RasterYSize, t[0] + t[1] * like.RasterXSize, t[3]]
+    # gdalwarp divides the bounds by the size. A pixel that is wider by the last bit moves coordinates by some 1e-11 pixels, which float64 shows.
+    divided = ((bounds[2] - bounds[0]) / like.RasterXSize, (bounds[1] - bounds[3]) / like.RasterYSize)
+    if t[2] == 0 and t[4] == 0 and t[5] < 0 and divided == (t[1], t[5]):
         options += ['-te'] + [repr(v) for v in bounds] + ['-ts', str(like.RasterXSize), str(like.RasterYSize)]
         options += [] if srs is None else ['-t_srs', srs.ExportToWkt()]
         run(['gdalwarp'] + options + more + [source, target])

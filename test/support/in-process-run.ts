@@ -71,7 +71,13 @@ async function runOnce(line: BatchLine, plan: Plan, { store, inFlight = 1 }: InP
   const processor = new TileProcessor(tileSetupOf(plan, program, inputs.inputs, await inputs.stripRows()));
   // A processor has one set of buffers, so it takes one tile at a time, as a thread does.
   const limit = pLimit(1);
-  const runner: TileRunner = { inFlight, threads: 1, run: (task) => limit(() => processor.process(task)), decode: (task) => limit(() => processor.decode(task)) };
+  const runner: TileRunner = {
+    inFlight,
+    threads: 1,
+    run: (task) => limit(() => processor.process(task)),
+    decode: (task) => limit(() => processor.decode(task)),
+    makeBlock: (task) => limit(() => processor.makeBlock(task)),
+  };
   const stop = new AbortController();
   const count = { computed: 0, reused: 0 };
   const onTile = ({ reused }: { reused: boolean }): void => {

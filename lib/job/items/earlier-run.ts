@@ -11,7 +11,8 @@ import { parameterItem, type FoundItem } from './found-item.ts';
 import { listedPath } from './item-path.ts';
 import type { ItemOutcome } from './item-outcome.ts';
 import { outcomeSegments, readItemRanges, readOutcomes } from './item-outcomes.ts';
-import { isItemPlan, itemPlan, type ItemPlan } from './item-plan.ts';
+import { isItemPlan } from './item-documents.ts';
+import { itemPlan, type ItemPlan } from './item-plan.ts';
 import type { Json } from './item.ts';
 
 const endedRecord = z.object({ state: z.string(), outputs: z.array(z.object({ href: z.string(), bytes: z.number().optional() })).optional() });

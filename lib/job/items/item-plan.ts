@@ -44,11 +44,6 @@ export const itemPlan = z.object({
 });
 export type ItemPlan = z.infer<typeof itemPlan>;
 
-/** Whether a document is the plan of an object job, and not that of a raster job. */
-export function isItemPlan(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && 'kind' in document && document.kind === 'items';
-}
-
 /** @throws DataError PLAN_BROKEN; whatever the store throws when there is none */
 export async function readItemPlan(reader: ObjectReader, runHref: string): Promise<ItemPlan> {
   const href = `${runHref}${runFiles.plan}`;

@@ -16,11 +16,6 @@ export type ItemSource = (typeof itemSources)[number];
 export const itemOperationKinds = ['images', 'module', 'model'] as const satisfies readonly (keyof ItemOperation)[];
 export type ItemOperationKind = (typeof itemOperationKinds)[number];
 
-/** Whether a document is meant as an object job: it has items, as no raster job has. */
-export function isItemJob(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && Object.hasOwn(document, 'items');
-}
-
 /** The published JSON Schema (draft 2020-12) of an object job as users write it. */
 export function itemJobJsonSchema(): JsonSchema {
   return documentJsonSchema(itemJobSpec);

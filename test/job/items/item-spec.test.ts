@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TilefanError } from '../../../lib/base/errors.ts';
 import { itemJobSpec } from '../../../lib/job/items/item-spec.ts';
-import { isItemJob, itemJobJsonSchema, parseItemJob } from '../../../lib/job/items/item-validate.ts';
+import { isItemJob } from '../../../lib/job/items/item-documents.ts';
+import { itemJobJsonSchema, parseItemJob } from '../../../lib/job/items/item-validate.ts';
 import type { Problem } from '../../../lib/job/problems.ts';
 
 const photos = {
