@@ -9,14 +9,18 @@ export interface SeenPath {
   readonly index: number;
   /** It was the same item. */
   readonly same: boolean;
+  /** It isn't what that item is called, but what it was given in the place of a path that was taken. */
+  readonly given: boolean;
 }
 
 /** Slots at the beginning; always a power of two. */
 const firstSlots = 1 << 10;
 /** How full the table gets before it grows. */
 const fullest = 0.7;
-/** For each slot: two words of the path's fingerprint, one of the item's, and 1 + the index; 0 is an empty slot. */
+/** For each slot: two words of the path's fingerprint, one of the item's, and 1 + the index, with a bit for a path that was given; 0 is an empty slot. */
 const slotWords = 4;
+/** Above every index (`mostItems`). */
+const givenBit = 2 ** 31;
 
 export class SeenPaths {
   #words = new Uint32Array(firstSlots * slotWords);
@@ -28,12 +32,26 @@ export class SeenPaths {
    * @returns what had the path before
    */
   add(path: string, item: string, index: number): SeenPath | undefined {
+    return this.#add(path, fingerprint(item)[0], index, 0);
+  }
+
+  /**
+   * Notes a path that an item gets because its own was taken, so that no other one comes to it.
+   * @returns what had the path before
+   */
+  give(path: string, index: number): SeenPath | undefined {
+    return this.#add(path, 0, index, givenBit);
+  }
+
+  #add(path: string, own: number, index: number, bit: number): SeenPath | undefined {
     const [high, low] = fingerprint(path);
-    const [own] = fingerprint(item);
     const at = this.#slot(high, low);
     const found = this.#words[at + 3] as number;
-    if (found !== 0) return { index: found - 1, same: this.#words[at + 2] === own };
-    this.#words.set([high, low, own, index + 1], at);
+    if (found !== 0) {
+      const given = found >= givenBit;
+      return { index: (given ? found - givenBit : found) - 1, same: !given && this.#words[at + 2] === own, given };
+    }
+    this.#words.set([high, low, own, index + 1 + bit], at);
     this.#count++;
     if (this.#count > fullest * (this.#words.length / slotWords)) this.#grow();
     return undefined;

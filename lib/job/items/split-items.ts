@@ -49,7 +49,7 @@ export const itemCosts: Readonly<Record<ItemOperationKind, ItemCost>> = {
 };
 
 /**
- * Each item comes once: an object that is listed twice, with the same parameters, is one item. Indexes follow the order of the source: of a prefix that of the hrefs, of everything else that
+ * Each item comes once: an object that is listed again as it was listed first, with the same parameters, is one item. Indexes follow the order of the source: of a prefix that of the hrefs, of everything else that
  * in which it is written.
  * @throws JobError ITEMS_NONE, ITEMS_TOO_MANY, ITEM_WITHOUT_OBJECT, ITEM_WRITTEN; DataError ITEM_PATH_TWICE; what the source and the store throw
  */
@@ -150,15 +150,18 @@ class NumberedItems {
         this.repeated++;
         return undefined;
       }
-      // Images would overwrite each other; what functions write goes into folders, which can have any names.
-      if (this.#kind === 'images') throw twoOfOnePath(this.#job, path, href, before.index, index);
+      // Images would overwrite each other; what functions write goes into folders, which can have any names but that which another item has been given.
+      if (this.#kind === 'images' || before.given) throw twoOfOnePath(this.#job, path, href, before.index, index);
       path = `${path}.${pathOfIndex(index)}`;
+      const taken = this.#seen?.give(path, index);
+      if (taken !== undefined) throw twoOfOnePath(this.#job, path, href, taken.index, index);
     }
     return { index, href, path, size, version, parameters };
   }
 }
 
 function twoOfOnePath({ items }: ItemJobSpec, path: string, href: string | null, first: number, second: number): DataError {
-  const advice = items.base === undefined ? 'wanted "base" in items, the prefix below which their paths count' : 'wanted a base further up';
+  const base = items.base === undefined ? 'wanted "base" in items, the prefix below which their paths count' : 'wanted a base further up';
+  const advice = items.manifest === undefined ? base : `${base}, or another "path" in its row`;
   return new DataError('ITEM_PATH_TWICE', `$.items: items ${String(first)} and ${String(second)} (${displayHref(href ?? '')}) would both be written as ${JSON.stringify(path)}; ${advice}`);
 }
