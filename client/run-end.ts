@@ -39,8 +39,11 @@ export class RunError extends Error {
   }
 }
 
+/** Of a run that was cancelled, and of its items that were not done by then. */
+export const cancelledCode = 'RUN_CANCELLED';
+
 export function cancelledError(run: string): RunError {
-  return new RunError(run, 'ABORTED', { code: 'RUN_CANCELLED', message: `run ${run} was cancelled; what is finished is kept, and the same run id goes on with it`, where: {} });
+  return new RunError(run, 'ABORTED', { code: cancelledCode, message: `run ${run} was cancelled; what is finished is kept, and the same run id goes on with it`, where: {} });
 }
 
 /** What the state machine says of a run that failed. */

@@ -44,7 +44,8 @@ export async function startRemotely(store: Store, document: unknown, href: strin
     const prefix = report.prefix ?? undefined;
     const record = report.record ?? undefined;
     if (report.state === 'SUCCEEDED') return { state: 'SUCCEEDED', prefix, record, hasItems: true, error: undefined };
-    if (report.state === 'ABORTED') return { state: 'ABORTED', prefix, record, hasItems: false, error: cancelledError(started.run) };
+    // The prefix is what Split has handed on: it has written the items down.
+    if (report.state === 'ABORTED') return { state: 'ABORTED', prefix, record, hasItems: prefix !== undefined, error: cancelledError(started.run) };
     const failure = { error: report.error ?? 'States.Runtime', cause: report.cause ?? 'no cause is given', batches: report.failedBatches.map(({ batch }) => batch) };
     const known = hasItems(failure);
     return { state: 'FAILED', prefix, record: known ? record : undefined, hasItems: known, error: await failureOf(context.store, started.run, prefix, failure) };

@@ -47,12 +47,15 @@ export async function startLocally(store: Store, document: unknown, href: string
   const prefix = runPrefix(work, runId);
   const progress = new ProgressFeed({ run: runId, state: 'Split', done: 0, failed: 0, total: 0, unit: items ? 'items' : 'tiles' }, onProgress);
   const stop = new AbortController();
+  // Before that, what lies under the prefix may be an earlier run's.
+  let planned = false;
   const end = (async (): Promise<RunEnd> => {
     const earlier = options.run === undefined ? undefined : await (items ? finishedItems : finishedBefore)(store, prefix, job);
     if (earlier !== undefined) return { state: 'SUCCEEDED', prefix, record: earlier, hasItems: items, error: undefined };
     const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), { ...process.env, ...env, TILEFAN_WORK: work });
     try {
-      const result = await runLocally({ input: { job, run: runId }, runId, workers, work, env, signal: stop.signal, standby, onEvent: (event) => { follow(store, prefix, progress, event); } });
+      const result = await runLocally({ input: { job, run: runId }, runId, workers, work, env, signal: stop.signal, standby, onEvent: (event) => { planned ||= event.type === 'BatchesStarted'; follow(store, prefix, progress, event); } });
+      if (result.state === 'ABORTED') return { state: 'ABORTED', prefix, record: undefined, hasItems: items && planned, error: cancelledError(runId) };
       return await endOf(store, runId, prefix, items, result);
     } finally {
       standby.dismiss();
@@ -101,14 +104,12 @@ async function countWork(store: Store, prefix: string): Promise<number> {
   return isItemPlan(document) ? itemPlan.parse(document).items.count : tileCount(tilingOf(await readPlan(store, prefix)));
 }
 
-async function endOf(store: Store, run: string, prefix: string, items: boolean, result: LocalRunResult): Promise<RunEnd> {
+async function endOf(store: Store, run: string, prefix: string, items: boolean, result: Exclude<LocalRunResult, { readonly state: 'ABORTED' }>): Promise<RunEnd> {
   switch (result.state) {
     case 'SUCCEEDED': {
       const record: AnyRunRecord | undefined = items ? await readRunRecord(store, prefix) : await finishRun(store, prefix, { keep: false });
       return { state: 'SUCCEEDED', prefix, record, hasItems: items, error: undefined };
     }
-    case 'ABORTED':
-      return { state: 'ABORTED', prefix, record: undefined, hasItems: false, error: cancelledError(run) };
     case 'FAILED': {
       const { error, cause, failedBatches } = result;
       const failure = { error: failedBatches[0]?.error ?? error, cause: failedBatches[0]?.cause ?? cause, batches: failedBatches.map(({ batch }) => batch) };

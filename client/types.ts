@@ -127,13 +127,16 @@ export declare class RunError extends Error {
 
 export interface RunResult<Value = unknown> {
   readonly run: string;
-  /** FAILED when more items failed than the job tolerates, or a batch gave up; the others have their values all the same. */
-  readonly state: 'SUCCEEDED' | 'FAILED';
-  /** Why it failed. */
+  /**
+   * FAILED when more items failed than the job tolerates, or a batch gave up; the others have their values all the same. ABORTED when it was cancelled; items that were not done by then have
+   * failed with RUN_CANCELLED.
+   */
+  readonly state: 'SUCCEEDED' | 'FAILED' | 'ABORTED';
+  /** Why it failed, or that it was cancelled. */
   readonly error: RunError | undefined;
   /** What `tilefan run --json` prints; undefined when the run has failed before it was written. */
   readonly record: Readonly<Record<string, unknown>> | undefined;
-  /** Each item once, in order; empty for a raster job. */
+  /** Each item once, in order; empty for a raster job, and for a run that was cancelled before its items were listed. */
   readonly items: readonly ItemResult<Value>[];
 }
 
@@ -148,12 +151,12 @@ export interface RunHandle<Value = unknown> {
   readonly latest: RunProgress;
   /**
    * What the run came to. Items that failed don't hide the others: each has its own value or error.
-   * @throws RunError when the run was cancelled (RUN_CANCELLED), or failed otherwise than by its items and batches (RUN_EXISTS, a table that can't be written), and for a raster job that failed
+   * @throws RunError when the run failed otherwise than by its items and batches (RUN_EXISTS, a table that can't be written), and for a raster job that failed
    */
   result(): Promise<RunResult<Value>>;
   /**
    * The values of all items, in order.
-   * @throws ItemError of the first item that failed; RunError as `result` does, when the run failed though no item did, and RUN_WITHOUT_ITEMS for a raster job
+   * @throws ItemError of the first item that failed; RunError as `result` does, when the run was cancelled (RUN_CANCELLED) or failed though no item did, and RUN_WITHOUT_ITEMS for a raster job
    */
   values(): Promise<Value[]>;
   /** Each item once, in order, for runs of more items than fit into memory. @throws as `result` */

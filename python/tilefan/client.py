@@ -16,13 +16,14 @@ import weakref
 from collections import deque
 
 from .calls import decoded
-from .client_errors import ItemError, RunCancelled, RunError, TilefanError, item_error
+from .client_errors import ItemError, RunCancelled, RunError, TilefanError, item_error, shown as shown_item
 from .client_functions import kept
 from .client_job import JOB_OPTIONS, COMPUTE, map_job, pickled, with_compute
 from .client_progress import shown
 
 # Options of the command line; what isn't given comes from the environment, tilefan.config.json, or a default.
-LOCAL = {'work': '--work', 'workers': '--workers', 'threads': '--threads'}
+WORK = {'work': '--work'}
+LOCAL = {**WORK, 'workers': '--workers', 'threads': '--threads'}
 ACCOUNT = {'region': '--region', 'profile': '--profile'}
 REMOTE = {**ACCOUNT, 'stage': '--stage', 'state_machine': '--state-machine'}
 RUN_OPTIONS = ('where', 'run', 'folder', 'progress', *LOCAL, *REMOTE)
@@ -113,8 +114,11 @@ class Run:
         self._shown = shown(options.get('progress'))
         self._said = deque(maxlen=KEPT_LINES)
         self._report = {}
+        self._cwd = cwd
         self._outcomes = None
         self._cancelled = False
+        # Whether its items are listed. Before that, what lies under its prefix may be an earlier run's.
+        self._planned = False
         self._ended = threading.Event()
         self._command = command()
         local = self.where == 'local'
@@ -182,6 +186,7 @@ class Run:
             if isinstance(event.get(done), int) and isinstance(event.get(total), int):
                 self.done, self.total = event[done], event[total]
         self.failed = event.get('batchesFailed') or event.get('itemsFailed') or 0
+        self._planned = self._planned or event.get('state') in ('ProcessBatches', 'Reduce')
         self._tell(event.get('state', ''))
 
     def _tell(self, state):
@@ -242,16 +247,23 @@ class Run:
     def results(self, return_exceptions=False):
         """
         Waits, and returns what the function returned for each item, in order.
-        @raises ItemError of the first item that failed, unless exceptions are to be returned; RunCancelled; RunError for a run that failed as a whole
+        With exceptions those that failed have an ItemError in the place of their result, and those that a cancelled run has not come to a RunCancelled.
+        @raises ItemError of the first item that failed, and RunCancelled, unless exceptions are to be returned; RunError for a run that failed as a whole
         """
+        cancelled = self.wait().status == 'ABORTED'
+        outcomes = [] if cancelled and not return_exceptions else self.outcomes()
+        if cancelled and not outcomes:
+            if not return_exceptions or self._items is None:
+                raise self.failure()
+            return [self.not_done(index, item) for index, item in enumerate(self._items)]
         values, first = [], None
-        for outcome in self.outcomes():
+        for outcome in outcomes:
             if outcome['ok']:
                 values.append(decoded(outcome['value']))
                 continue
             index = outcome['index']
             item = self._items[index] if self._items is not None else outcome['parameters'] if outcome['item'] is None else outcome['item']
-            error = item_error(outcome, item)
+            error = self.not_done(index, item) if cancelled and outcome['error']['code'] == 'ITEM_MISSING' else item_error(outcome, item)
             if first is None:
                 first = error
             values.append(error)
@@ -263,15 +275,20 @@ class Run:
         return values
 
     def outcomes(self):
-        """Waits, and returns what is on record of each item, as dicts: `tilefan results`. @raises RunCancelled; RunError for a run that has none, and one that failed otherwise than by its items"""
+        """
+        Waits, and returns what is on record of each item, as dicts: `tilefan results`. Items that a cancelled run has not come to are not ok, with the code ITEM_MISSING; one that was cancelled
+        before its items were listed has none.
+        @raises RunError for a run that has none, and one that failed otherwise than by its items
+        """
         self.wait()
         if self._outcomes is None:
-            if self.status == 'ABORTED':
+            # The command has no time to say anything where its workers don't end at once.
+            place = (self.record or {}).get('prefix') or self._report.get('prefix') or (self.run if self.where == 'local' and self.status == 'ABORTED' else None)
+            if not place or not self._has_items():
+                if self.status == 'ABORTED':
+                    return []
                 raise self.failure()
-            prefix = (self.record or {}).get('prefix') or self._report.get('prefix')
-            if not prefix or not self._has_items():
-                raise self.failure()
-            child = self._start(['results', prefix, *flags(self._options, ACCOUNT)])
+            child = self._start(['results', place, *flags(self._options, WORK if place == self.run else ACCOUNT)], self._cwd)
             output, errors = child.communicate()
             if child.returncode != 0:
                 raise self.failure() if self.status == 'FAILED' else RunError(said(errors), run=self.run, exit_code=child.returncode)
@@ -282,9 +299,15 @@ class Run:
         """Whether what lies under the prefix is of this very run. One that was refused (RUN_EXISTS, …) may lie beside the plan and the outcomes of an earlier one with its id."""
         if self.status == 'SUCCEEDED' or self._report.get('failedBatches'):
             return True
+        if self.status == 'ABORTED':
+            # On AWS the prefix is what Split has handed on.
+            return self._planned or self.where == 'aws'
         # The state machine passes on the class of an error, and its message: that of ITEMS_FAILED.
         error, cause = self._report.get('error'), self._report.get('cause') or ''
         return error == 'States.ExceedToleratedFailureThreshold' or (error == 'OperationError' and re.search(r'\b\d+ of \d+ items failed', cause) is not None)
+
+    def not_done(self, index, item):
+        return RunCancelled('item %d, %s: run %s was cancelled before it was done' % (index, shown_item(item), self.run), 'RUN_CANCELLED', self.run, self._child.returncode)
 
     def failure(self):
         """Why the run as a whole has failed."""

@@ -1,6 +1,6 @@
 /** `map` on AWS: what is sent, what comes back, and what is cancelled. Step Functions is a stand-in; the run that it tells of has really been done, here. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { map, RunError } from '../../index.ts';
@@ -98,6 +98,25 @@ describe('map on AWS', () => {
     const handle = await map(code, [1], options, { ...aws, sleep: () => new Promise((resolve) => setTimeout(resolve, 5)) });
     await handle.cancel();
     assert.equal(mock.commandCalls(StopExecutionCommand)[0]?.args[0].input.executionArn, arnOf('mine'));
-    await assert.rejects(handle.result(), (error) => error instanceof RunError && error.code === 'RUN_CANCELLED');
+    await assert.rejects(handle.values(), (error) => error instanceof RunError && error.code === 'RUN_CANCELLED');
+    assert.deepEqual((await handle.result()).items, [], 'Split had not come to its end');
+  });
+
+  // Catches: values that were finished and can't be reached; the error of a task that was only stopped.
+  void it('brings back what was done when it was cancelled', async () => {
+    const slow = space.path('slow.ts');
+    writeFileSync(slow, 'export async function f({ value }: { value: number }): Promise<number> {\n  if (value === 2) await new Promise((resolve) => setTimeout(resolve, 600_000));\n  return value;\n}\n');
+    const work = `${space.newFolder('work')}/`;
+    const here = await map({ module: slow, function: 'f' }, [1, 2], { run: 'mine', work, threads: 1, cancelOnInterrupt: false });
+    for await (const { done } of here.progress) if (done >= 1) break;
+    await here.cancel();
+    // As ECS tasks leave their record, which get more time than workers here.
+    const file = `${work}runs/mine/results/0.json`;
+    const record = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...record, state: 'FAILED', error: { name: 'TryAgainError', code: 'WORKER_STOPPED', message: 'stopped after 1 items; they are committed', exitCode: 75, retryable: true, where: {} } }));
+    const { aws } = prepare({ executions: { mine: { status: 'ABORTED', stopDate: ended } }, history: { mine: splitHistory(`file://${work}runs/mine/`) } });
+    const { state, items } = await (await map(code, [1, 2], options, aws)).result();
+    assert.equal(state, 'ABORTED');
+    assert.deepEqual(items.map((item) => (item.status === 'fulfilled' ? item.value : item.reason.code)), [1, 'RUN_CANCELLED']);
   });
 });

@@ -173,15 +173,37 @@ describe('cancel', () => {
     await until('a worker', () => workersUnder(place.work) > 0);
     for await (const { done } of handle.progress) if (done === 1) break;
     await handle.cancel();
-    await assert.rejects(handle.result(), (error) => error instanceof RunError && error.code === 'RUN_CANCELLED' && error.state === 'ABORTED');
+    await assert.rejects(handle.values(), (error) => error instanceof RunError && error.code === 'RUN_CANCELLED' && error.state === 'ABORTED');
     await until('the end of the workers', () => workersUnder(place.work) === 0, 5);
+  });
+
+  // Catches: values that were finished and can't be reached, and items that are lost from the list.
+  void it('leaves what is finished within reach', async () => {
+    const place = { ...work(), run: 'cancelled' };
+    const handle = await map<number>(of('hangs'), [0, 1, 2], { ...place, threads: 1 });
+    for await (const { done } of handle.progress) if (done >= 1) break;
+    await handle.cancel();
+    const { state, error, items } = await handle.result();
+    assert.deepEqual([state, error?.code], ['ABORTED', 'RUN_CANCELLED']);
+    assert.deepEqual(items.map((item) => (item.status === 'fulfilled' ? item.value : [item.reason.code, item.parameters?.['value']])), [0, ['RUN_CANCELLED', 1], ['RUN_CANCELLED', 2]]);
+    const [, second] = items;
+    assert.ok(second?.status === 'rejected');
+    assert.match(second.reason.message, /item 1: run cancelled was cancelled before it was done/);
+    const read: string[] = [];
+    for await (const item of handle.items()) read.push(item.status);
+    assert.deepEqual(read, ['fulfilled', 'rejected', 'rejected']);
+    // One that is cancelled before it has come to its own items has none, whatever lies there.
+    const stop = new AbortController();
+    stop.abort();
+    const none = await map<number>(of('double'), [7], { ...place, signal: stop.signal });
+    assert.deepEqual([(await none.result()).state, (await none.result()).items], ['ABORTED', []]);
   });
 
   void it('follows a signal of the caller', async () => {
     const stop = new AbortController();
     const handle = await map(of('hangs'), [1], { ...work(), signal: stop.signal });
     stop.abort();
-    await assert.rejects(handle.result(), /was cancelled/);
+    await assert.rejects(handle.values(), /was cancelled/);
   });
 
   // Catches: a program that Ctrl-C doesn't end, and workers that outlive it.
@@ -191,7 +213,7 @@ describe('cancel', () => {
     writeFileSync(program, `import { map } from ${JSON.stringify(`${projectFolder}index.ts`)};
 const handle = await map(${JSON.stringify(of('hangs'))}, [1], { work: ${JSON.stringify(place)} });
 process.stdout.write('started\\n');
-await handle.result().catch((error) => process.stdout.write(error.code + '\\n'));
+await handle.values().catch((error) => process.stdout.write(error.code + '\\n'));
 setInterval(() => undefined, 1000);
 `);
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -266,10 +266,25 @@ try:
     run.results()
 except tilefan.RunCancelled as error:
     states.append(error.code)
-print(json.dumps([states, told[-1]]))
+done, other = run.results(return_exceptions=True)
+print(json.dumps([states, told[-1], [each['ok'] for each in run.outcomes()], done, type(other).__name__, str(other)]))
 `);
-    assert.deepEqual(answer, [['RUNNING', 'waited', 'ABORTED', 'RUN_CANCELLED'], [1, 2]]);
+    const [states, last, outcomes, done, type, text] = answer as unknown[];
+    assert.deepEqual([states, last], [['RUNNING', 'waited', 'ABORTED', 'RUN_CANCELLED'], [1, 2]]);
+    // Catches: what is finished and can't be reached.
+    assert.deepEqual([outcomes, done, type], [[true, false], 0, 'RunCancelled']);
+    assert.match(String(text), /^item 1, 1: run .* was cancelled before it was done/);
     await until('the end of the workers', () => workersOf(`file://${folder}`).length + workersOf(folder).length === 0, 5);
+  });
+
+  // Catches: values of the run that had the id before; a list that is shorter than the items.
+  void it('has an exception for each item when it is cancelled before it has come to them', async () => {
+    const { answer } = await script(`values = tilefan.map(lambda x: x, [5, 6], run='same')
+run = tilefan.submit(lambda x: x + 1, [7, 8, 9], run='same')
+run.cancel()
+print(json.dumps([values, run.status, run.outcomes(), [type(each).__name__ for each in run.results(return_exceptions=True)]]))
+`);
+    assert.deepEqual(answer, [[5, 6], 'ABORTED', [], ['RunCancelled', 'RunCancelled', 'RunCancelled']]);
   });
 
   // Catches: Control-C that ends the script and leaves the workers, or the other way round.
