@@ -97,26 +97,32 @@ export interface ItemBatchWishes {
   readonly maxConcurrency: number;
   readonly threads: number;
   readonly startupSeconds: number;
+  /** The time limit of a task. */
+  readonly timeoutSeconds: number;
 }
 
 /** Start-up should be a small part of a task's life. */
 const workPerStartup = 5;
-/** A task that is lost has at most so much work to repeat that wasn't committed, and runs well within its time limit. */
-const longestTaskSeconds = 1800;
+/** Part of its time limit that a task should take at most: weights are guesses. */
+const mostOfLimit = 0.5;
+/** Where start-up is next to nothing beside the work, there are up to so many rounds, so that who is done early goes on. */
+const tasksInTurn = 4;
+const workPerCheapStartup = 200;
 
 /**
  * The batches, as ranges of items in their order. Automatic: no more than make a task's start-up small beside its work, so a few small items are one batch; as many as may run
- * at a time, where there is work for all of them; and where tasks would get too long, whole rounds of these. Each batch weighs the mean of all, give or take the heaviest chunk
+ * at a time, where there is work for all of them, or some times as many where that costs nothing; and where tasks would get too long, whole rounds of these. Each batch weighs the mean of all, give or take the heaviest chunk
  * (which is a single item, or far lighter than a batch).
  */
 export function itemBatches(chunks: readonly ItemChunk[], wishes: ItemBatchWishes): ItemRange[] {
-  const { itemsPerTask, maxConcurrency, threads, startupSeconds } = wishes;
+  const { itemsPerTask, maxConcurrency, threads, startupSeconds, timeoutSeconds } = wishes;
   if (itemsPerTask !== 'auto') return chunks.map(rangeOf);
   const total = chunks.reduce((sum, { weight }) => sum + weight, 0);
   const seconds = total / threads;
   const worthwhile = Math.ceil(seconds / (workPerStartup * startupSeconds));
-  const needed = Math.ceil(seconds / longestTaskSeconds);
-  const rounds = Math.max(1, Math.ceil(needed / maxConcurrency));
+  const needed = Math.ceil(seconds / (mostOfLimit * timeoutSeconds));
+  const cheap = Math.min(tasksInTurn, Math.floor(seconds / (workPerCheapStartup * startupSeconds) / maxConcurrency));
+  const rounds = Math.max(1, Math.ceil(needed / maxConcurrency), cheap);
   const wanted = rounds > 1 ? rounds * maxConcurrency : Math.min(maxConcurrency, worthwhile);
   return cut(chunks, Math.max(1, Math.min(wanted, maxSegments, chunks.length)), total);
 }

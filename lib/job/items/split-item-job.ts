@@ -49,7 +49,8 @@ export async function splitItemJob(document: unknown, { store, env, place, readC
   const common = { version: 1, kind: 'items', state: firstState(place.runId, named, settings), createdAt: new Date().toISOString(), job, code, threads: settings.threads, memory: memoryOf(kind, settings) } as const;
   if (code !== null && code.sha256 === null && planOnly === undefined) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
   const { threads, maxConcurrency, startupSeconds } = settings;
-  const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds } });
+  const { timeoutSeconds } = settings.compute;
+  const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds, timeoutSeconds } });
   const plan: ItemPlan = { ...common, items, batches: lines.length };
   await store.put(`${run}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
   await store.put(`${run}${runFiles.manifest(0)}`, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });

@@ -6,7 +6,7 @@ import { itemBatches, ItemChunks, itemWeight, type ItemBatchWishes } from '../..
 import { itemCosts } from '../../../lib/job/items/split-items.ts';
 import type { ItemRange } from '../../../lib/job/items/item.ts';
 
-const usual: ItemBatchWishes = { itemsPerTask: 'auto', maxConcurrency: 100, threads: 2, startupSeconds: 60 };
+const usual: ItemBatchWishes = { itemsPerTask: 'auto', maxConcurrency: 100, threads: 2, startupSeconds: 60, timeoutSeconds: 3600 };
 
 interface TestItem {
   readonly length: number;
@@ -105,5 +105,17 @@ void describe('batches of items', () => {
     const batches = batchesOf(items, { ...usual, threads: 1 });
     assert.equal(batches.length, 200);
     assert.deepEqual([...new Set(batches.map(({ count }) => count))], [25]);
+    assert.equal(batchesOf(items, { ...usual, threads: 1, timeoutSeconds: 36_000 }).length, 100, 'with a longer time limit tasks may take longer');
+  });
+
+  void it('are few on one machine, where starting a task takes a moment and there is no hurry', () => {
+    // As a run on this machine has it: a hundred thousand functions of which nothing is known.
+    const here = { ...usual, startupSeconds: 0.3, timeoutSeconds: 168 * 3600 };
+    const functions = Array.from({ length: 100_000 }, () => ({ length: 1, weight: itemWeight(itemCosts.module, undefined) }));
+    assert.equal(batchesOf(functions, { ...here, maxConcurrency: 1 }).length, 10);
+    assert.equal(batchesOf(functions, { ...here, maxConcurrency: 3 }).length, 12);
+    const photos = Array.from({ length: 1000 }, () => ({ length: 1, weight: itemWeight(itemCosts.images, 100e3) }));
+    assert.equal(batchesOf(photos, { ...here, maxConcurrency: 1 }).length, 1);
+    assert.equal(batchesOf(photos, { ...here, maxConcurrency: 3 }).length, 3);
   });
 });

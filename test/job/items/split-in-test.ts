@@ -10,7 +10,7 @@ import type { ItemBatchWishes } from '../../../lib/job/items/item-batches.ts';
 import { throwProblems, type Problem } from '../../../lib/job/problems.ts';
 import type { Workspace } from '../../support/workspace.ts';
 
-export const wishes: ItemBatchWishes = { itemsPerTask: 'auto', maxConcurrency: 100, threads: 2, startupSeconds: 60 };
+export const wishes: ItemBatchWishes = { itemsPerTask: 'auto', maxConcurrency: 100, threads: 2, startupSeconds: 60, timeoutSeconds: 3600 };
 
 /** An operation that takes anything. */
 export const anything = { operation: { module: '/f.ts' } };
