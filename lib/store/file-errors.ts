@@ -64,7 +64,7 @@ export function writeError(error: unknown, href: string): TilefanError {
     case 'ENOENT':
       return new OutputError('STORE_NO_FOLDER', `Cannot write ${path}: the folder ${dirname(path)} does not exist; create it, or correct the path`, details);
     case 'ENOTDIR':
-      return new OutputError('STORE_NO_FOLDER', `Cannot write ${path}: a part of its path is a file, where a folder is wanted`, details);
+      return new OutputError('STORE_NOT_A_FOLDER', `Cannot write ${path}: a part of its path is a file, where a folder is wanted`, details);
     case 'EISDIR':
       return isDirectory(href, 'write', error);
     case 'EACCES':
@@ -79,7 +79,7 @@ export function writeError(error: unknown, href: string): TilefanError {
     case 'EFBIG':
       return new OutputError('STORE_FULL', `Cannot write ${path}: the file would be larger than the file system or the limit of this process allows (${errno})`, details);
     default:
-      return new OutputError('STORE_UNWRITABLE', `Cannot write ${path}: ${badPath[errno] ?? systemMessage(error)} (${errno})`, details);
+      return new OutputError(badPath[errno] === undefined ? 'STORE_UNWRITABLE' : 'STORE_BAD_NAME', `Cannot write ${path}: ${badPath[errno] ?? systemMessage(error)} (${errno})`, details);
   }
 }
 

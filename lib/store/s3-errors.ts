@@ -31,6 +31,8 @@ export function isNoSuchKey(fault: S3Fault): boolean {
 const network = new Set(['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ERR_STREAM_PREMATURE_CLOSE', 'TimeoutError', 'AbortError']);
 const throttling = new Set(['SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'RequestThrottled', 'TooManyRequestsException', 'RequestTimeout', 'OperationAborted', 'ConditionalRequestConflict', 'ServiceUnavailable', 'InternalError']);
 const credentials = new Set(['CredentialsProviderError', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'ExpiredTokenException', 'InvalidToken', 'TokenRefreshRequired', 'RequestTimeTooSkewed', 'TokenProviderError']);
+/** Of a key that can't be written, while others can: S3's, and those of servers that keep objects as files (MinIO). */
+const badKey = new Set(['KeyTooLongError', 'XMinioInvalidObjectName', 'XMinioParentIsObject', 'XMinioObjectExistsAsDirectory']);
 const region = new Set(['PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException']);
 
 /** Whether the same request may well succeed soon. */
@@ -66,5 +68,5 @@ export function s3Error(error: unknown, href: string, doing: 'read' | 'write'): 
   }
   if (network.has(name)) return new TryAgainError('STORE_BUSY', `${what} just now: S3 can't be reached, or the connection broke (${name}: ${message})`, details);
   if (isPassing(fault)) return new TryAgainError('STORE_BUSY', `${what} just now: S3 is busy (${name}${status === undefined ? '' : ` ${status}`})`, details);
-  return new Class(doing === 'read' ? 'STORE_UNREADABLE' : 'STORE_UNWRITABLE', `${what}: S3 says ${name}${status === undefined ? '' : ` ${status}`}: ${message}`, details);
+  return new Class(doing === 'read' ? 'STORE_UNREADABLE' : badKey.has(name) ? 'STORE_BAD_NAME' : 'STORE_UNWRITABLE', `${what}: S3 says ${name}${status === undefined ? '' : ` ${status}`}: ${message}`, details);
 }

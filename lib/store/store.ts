@@ -5,7 +5,7 @@
  * file-store.ts and s3-store.ts, and routing-store.ts picks one by the scheme of the href.
  *
  * Errors, for every method: InputUnavailableError STORE_NOT_FOUND, STORE_IS_DIRECTORY, STORE_NOT_A_FILE, STORE_DENIED, STORE_UNREADABLE
- * when reading; OutputError STORE_NO_FOLDER, STORE_IS_DIRECTORY, STORE_NOT_A_FILE, STORE_DENIED, STORE_FULL, STORE_UNWRITABLE when writing;
+ * when reading; OutputError STORE_NO_FOLDER, STORE_NOT_A_FOLDER, STORE_BAD_NAME, STORE_IS_DIRECTORY, STORE_NOT_A_FILE, STORE_DENIED, STORE_FULL, STORE_UNWRITABLE when writing;
  * TryAgainError STORE_BUSY for passing faults after the driver's own retries; JobError HREF_* for an href that means nothing.
  * Each message names the object, files as plain paths.
  */

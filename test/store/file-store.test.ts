@@ -44,7 +44,7 @@ void describe('file store: bad paths', () => {
     for (const work of [() => store.stat(dir), () => store.readAll(dir), () => store.readInto(dir, 0, new Uint8Array(1))]) await rejects(work(), 'STORE_IS_DIRECTORY', 'InputUnavailableError', 'it is a folder');
     for (const work of [() => store.put(dir, pattern(1, 1)), () => store.put(dir, pattern(1, 1), { ifAbsent: true }), () => store.assemble(dir)]) await rejects(work(), 'STORE_IS_DIRECTORY', 'OutputError', 'a folder of that name exists');
     await rejects(store.stat(fileHref(`${root}/plain/o`)), 'STORE_NOT_FOUND', 'InputUnavailableError', 'a part of its path is a file');
-    await rejects(store.put(fileHref(`${root}/plain/o`), pattern(1, 1), { createFolders: true }), 'STORE_NO_FOLDER', 'OutputError', 'a part of its path is a file');
+    await rejects(store.put(fileHref(`${root}/plain/o`), pattern(1, 1), { createFolders: true }), 'STORE_NOT_A_FOLDER', 'OutputError', 'a part of its path is a file');
     // Would hang for ever if it were opened like a file.
     execFileSync('mkfifo', [join(root, 'pipe')]);
     const pipe = fileHref(`${root}/pipe`);
@@ -57,7 +57,7 @@ void describe('file store: bad paths', () => {
     const root = folder();
     const long = fileHref(`${root}/${'n'.repeat(256)}`);
     await rejects(store.stat(long), 'STORE_UNREADABLE', 'InputUnavailableError', 'name is too long');
-    await rejects(store.put(long, pattern(1, 1)), 'STORE_UNWRITABLE', 'OutputError', 'name is too long');
+    await rejects(store.put(long, pattern(1, 1)), 'STORE_BAD_NAME', 'OutputError', 'name is too long');
     symlinkSync('round', join(root, 'round'));
     await rejects(store.readAll(fileHref(`${root}/round`)), 'STORE_UNREADABLE', 'InputUnavailableError', 'circle');
     // The longest name that a file system takes, in characters of four bytes: the temporary name must be cut without breaking one.
@@ -71,7 +71,7 @@ void describe('file store: bad paths', () => {
 
   void it('has words for every system error that a user can meet', () => {
     const made = (code: string): Error => Object.assign(new Error(`${code}: made up`), { code });
-    const table = { EACCES: 'STORE_DENIED', EPERM: 'STORE_DENIED', EROFS: 'STORE_DENIED', ENOSPC: 'STORE_FULL', EDQUOT: 'STORE_FULL', EFBIG: 'STORE_FULL', EMFILE: 'STORE_BUSY', ENFILE: 'STORE_BUSY', ESTALE: 'STORE_BUSY', ELOOP: 'STORE_UNWRITABLE', EIO: 'STORE_UNWRITABLE' };
+    const table = { EACCES: 'STORE_DENIED', EPERM: 'STORE_DENIED', EROFS: 'STORE_DENIED', ENOSPC: 'STORE_FULL', EDQUOT: 'STORE_FULL', EFBIG: 'STORE_FULL', EMFILE: 'STORE_BUSY', ENFILE: 'STORE_BUSY', ESTALE: 'STORE_BUSY', ELOOP: 'STORE_BAD_NAME', EIO: 'STORE_UNWRITABLE' };
     for (const [errno, code] of Object.entries(table)) {
       const error = writeError(made(errno), 'file:///out/a%20b.tif');
       assert.equal(error.code, code);

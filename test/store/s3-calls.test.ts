@@ -173,6 +173,8 @@ void describe('S3 driver: writing', () => {
     await rejects(store.put('s3://bucket/k', pattern(3, 1)), 'STORE_DENIED', 'OutputError', 's3://bucket/k');
     mock.on(PutObjectCommand).rejects(fault('NoSuchBucket', 404));
     await rejects(store.put('s3://bucket/k', pattern(3, 1)), 'STORE_NO_FOLDER', 'OutputError', 'the bucket bucket does not exist');
+    mock.on(PutObjectCommand).rejects(fault('KeyTooLongError', 400));
+    await rejects(store.put('s3://bucket/k', pattern(3, 1)), 'STORE_BAD_NAME', 'OutputError', 'KeyTooLongError');
   });
 
   void it('sends many pieces as a stream, a new one for each attempt', async () => {

@@ -1,5 +1,7 @@
 /** Copies of images: each item is read, its variants are made, and put below the outputs' prefix. */
 import { createHash } from 'node:crypto';
+import { DataError, messageOf } from '../../base/errors.ts';
+import { parseHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
 import { makeVariants } from '../../images/make-variants.ts';
 import { imagesAtATime } from '../../images/sharp-setup.ts';
@@ -29,7 +31,7 @@ export class ImageItems implements ItemWorker {
 
   /**
    * The value has what the image was, and what its copies are: `{ format, width, height, variants: { thumbs: { width, height, bytes } } }`.
-   * @throws DataError IMAGE_*; what the store throws
+   * @throws DataError IMAGE_*, ITEM_PATH; what the store throws
    */
   async work(item: Item): Promise<ItemResult> {
     if (item.href === null) throw new Error('an item without an object has no image');
@@ -38,7 +40,7 @@ export class ImageItems implements ItemWorker {
     const outputs = await Promise.all(
       variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
         const path = `${name}/${item.path}`;
-        const href = outputHref(this.#prefix, path);
+        const href = copyHref(this.#prefix, path);
         await this.#store.put(href, made, { contentType, createFolders: true });
         return { href, path, size: made.length, sha256: createHash('sha256').update(made).digest('hex') };
       }),
@@ -46,4 +48,15 @@ export class ImageItems implements ItemWorker {
     const { format, width, height } = source;
     return { value: { format, width, height, variants: Object.fromEntries(variants.map((each) => [each.name, { width: each.width, height: each.height, bytes: each.bytes.length }])) }, outputs };
   }
+}
+
+/** @throws DataError ITEM_PATH, also for what is too long for a key */
+function copyHref(prefix: string, path: string): string {
+  const href = outputHref(prefix, path);
+  try {
+    parseHref(href);
+  } catch (cause) {
+    throw new DataError('ITEM_PATH', `The copy can't be put: ${messageOf(cause)}`, { cause, where: { href } });
+  }
+  return href;
 }

@@ -15,7 +15,7 @@ import { failed, isItemsOwn, succeeded, type ItemOutcome, type ItemResult } from
 export interface ItemWorker {
   /** Items that may be under way at a time. */
   readonly atOnce: number;
-  /** @throws DataError, OperationError and InputUnavailableError for what is wrong with the item; anything else ends the batch */
+  /** @throws DataError, OperationError and InputUnavailableError for what is wrong with the item, and OutputError for the name of what it makes; anything else ends the batch */
   work(item: Item): Promise<ItemResult>;
 }
 

@@ -52,10 +52,15 @@ export function failed({ index, href, path, parameters }: Item, error: unknown):
 /** What can be wrong with one object and no other. */
 const ofOneObject: ReadonlySet<string> = new Set(['STORE_NOT_FOUND', 'STORE_IS_DIRECTORY', 'STORE_UNREADABLE', 'STORE_DENIED']);
 
+/** What can be wrong with the name of one output: something else has it, a file lies where it wants a folder, or no file can be called so. */
+const ofOneName: ReadonlySet<string> = new Set(['STORE_IS_DIRECTORY', 'STORE_NOT_A_FILE', 'STORE_NOT_A_FOLDER', 'STORE_BAD_NAME']);
+
 /**
- * Whether an error is the item's own: its file is missing or broken, or the operation fails on it. Everything else (a store that can't be reached, a full disk, a module
+ * Whether an error is the item's own: its file is missing or broken, the operation fails on it, or what it makes can't have the name that it would have. Everything else (a store that can't be reached, a full disk, a module
  * that doesn't load) would meet the next item as well, and ends the batch.
  */
 export function isItemsOwn(error: unknown): boolean {
-  return error instanceof TilefanError && (error.name === 'DataError' || error.name === 'OperationError' || error.name === 'OutOfMemoryError' || (error.name === 'InputUnavailableError' && ofOneObject.has(error.code)));
+  if (!(error instanceof TilefanError)) return false;
+  const { name, code } = error;
+  return name === 'DataError' || name === 'OperationError' || name === 'OutOfMemoryError' || (name === 'InputUnavailableError' && ofOneObject.has(code)) || (name === 'OutputError' && ofOneName.has(code));
 }

@@ -1,9 +1,10 @@
 /** The files that a function has left in its folder, on their way to the job's outputs. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { createReadStream, type Dirent } from 'node:fs';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { messageOf, OperationError, TilefanError } from '../../base/errors.ts';
+import { errnoOf } from '../../store/file-errors.ts';
 import { parseHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
 import { ObjectSink } from '../results/object-sink.ts';
@@ -29,8 +30,8 @@ export interface FilesPlace {
 /**
  * Puts all files of a folder, with those in its subfolders, below `<prefix><path of the item>/`. Putting them again is harmless.
  * @returns them in the order of their paths
- * @throws OperationError FILES_NOWHERE without a prefix; FILE_OUTSIDE for a link that leads out of the folder; FILE_UNUSABLE for what is no file, and for names that no key can
- * have; DataError ITEM_PATH; what the store throws
+ * @throws OperationError FILES_NOWHERE without a prefix; FILE_OUTSIDE for a link that leads out of the folder; FILE_UNUSABLE for what is no file, for names that no key can
+ * have, and for a folder that isn't one any more or can't be read; DataError ITEM_PATH; what the store throws
  */
 export async function putMadeFiles(store: Store, folder: string, { prefix, item }: FilesPlace): Promise<MadeFile[]> {
   const names = await listFiles(folder);
@@ -85,15 +86,11 @@ async function putFile(store: Store, path: string, href: string): Promise<Pick<M
 /** Paths below a folder, in order. A link to a file in the folder counts as a file. */
 async function listFiles(folder: string): Promise<string[]> {
   const names: string[] = [];
-  let root: string;
-  try {
-    root = await realpath(folder);
-  } catch {
-    // The function has removed it.
-    return names;
-  }
+  const root = await folderThere(folder);
+  // The function has removed it.
+  if (root === undefined) return names;
   const visit = async (below: string): Promise<void> => {
-    for (const entry of await readdir(join(root, below), { withFileTypes: true, encoding: 'buffer' })) {
+    for (const entry of await entriesOf(root, below)) {
       const name = `${below}${textOf(entry.name, below)}`;
       if (entry.isDirectory()) {
         // oxlint-disable-next-line no-await-in-loop
@@ -108,6 +105,33 @@ async function listFiles(folder: string): Promise<string[]> {
   };
   await visit('');
   return names.sort();
+}
+
+/**
+ * The folder's real path; undefined where there is none any more.
+ * @throws OperationError FILE_UNUSABLE where a file or a link has taken its place: what a link leads to is none of the item's
+ */
+async function folderThere(folder: string): Promise<string | undefined> {
+  try {
+    if (!(await lstat(folder)).isDirectory()) throw new OperationError('FILE_UNUSABLE', 'the function has put something else in the place of item.folder; wanted a folder with files in it');
+    return await realpath(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error instanceof TilefanError ? error : unreadable('', error);
+  }
+}
+
+async function entriesOf(root: string, below: string): Promise<Dirent<Buffer>[]> {
+  try {
+    return await readdir(join(root, below), { withFileTypes: true, encoding: 'buffer' });
+  } catch (cause) {
+    throw unreadable(below, cause);
+  }
+}
+
+/** Of a folder: its rights were taken away, or something that the function has left running has taken it away. */
+function unreadable(below: string, cause: unknown): OperationError {
+  return new OperationError('FILE_UNUSABLE', `${below === '' ? 'item.folder' : `the folder ${JSON.stringify(below)} that the function has made`} can't be read: ${messageOf(cause)}`, { cause, where: { file: below } });
 }
 
 function textOf(name: Buffer, below: string): string {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
-import { DataError, InputUnavailableError, JobError, OperationError, TilefanError, TryAgainError } from '../../../lib/base/errors.ts';
+import { DataError, InputUnavailableError, JobError, OperationError, OutputError, TilefanError, TryAgainError } from '../../../lib/base/errors.ts';
 import { isItemsOwn } from '../../../lib/job/items/item-outcome.ts';
 import type { ClosableItemWorker } from '../../../lib/job/items/function-items.ts';
 import { fileHref, folderHref } from '../../../lib/store/href.ts';
@@ -85,6 +85,8 @@ void describe('functions over items in a worker', { skip: withoutGdal }, () => {
     ['a link to a folder', 'os.mkdir(item.folder + "/d"); os.symlink("d", item.folder + "/x")', 'FILE_UNUSABLE', /link to what is no file/],
     ['a link that leads nowhere', 'os.symlink("gone", item.folder + "/x")', 'FILE_UNUSABLE', /leads nowhere/],
     ['a pipe', 'os.mkfifo(item.folder + "/x")', 'FILE_UNUSABLE', /neither a file nor a folder/],
+    ['a file in the place of the folder', 'os.remove(item.folder + "/aaa.txt"); os.rmdir(item.folder); open(item.folder, "w").close()', 'FILE_UNUSABLE', /something else in the place of item\.folder/],
+    ['a link in the place of the folder', 'os.remove(item.folder + "/aaa.txt"); os.rmdir(item.folder); os.symlink("/etc", item.folder)', 'FILE_UNUSABLE', /something else in the place of item\.folder/],
     ['a name that is not UTF-8', 'open(item.folder.encode() + b"/\\xff.txt", "w").close()', 'FILE_UNUSABLE', /not UTF-8/],
   ];
   // Catches a file of the machine that is given away, a worker that hangs in a pipe, and other files that are put although the item fails.
@@ -101,6 +103,23 @@ void describe('functions over items in a worker', { skip: withoutGdal }, () => {
       assert.ok(!existsSync(out));
       assert.deepEqual((await worker.work(parameterItem(9, { how: 9 }))).outputs.map(({ path }) => path), ['00000009/aaa.txt']);
     });
+  });
+
+  // Catches a batch that ends because of the name of one output: a folder where the file should go, a file where its folder should be, a name that is too long.
+  void it("fail alone where their own output can't have its name, and not where none can be written", async () => {
+    const out = workspace.newFolder('names');
+    const source = "def f(name, item):\n    open(item.folder + '/' + name, 'w').close()\n";
+    mkdirSync(`${out}/00000000/o.txt`, { recursive: true });
+    writeFileSync(`${out}/00000001`, '');
+    const cases: readonly [string, string][] = [['00000000', 'STORE_IS_DIRECTORY'], ['00000001', 'STORE_NOT_A_FOLDER'], ['n'.repeat(304), 'STORE_BAD_NAME']];
+    await withWorker({ code: ['f.py', source], outputs: folderHref(out) }, async (worker) => {
+      for (const [i, [path, code]] of cases.entries()) {
+        const error = await thrown(worker.work({ ...parameterItem(i, { name: 'o.txt' }), path }));
+        assert.deepEqual([error.code, isItemsOwn(error)], [code, true], error.message);
+      }
+      assert.deepEqual((await worker.work(parameterItem(3, { name: 'o.txt' }))).outputs.map(({ path }) => path), ['00000003/o.txt']);
+    });
+    for (const code of ['STORE_FULL', 'STORE_DENIED', 'STORE_NO_CREDENTIALS', 'STORE_NO_FOLDER', 'STORE_UNWRITABLE']) assert.ok(!isItemsOwn(new OutputError(code, 'none can be written')), code);
   });
 
   // Catches files that vanish without a word.

@@ -1,7 +1,7 @@
 /** Copies of images as a worker makes them of items: where they go, what is said of them, and what is wrong with an item alone. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import sharp from 'sharp';
 import { TilefanError } from '../../../lib/base/errors.ts';
@@ -94,6 +94,20 @@ void describe('images as items', () => {
       assert.ok(!existsSync(`${out}/thumbs/${made.path}`));
     });
   }
+
+  // Catches: a batch that ends because a copy can't have its name.
+  void it('fails alone where a copy can\'t have its name', async () => {
+    mkdirSync(`${out}/thumbs/folder.png/x`, { recursive: true });
+    writeFileSync(`${out}/thumbs/file.png`, '');
+    for (const [path, code] of [['folder.png', 'STORE_IS_DIRECTORY'], ['file.png/x.png', 'STORE_NOT_A_FOLDER'], [`${'n'.repeat(300)}.png`, 'STORE_BAD_NAME']] as const) {
+      const error = await thrown(images(two).work(await itemOf(path, png)));
+      assert.deepEqual([error.code, isItemsOwn(error)], [code, true], error.message);
+    }
+    const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: two }, outputs: { prefix: 's3://bucket/out/' } });
+    const long = await thrown(new ImageItems(store, { job, threads: 2 } as ItemPlan).work(await itemOf('k'.repeat(1020), png)));
+    assert.deepEqual([long.code, isItemsOwn(long)], ['ITEM_PATH', true], long.message);
+    assert.match(long.message, /S3 allows 1024/);
+  });
 
   // Catches: a size taken from a list that is old: half an image, or one that ends too early.
   for (const size of [null, png.length - 1, png.length + 1]) {
