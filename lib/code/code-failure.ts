@@ -1,4 +1,6 @@
 /** What went wrong with user code, as errors of the tree: one sentence each, with everything else in `where`. */
+import { basename } from 'node:path';
+
 import { JobError, OperationError, OutOfMemoryError, type TilefanError } from '../base/errors.ts';
 import { lastLine } from './captured-output.ts';
 import type { CodeFailure, CodePrinted, CodeSetup } from './code-setup.ts';
@@ -34,7 +36,7 @@ export function codeName(setup: CodeSetup, name: string | null | undefined = set
 /** What the code process itself reported. */
 export function failureError(setup: CodeSetup, failure: CodeFailure, printed: CodePrinted): TilefanError {
   const { kind, file, line, traceback } = failure;
-  const where = { function: failure.function ?? setup.function, file, line, type: failure.type, traceback, ...tails(printed) };
+  const where = { function: failure.function ?? setup.function, file, line, type: failure.type, traceback, merged: failure.merged, ...tails(printed) };
   const place = file === undefined || failure.message.includes(`${file}:${String(line ?? '')}`) ? '' : ` at ${file}${line === undefined ? '' : `:${String(line)}`}`;
   const subject = `${codeName(setup, failure.function)}${place}`;
   const advice = kind === 'memory' ? `; ${memoryAdvice(setup)}` : '';
@@ -69,6 +71,17 @@ export function deathError(setup: CodeSetup, during: string, exitCode: number | 
 export function timeoutError(setup: CodeSetup, what: string, seconds: number, printed: CodePrinted): OperationError {
   const message = `${codeName(setup)}: ${what} took longer than the ${String(seconds)} s that it may, so its process was ended${lastWords(printed)}`;
   return new OperationError('FUNCTION_TIMEOUT', message, { where: { function: setup.function, seconds, ...tails(printed) } });
+}
+
+/** Loading took longer than it may: no tile's fault, and the next one would meet it, too. */
+export function loadTimeoutError(setup: CodeSetup, seconds: number, printed: CodePrinted): JobError {
+  const message = `${sourceName(setup.code)} took longer than ${String(seconds)} s to load, so its process was ended${lastWords(printed)}`;
+  return new JobError('FUNCTION_TIMEOUT', message, { where: { function: setup.function, seconds, ...tails(printed) } });
+}
+
+/** The user's own file: a bundle has another ending behind it. */
+function sourceName(path: string): string {
+  return basename(path).replace(/(\.[cm]?[jt]s)\.mjs$/, '$1');
 }
 
 function lastWords({ stdout, stderr }: CodePrinted): string {

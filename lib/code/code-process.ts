@@ -14,7 +14,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { JobError, messageOf, OperationError, TryAgainError, TilefanError } from '../base/errors.ts';
 import { CapturedOutput, lastLine } from './captured-output.ts';
 import { codeEnvironment } from './code-environment.ts';
-import { codeName, deathError, failureError, timeoutError } from './code-failure.ts';
+import { codeName, deathError, failureError, loadTimeoutError, timeoutError } from './code-failure.ts';
 import type { CodeCall, CodeMessage, CodePrinted, CodeReply, CodeRunner, CodeSetup, ImageReply, ImagesCall, ItemCall, MergeCall } from './code-setup.ts';
 import { findPython } from './find-python.ts';
 import { LineReader } from './line-reader.ts';
@@ -24,8 +24,8 @@ import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 const nodeHost = join(import.meta.dirname, 'node-host/main.ts');
 const pythonHost = join(import.meta.dirname, '../../python/tilefan/host.py');
 
-/** Loading may take longer than a tile: libraries are read from a cold disk, models from far away. */
-const leastLoadSeconds = 120;
+/** Loading may take longer than a tile: libraries are read from a cold disk, 20 s of them for the largest, and as often at once as there are threads. */
+const leastLoadSeconds = 60;
 
 /** How long the end of what a dead process printed is waited for, when something that left its group holds the pipe open. */
 const lastWordsMs = 500;
@@ -45,7 +45,7 @@ export interface CodeProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   /** The interpreter; found by find-python.ts when it is not given. */
   readonly python?: string;
-  /** For starting and loading the code; default: that of a tile, and two minutes at least. */
+  /** For starting and loading the code; default: that of a tile, and a minute at least. */
   readonly loadTimeoutSeconds?: number;
 }
 
@@ -87,7 +87,8 @@ export class CodeProcess implements CodeRunner {
   /**
    * Computes one tile; starts the process if there is none, or if the last one has ended. One call at a time.
    * @throws OperationError FUNCTION_FAILED, FUNCTION_SHAPE, FUNCTION_NO_OUTPUT, FUNCTION_TIMEOUT, FUNCTION_DIED, FUNCTION_MEMORY;
-   * JobError FUNCTION_LOAD, FUNCTION_MISSING, FUNCTION_SIGNATURE, PYTHON_MISSING, NUMPY_MISSING, REQUIREMENT_MISSING; OutputError SCRATCH_UNUSABLE
+   * JobError FUNCTION_LOAD, FUNCTION_MISSING, FUNCTION_SIGNATURE, PYTHON_MISSING, NUMPY_MISSING, REQUIREMENT_MISSING, FUNCTION_TIMEOUT of loading; OutputError
+   * SCRATCH_UNUSABLE
    */
   async call(call: CodeCall): Promise<CodeReply> {
     return await this.#request(call.id, { call }, 'a tile');
@@ -146,10 +147,12 @@ export class CodeProcess implements CodeRunner {
   async #send(id: number, request: unknown, what: string, seconds: number): Promise<CodeReply> {
     const running = this.#running ?? (await this.#start());
     const { setup } = this.#options;
-    const message = await this.#ask(running, request, seconds, what, 'while it worked');
+    const late = (): TilefanError => timeoutError(setup, what, seconds, this.output());
+    const message = await this.#ask(running, request, seconds, late, 'while it worked');
     if ('done' in message) {
       const { id: answered, ...reply } = message.done;
       this.#served = true;
+      if (message.ends === true) await this.#end();
       if (answered === id) return reply;
     }
     await this.#end();
@@ -178,7 +181,8 @@ export class CodeProcess implements CodeRunner {
     if (this.#closed) throw closedError();
     const running = this.#spawn(command);
     this.#running = running;
-    const message = await this.#ask(running, setup, loadTimeoutSeconds, 'loading it', 'while it was loaded');
+    const late = (): TilefanError => loadTimeoutError(setup, loadTimeoutSeconds, this.output());
+    const message = await this.#ask(running, setup, loadTimeoutSeconds, late, 'while it was loaded');
     if ('ready' in message) return running;
     await this.#end();
     throw new OperationError('CODE_PROCESS', `${codeName(setup)}: its process did not say that it is ready (${JSON.stringify(message).slice(0, 200)})`);
@@ -244,8 +248,8 @@ export class CodeProcess implements CodeRunner {
     };
   }
 
-  /** Sends a message and waits for the answer to it, but not for ever. */
-  async #ask(running: Running, message: unknown, seconds: number, what: string, during: string): Promise<CodeMessage> {
+  /** Sends a message and waits for the answer to it, but not for ever. @param tooLate what is thrown then */
+  async #ask(running: Running, message: unknown, seconds: number, tooLate: () => TilefanError, during: string): Promise<CodeMessage> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -263,7 +267,7 @@ export class CodeProcess implements CodeRunner {
     } catch (error) {
       if (this.#closed) throw closedError();
       if (!late || !(error instanceof TilefanError) || (error.code !== 'FUNCTION_DIED' && error.code !== 'FUNCTION_MEMORY')) throw error;
-      throw timeoutError(this.#options.setup, what, seconds, this.output());
+      throw tooLate();
     } finally {
       clearTimeout(timer);
     }

@@ -8,6 +8,7 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { OperationError, OutOfMemoryError } from '../../lib/base/errors.ts';
+import { gdalPython } from '../support/gdal.ts';
 import { createWorkspace } from '../support/workspace.ts';
 import { withFunction, type FunctionFixture } from './function-fixture.ts';
 
@@ -51,11 +52,15 @@ void describe('a code process', () => {
     });
   });
 
-  // Catches code that hangs while it is loaded, for which no tile's time has begun.
+  // Catches code that hangs while it is loaded, for which no tile's time has begun; a failure of that kind that is taken for the tile's, so that others are tried.
   void it('is ended when loading takes too long', async () => {
-    await withFunction({ source: 'for (;;);\nexport const f = () => {};', options: { loadTimeoutSeconds: 1 } }, async (f) => {
-      await assert.rejects(f.call(), { code: 'FUNCTION_TIMEOUT', message: /loading it took longer than the 1 s/ });
-    });
+    for (const [ending, file, source] of [['.ts', 'user.mjs', "console.log('begun');\nfor (;;);\nexport const f = () => {};"], ['.py', 'user.py', "print('begun')\nwhile True: pass\ndef f(info, inputs, outputs): pass\n"]] as const) {
+      // One after another: each hangs with a processor of its own.
+      // oxlint-disable-next-line no-await-in-loop
+      await withFunction({ source, ending, options: { loadTimeoutSeconds: 3, env: { ...process.env, TILEFAN_PYTHON: gdalPython } } }, async (f) => {
+        await assert.rejects(f.call(), { name: 'JobError', code: 'FUNCTION_TIMEOUT', message: `${file} took longer than 3 s to load, so its process was ended; its last words: begun` });
+      });
+    }
   });
 
   // Catches a death without its cause, and a run that can't go on.
