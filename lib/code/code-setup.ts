@@ -162,7 +162,7 @@ export interface CodeRunner {
 /** A reply as it comes over the pipe. */
 export type CodeMessage =
   | { readonly ready: true }
-  | { readonly done: CodeReply & { readonly id: number } }
+  | { readonly done: CodeReply & { readonly id: number }; /** The process isn't fit for another call, and is to be ended. */ readonly ends?: boolean }
   | { readonly error: CodeFailure };
 
 /** The kinds of failure that a code process tells from each other. */
@@ -183,6 +183,8 @@ export interface CodeFailure {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly function?: string | undefined;
+  /** Of a merge: which of the values was being merged with what those before it had come to. */
+  readonly merged?: number | undefined;
   /** Whether the process ends now; otherwise it can take the next call. */
   readonly ends?: boolean;
 }

@@ -44,6 +44,15 @@ def prepare_prints():
             pass
 
 
+def file_of(fd):
+    """Which file is open under a number; None if there is none."""
+    try:
+        facts = os.fstat(fd)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 class Prints:
     """The streams of this process, so that what a tile prints is out before its reply, whatever the user's code does to sys.stdout."""
 
@@ -51,6 +60,18 @@ class Prints:
         prepare_prints()
         self.streams = (sys.stdout, sys.stderr)
         self.flush_c = ctypes.CDLL(None).fflush
+        self.remember()
+
+    def state(self):
+        return [file_of(1), file_of(2)] + [getattr(stream, 'closed', None) for stream in self.streams]
+
+    def remember(self):
+        """From here on, where prints go is what it should be."""
+        self.remembered = self.state()
+
+    def intact(self):
+        """Whether prints still go there: a function may have closed them, or put other files in their places, and left it so."""
+        return self.state() == self.remembered
 
     def flush(self):
         for stream in {*self.streams, sys.stdout, sys.stderr}:

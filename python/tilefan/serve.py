@@ -22,21 +22,37 @@ def write_line(fd, text):
 class Conversation:
     def __init__(self):
         end_with_parent()
+        self.pid = os.getpid()
+        self.serial = False
         self.requests = os.fdopen(move_channel(3), 'rb')
         self.replies = move_channel(4)
         self.shared = SharedFile(move_channel(5))
         self.prints = Prints()
 
+    def leave_child(self, exit_code):
+        """A process that the user's code has forked, and that has come back here, has nothing to say: its parent answers."""
+        if os.getpid() != self.pid:
+            os._exit(exit_code)
+
+    def is_damaged(self):
+        """Whether the call has left this process so that later ones would fail; one that keeps state from call to call goes on all the same."""
+        return not self.serial and not self.prints.intact()
+
     def reply(self, text):
+        self.leave_child(0)
         self.prints.flush()
         write_line(self.replies, text)
 
     def fail(self, failure, call_id=None):
+        self.leave_child(1)
         record = failure.record()
+        if call_id is not None and self.is_damaged():
+            record['ends'] = True
         self.reply(json.dumps({'error': record if call_id is None else {'id': call_id, **record}}))
 
     def start(self, setup):
         """Loads the function. @returns None when that failed"""
+        self.serial = bool(setup.get('serial'))
         source = Source(setup['code'])
         try:
             if setup.get('memoryBytes'):
@@ -65,7 +81,8 @@ class Conversation:
             self.fail(describe(error, 'function', tiles.source, tiles.name), call['id'])
         else:
             said = '' if result is None else '"result":%s,' % result
-            self.reply('{"done":{"id":%s,%s"outputs":%s}}' % (json.dumps(call['id']), said, json.dumps(outputs)))
+            ends = '"ends":true,' if self.is_damaged() else ''
+            self.reply('{%s"done":{"id":%s,%s"outputs":%s}}' % (ends, json.dumps(call['id']), said, json.dumps(outputs)))
 
 
 def serve():
@@ -76,11 +93,15 @@ def serve():
             setup = json.loads(line)
             tiles = conversation.start(setup.get('setup', setup))
             if tiles is not None:
+                # What a module does to its prints while it is loaded, it means.
+                conversation.prints.remember()
                 conversation.reply('{"ready":true}')
                 for line in iter(conversation.requests.readline, b''):
                     request = json.loads(line)
                     # `call`, `merge` or `item`: each process gets one kind.
                     conversation.answer(tiles, *request.values())
+                    if conversation.is_damaged():
+                        break
     except BrokenPipeError:
         # The worker is gone.
         pass

@@ -117,6 +117,33 @@ for (const language of ['python', 'typescript'] as const) {
       });
     });
 
+    // Catches an item that closes what its process prints into, or puts another file there, and all later items of that process failing of it.
+    void it('get a fresh process after one that has damaged its own', async () => {
+      const source =
+        language === 'python'
+          ? 'import os, sys\ndef f(item):\n    how = item.parameters.how\n    print("now", how)\n    if how == "close": os.close(1)\n    if how == "replace":\n        fd = os.open(item.folder + "/log", os.O_CREAT | os.O_WRONLY); os.dup2(fd, 2); os.close(fd)\n    if how == "stream": sys.stdout.close()\n    if how == "throw": os.close(2); raise ValueError("after all")\n    return os.getpid()'
+          : `import { closeSync, openSync } from 'node:fs';
+export function f({ folder, parameters: { how } }: { folder: string; parameters: { how: string } }) {
+  console.log('now', how);
+  if (how === 'close') closeSync(1);
+  if (how === 'replace') { closeSync(2); openSync(folder + '/log', 'w'); }
+  if (how === 'throw') { closeSync(2); throw new Error('after all'); }
+  return process.pid;
+}`;
+      await withItems({ ending, source }, async (run) => {
+        let before = await run.object({ how: 'fine' });
+        assert.equal(await run.object({ how: 'fine' }), before, 'a sound one is kept');
+        for (const how of ['close', 'replace', ...(language === 'python' ? ['stream'] : []), 'throw']) {
+          if (how === 'throw') await assert.rejects(run.object({ how }), { code: 'FUNCTION_FAILED', message: /after all/ });
+          else assert.equal(await run.object({ how }), before, how);
+          const after = await run.object({ how: 'fine' });
+          assert.notEqual(after, before, how);
+          assert.match(run.process.output().stdout, /now fine/);
+          before = after;
+        }
+      });
+    });
+
     // Catches a function that returns nothing and is taken for one that failed, and numbers that JSON has no notation for.
     void it('return anything that JSON can hold, or nothing', async () => {
       const source =
@@ -236,6 +263,22 @@ void describe('how a TypeScript function is called', () => {
   // Catches a default export that is looked for by another name.
   void it('may be the default export', async () => {
     await withItems(typescript('export default async (p: { a: number }) => p.a + 1;', { function: null }), async (run) => assert.equal(await run.set({ a: 1 }), 2));
+  });
+
+  // Catches the answer of a forked child taken for its parent's, or for that of the next item.
+  void it('answers once where it forks and comes back twice', { skip: withoutGdal }, async () => {
+    const source = `import os
+def f(item):
+    fails = item.parameters.fails
+    child = os.fork()
+    if child == 0:
+        if fails: raise ValueError('in the child')
+        return 'child'
+    return [item.index, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+`;
+    await withItems({ ending: '.py', source }, async (run) => {
+      for (const [i, fails] of [false, true, false].entries()) assert.deepEqual(await run.object({ fails }), [i, fails ? 1 : 0]);
+    });
   });
 
   // Catches promises that nobody waits for, and exits, which would look like a success or as if the process had crashed.

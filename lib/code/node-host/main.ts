@@ -6,6 +6,7 @@ import type { CodeFailure, CodeSetup } from '../code-setup.ts';
 import { Channel, sharedFd } from './channel.ts';
 import { describeFailure } from './describe-failure.ts';
 import { watchEscapes } from './escapes.ts';
+import { PrintFiles } from './print-files.ts';
 import { prepareItems } from './compute-item.ts';
 import { prepareTiles, type CodeRequest, type TileComputer } from './compute-tile.ts';
 
@@ -45,7 +46,7 @@ function failCurrent(id: number | undefined, failure: CodeFailure): void {
   else channel.fail({ ...failure, id });
 }
 
-async function attempt<Result>(id: number | undefined, kind: CodeFailure['kind'], work: () => Promise<Result>): Promise<Result | undefined> {
+async function attempt<Result>(id: number | undefined, kind: CodeFailure['kind'], work: () => Promise<Result>, ends: () => boolean = () => false): Promise<Result | undefined> {
   channel.pause();
   try {
     return await new Promise<Result>((resolve, reject) => {
@@ -54,7 +55,7 @@ async function attempt<Result>(id: number | undefined, kind: CodeFailure['kind']
     });
   } catch (thrown) {
     const failure = thrown instanceof Told ? thrown.failure : describeFailure(thrown, kind, functionName);
-    failCurrent(id, failure);
+    failCurrent(id, ends() ? { ...failure, ends: true } : failure);
     return undefined;
   } finally {
     current = undefined;
@@ -78,6 +79,9 @@ async function serve(): Promise<never> {
   const computer = await attempt<TileComputer>(undefined, 'load', async () => await (setup.items === undefined ? prepareTiles(setup, sharedFd) : prepareItems(setup)));
   if (computer === undefined) return quit(0);
   functionName = computer.name;
+  // What a module does to its prints while it is loaded, it means. A serial function keeps state here, and goes on all the same.
+  const prints = new PrintFiles();
+  const ends = (): boolean => !setup.serial && !prints.areIntact();
   channel.send('{"ready":true}');
   for (;;) {
     // One tile after another.
@@ -89,8 +93,10 @@ async function serve(): Promise<never> {
       quit(70);
     }
     // oxlint-disable-next-line no-await-in-loop
-    const text = await attempt(id, 'function', async () => await computer.compute(request));
-    if (text !== undefined) channel.send(text);
+    const text = await attempt(id, 'function', async () => await computer.compute(request), ends);
+    const last = ends();
+    if (text !== undefined) channel.send(last ? `{"ends":true,${text.slice(1)}` : text);
+    if (last) quit(0);
   }
 }
 
