@@ -1,4 +1,5 @@
 /** Progress on standard error: one line that is drawn over on a terminal, JSON lines otherwise. */
+import { firstConversion, taskName } from '../lib/job/task-numbers.ts';
 import { workDone, type RunEvent } from '../local/run-events.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -48,11 +49,11 @@ export class Progress {
         break;
       }
       case 'AttemptFailed':
-        this.#line.say({ event: 'Attempt:Failed', batch: event.batch, attempt: event.attempt, exitCode: event.exitCode, reason: firstLine(event.reason), log: event.log });
+        this.#line.say({ event: 'Attempt:Failed', batch: event.batch, ...taskOf(event.batch), attempt: event.attempt, exitCode: event.exitCode, reason: firstLine(event.reason), log: event.log });
         break;
       case 'BatchRetried':
         // A tile that the failed attempt had committed is reported once more as reused.
-        this.#line.say({ event: 'Batch:Retried', batch: event.batch, attempt: event.attempt, reason: event.reason });
+        this.#line.say({ event: 'Batch:Retried', batch: event.batch, ...taskOf(event.batch), attempt: event.attempt, reason: event.reason });
         break;
       case 'BatchesStarted':
       case 'BatchStarted':
@@ -88,6 +89,11 @@ export class Progress {
     }
     this.#line.draw({ state: this.#state, done, total: this.#total, noun: this.#noun, seconds: elapsed });
   }
+}
+
+/** What a task is for that has no tiles of its own; its number says it to nobody. */
+function taskOf(batch: number): { readonly task?: string } {
+  return batch < firstConversion ? {} : { task: taskName(batch) };
 }
 
 function firstLine(text: string): string {

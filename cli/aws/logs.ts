@@ -3,6 +3,7 @@ import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { InputUnavailableError, JobError } from '../../lib/base/errors.ts';
 import { runFiles } from '../../lib/job/plan.ts';
 import { batchRecord, readDocument, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
+import { taskName } from '../../lib/job/task-numbers.ts';
 import { countText } from '../text.ts';
 import { nameInArn } from './arn.ts';
 import type { RunContext } from './context.ts';
@@ -116,7 +117,7 @@ async function logsOfBatch({ run, prefix, batch, batches, child }: BatchOfRun, o
 
 function sayChild({ batch, error, cause, execution }: FailedBatch, { json }: LogsOptions, { streams }: LogsContext): void {
   if (json === true) streams.stdout.write(`${JSON.stringify({ batch: batch ?? null, error, cause, execution, log: null })}\n`);
-  else streams.stdout.write(`${batch === undefined ? 'a batch' : `batch ${String(batch)}`} failed without a record of its tasks [${error}]\n  ${cause.replaceAll('\n', '\n  ')}\n`);
+  else streams.stdout.write(`${batch === undefined ? 'a batch' : taskName(batch)} failed without a record of its tasks [${error}]\n  ${cause.replaceAll('\n', '\n  ')}\n`);
 }
 
 function titleOf({ batch, state, tiles, task }: BatchRecord, batches: Batches | undefined): string {

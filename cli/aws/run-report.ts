@@ -1,6 +1,7 @@
 /** What a user is told of a run: state, batches, failures, what can be done, outputs. */
 import { messageOf } from '../../lib/base/errors.ts';
 import { runFiles } from '../../lib/job/plan.ts';
+import { taskName } from '../../lib/job/task-numbers.ts';
 import { isItemRecord, readRunRecord, recordText, type AnyRunRecord } from '../run-records.ts';
 import { countText, secondsText } from '../text.ts';
 import type { RunContext } from './context.ts';
@@ -104,7 +105,7 @@ function batchesText({ total, succeeded, running, failed, pending }: BatchCounts
 
 function failedText(failed: readonly FailedBatch[], count: number): string[] {
   const title = count > shownBatches ? `the first ${String(failed.length)} of ${countText(count, 'failed batch', 'failed batches')}:` : `${countText(count, 'failed batch', 'failed batches')}:`;
-  return [`  ${title}`, ...failed.map(({ batch, error, cause }) => `    ${batch === undefined ? 'a batch' : `batch ${String(batch)}`} [${error}] ${indent(cause)}`)];
+  return [`  ${title}`, ...failed.map(({ batch, error, cause }) => `    ${batch === undefined ? 'a batch' : taskName(batch)} [${error}] ${indent(cause)}`)];
 }
 
 function redriveText({ redrive, run }: RunReport): string {

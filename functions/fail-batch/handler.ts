@@ -6,9 +6,13 @@
  * more than the language gives, so that it starts fast and cannot fail in another way.
  */
 import * as z from 'zod';
+import { taskSubject } from '../../lib/job/task-numbers.ts';
 
 const failBatchEvent = z.object({
+  /** Its number. An execution that was begun by an older definition has none here, and names it in the cause. */
+  batch: z.int().optional(),
   error: z.string(),
+  /** What happened to the batch, as the rest of a sentence that begins with it. */
   cause: z.string(),
   /** How often the execution had been redriven when the batch last began. */
   redrives: z.number(),
@@ -18,9 +22,9 @@ const failBatchEvent = z.object({
 
 /** @throws an Error whose name is the event's `error`, which is what Lambda reports as errorType. */
 export function handler(event: unknown): Promise<{ readonly redrives: number }> {
-  const { error, cause, redrives, execution } = failBatchEvent.parse(event);
+  const { batch, error, cause, redrives, execution } = failBatchEvent.parse(event);
   if (execution.RedriveCount > redrives) return Promise.resolve({ redrives: execution.RedriveCount });
-  const failure = new Error(cause);
+  const failure = new Error(batch === undefined ? cause : `${taskSubject(batch)} ${cause}`);
   failure.name = error;
   // The stack of this function says nothing about the batch, and would stand in the way of reading the cause.
   failure.stack = '';

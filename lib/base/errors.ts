@@ -119,6 +119,13 @@ export function createError(name: string, code: string, message: string, details
   return new Class(code, message, details);
 }
 
+/** The same error with more behind its message, and more of where it happened. */
+export function withWords(error: TilefanError, more: string, where: ErrorDetails['where'] = {}): TilefanError {
+  const longer = createError(error.name, error.code, `${error.message}${more}`, { where: { ...error.where, ...where }, ...(error.cause === undefined ? {} : { cause: error.cause }) });
+  if (error.stack !== undefined) longer.stack = error.stack;
+  return longer;
+}
+
 /** Rebuilds an error that crossed a thread or process border as a record, so that its class decides the exit code again. */
 export function restoreError(record: ErrorRecord): TilefanError {
   const error = createError(record.name, record.code, record.message, { where: record.where });

@@ -3,15 +3,7 @@ import * as z from 'zod';
 import { batchLine, type BatchLine } from './batch.ts';
 import { itemBatchLine, type ItemBatchLine } from './items/item.ts';
 
-/**
- * Tasks have a number that is unique in the run, over all passes, since records and logs are named after it. Batches of tiles count from 0 and are fewer than
- * 10,000; conversions count from here, the trial of user code has a number of its own, and the tasks of overview pass p from p million.
- */
-export const firstConversion = 900_000;
-export const trialNumber = 999_990;
-export const passNumbers = 1_000_000;
-/** The task that merges the results of tiles, the last number before those passes. */
-export const mergeBatch = passNumbers - 1;
+export { firstConversion, mergeBatch, passNumbers, trialNumber } from './task-numbers.ts';
 
 const index = z.int().nonnegative();
 

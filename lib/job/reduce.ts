@@ -19,6 +19,7 @@ import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } fr
 import { finishedRecord, mergeState, type MergeState } from './merge-state.ts';
 import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
+import { withFinished } from './finished-outputs.ts';
 import { mergeResults, type MergedResults } from './results/reduce-results.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
@@ -60,7 +61,9 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   let results: MergedResults | undefined;
   if (plan.job.results !== undefined) {
     const goesOn = (): boolean => deadline() >= handOverMs;
-    const result = await mergeResults({ store, plan, results: plan.job.results, runPass: state.pass, goesOn, writes: lines.length === 0 });
+    const result = await mergeResults({ store, plan, results: plan.job.results, runPass: state.pass, goesOn, writes: lines.length === 0 }).catch(async (error: unknown) => {
+      throw await withFinished(store, plan, error);
+    });
     if (result === 'later') return { ...state, status: 'MERGING' };
     if ('lines' in result) lines.push(...result.lines);
     else results = result;

@@ -43,11 +43,13 @@ class Merger:
         """@returns the JSON of the one result, and no outputs; @raises Failure"""
         values = iter(request['values'])
         merged = numbers(next(values))
-        for value in values:
+        for index, value in enumerate(values, 1):
             try:
                 merged = self.function(merged, numbers(value))
             except BaseException as error:
-                raise describe(error, 'function', self.source, self.name) from None
+                failure = describe(error, 'function', self.source, self.name)
+                failure.place = {**failure.place, 'merged': index}
+                raise failure from None
             if merged is None:
-                raise Failure('output', 'returned nothing; it has to return what comes of its two results', place=self.place)
+                raise Failure('output', 'returned nothing; it has to return what comes of its two results', place={**self.place, 'merged': index})
         return json.dumps(to_json(merged), separators=(',', ':')), []

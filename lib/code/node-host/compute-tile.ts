@@ -1,7 +1,7 @@
 /** One tile with the user's function, or with a model; or results of tiles merged. */
 import type { CodeCall, CodeSetup, ImagesCall, ItemCall, MergeCall } from '../code-setup.ts';
 import type { Tile } from '../tile-function.ts';
-import { CodeError } from './code-error.ts';
+import { CodeError, MergeFailure } from './code-error.ts';
 import { loadFunction, loadMerge, shownName } from './load-function.ts';
 import { InputReader } from './tile-inputs.ts';
 import { gridInfo, tileInfo } from './tile-info.ts';
@@ -53,11 +53,16 @@ async function prepareMerge(setup: CodeSetup): Promise<TileComputer> {
       if (!('merge' in request)) throw new Error('a function that merges was asked for a tile');
       const { id, values } = request.merge;
       let merged = numbersOf(values[0]);
-      for (const value of values.slice(1)) {
-        // Each goes on with what came of the last.
-        // oxlint-disable-next-line no-await-in-loop
-        merged = await merge(merged, numbersOf(value));
-        if (merged === undefined) throw new CodeError('output', 'returned nothing; it has to return what comes of its two results');
+      for (const [index, value] of values.entries()) {
+        if (index === 0) continue;
+        try {
+          // Each goes on with what came of the last.
+          // oxlint-disable-next-line no-await-in-loop
+          merged = await merge(merged, numbersOf(value));
+          if (merged === undefined) throw new CodeError('output', 'returned nothing; it has to return what comes of its two results');
+        } catch (error) {
+          throw new MergeFailure(index, error);
+        }
       }
       return `{"done":{"id":${String(id)},"result":${resultText(merged) ?? 'null'},"outputs":[]}}`;
     },

@@ -2,7 +2,7 @@
 import { TilefanError } from '../../base/errors.ts';
 import { codeFailureKinds, type CodeFailure } from '../code-setup.ts';
 import { sourcePrefix } from '../source-names.ts';
-import { CodeError } from './code-error.ts';
+import { CodeError, MergeFailure } from './code-error.ts';
 
 /** A message of any length is possible; this much of it is kept. */
 const longestMessage = 2000;
@@ -21,6 +21,7 @@ interface Frame {
 
 /** @param kind what an ordinary exception means here; those of the host itself and of memory say what they are */
 export function describeFailure(thrown: unknown, kind: CodeFailure['kind'], functionName: string | undefined): CodeFailure {
+  if (thrown instanceof MergeFailure) return { ...describeFailure(thrown.cause, kind, functionName), merged: thrown.merged };
   if (!(thrown instanceof Error)) {
     return { kind, message: `threw ${textOf(thrown)}; an Error would say where`, function: functionName };
   }
