@@ -1,7 +1,7 @@
 /** The Python that runs user code: its own choice of one with numpy, whether or not it has GDAL. */
 import { execFile } from 'node:child_process';
 
-import { JobError } from '../base/errors.ts';
+import { JobError, TryAgainError } from '../base/errors.ts';
 
 export interface PythonFound {
   /** The interpreter itself (`sys.executable`), whatever shim or link led to it. */
@@ -42,7 +42,8 @@ print(json.dumps({"python": sys.executable, "version": "%d.%d.%d" % sys.version_
 
 /**
  * The first interpreter that is new enough and has numpy: the one in TILEFAN_PYTHON, else `python3` on the PATH, else the system's.
- * @throws JobError PYTHON_MISSING, NUMPY_MISSING
+ * @throws JobError PYTHON_MISSING, NUMPY_MISSING; TryAgainError PYTHON_ENDED when an interpreter was killed before it could answer: then nothing is known of it, and another one might be
+ * another Python than that of the tasks before
  */
 export async function findPython(environment: NodeJS.ProcessEnv = process.env): Promise<PythonFound> {
   const named = environment[interpreterVariable];
@@ -61,8 +62,12 @@ export async function findPython(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 async function ask(python: string, environment: NodeJS.ProcessEnv): Promise<Candidate | undefined> {
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     execFile(python, ['-B', '-s', '-W', 'ignore', '-c', program], { env: environment, timeout: timeoutMs, encoding: 'utf8' }, (error, output) => {
+      if (error !== null && typeof error.signal === 'string') {
+        const how = error.killed === true ? `did not answer within ${String(timeoutMs / 1000)} s` : `was ended by ${error.signal} before it answered: most likely the machine had too little memory`;
+        return reject(new TryAgainError('PYTHON_ENDED', `${python}, which was asked for its version, ${how}`, { cause: error, where: { python, signal: error.signal } }));
+      }
       if (error !== null) return resolve(undefined);
       const said = parsed(output.trim());
       resolve(said === undefined ? undefined : { ...said, python: said.python === '' ? python : said.python });

@@ -38,6 +38,17 @@ void describe('finding Python', () => {
     });
   }
 
+  // Catches another Python than that of all other tasks, or a job that is blamed, because the kernel has killed a process of a few milliseconds.
+  void it('is tried again where an interpreter is killed, and takes no other one', async () => {
+    const killed = standIn('killed', 'kill -9 $$');
+    const wanted = { name: 'TryAgainError', exitCode: 75, code: 'PYTHON_ENDED', message: /python3?.*was ended by SIGKILL|killed, which was asked for its version, was ended by SIGKILL/ };
+    await assert.rejects(findPython({ PATH: process.env['PATH'], TILEFAN_PYTHON: killed }), wanted);
+    const folder = workspace.newFolder();
+    writeFileSync(`${folder}/python3`, '#!/bin/sh\nkill -9 $$\n');
+    chmodSync(`${folder}/python3`, 0o700);
+    await assert.rejects(findPython({ PATH: `${folder}:/bin` }), wanted);
+  });
+
   // Catches a search that ends at the first python3 of the PATH, which may be a project's without numpy.
   void it("takes the system's when that of the PATH has no numpy", async (t) => {
     const system = await findPython({ TILEFAN_PYTHON: '/usr/bin/python3' }).catch(() => undefined);
