@@ -104,7 +104,12 @@ function resultOf(node: Node): unknown {
   return object;
 }
 
-/** By value where all are numbers; otherwise as they came. */
+/** Words for numbers as Python, JavaScript and JSON results (json-number.ts) make keys of them. */
+const numberWords: Readonly<Record<string, number>> = { inf: Infinity, infinity: Infinity, '-inf': -Infinity, '-infinity': -Infinity };
+
+/** Keys that are numbers by their value; then the others, NaN among them, as they came. */
 export function sorted(keys: readonly string[]): readonly string[] {
-  return keys.every((key) => key.trim() !== '' && Number.isFinite(Number(key))) ? keys.toSorted((a, b) => Number(a) - Number(b)) : keys;
+  const numbers = keys.map((key) => ({ key, number: numberWords[key.toLowerCase()] ?? (key.trim() === '' ? NaN : Number(key)) }));
+  const [others, ordered] = [numbers.filter(({ number }) => Number.isNaN(number)), numbers.filter(({ number }) => !Number.isNaN(number))];
+  return [...ordered.toSorted((a, b) => (a.number < b.number ? -1 : Number(a.number > b.number))), ...others].map(({ key }) => key);
 }

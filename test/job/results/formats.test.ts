@@ -90,6 +90,9 @@ describe('csv', { skip: withoutGdal }, () => {
     await using bench = new ResultsBench();
     assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', [{ edges: [0, 1, 2], counts: [3, 4] }], 'histogram')).path), [['from', 'to', 'count'], ['0', '1', '3'], ['1', '2', '4']]);
     assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', [{ 10: 1, 2.5: 2 }], 'histogram')).path), [['key', 'count'], ['2.5', '2'], ['10', '1']]);
+    // Catches: one key that is no number (NaN, a class without a name) and keeps all others in the order in which tiles came.
+    const mixed = [{ 5984.5: 1, nan: 2, other: 7 }, { '-3': 1, inf: 4, 0.25: 1 }];
+    assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', mixed, 'histogram')).path), [['key', 'count'], ['-3', '1'], ['0.25', '1'], ['5984.5', '1'], ['inf', '4'], ['nan', '2'], ['other', '7']]);
     assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', [{ a: { n: 1 }, b: { n: 2, m: 3 } }], 'dict')).path), [['key', 'n', 'm'], ['a', '1', ''], ['b', '2', '3']]);
     assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', [{ a: 1, b: [2, 3] }], 'sum')).path), [['a', 'b'], ['1', '[2,3]']]);
     assert.deepEqual(csv((await written(bench, 'r.csv', 'csv', [], 'sum')).path), [['value'], ['']]);
