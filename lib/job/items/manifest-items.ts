@@ -66,9 +66,10 @@ function rowOfCells(columns: readonly Column[], { line, cells }: CsvRow): Manife
   for (const [i, { name, ofObject }] of columns.entries()) {
     const cell = cells[i] as CsvCell;
     if (!ofObject) parameters.push([name, valueOf(cell)]);
-    else if (cell.text !== '') object[name] = cell.text;
+    // An empty path or size is none; that of an object that nothing names is the row's fault.
+    else if (cell.text !== '' || (name !== 'path' && name !== 'size')) object[name] = cell.text;
   }
-  return { where: `line ${String(line)}`, object, parameters: Object.fromEntries(parameters) };
+  return { where: `line ${String(line)}`, part: 'column', object, parameters: Object.fromEntries(parameters) };
 }
 
 /** A number as JSON writes it: 007 is none, and neither is what has more digits than a number can hold. */

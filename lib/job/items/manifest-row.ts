@@ -20,6 +20,8 @@ type ObjectField = (typeof objectFields)[number];
 export interface ManifestRow {
   /** What is at fault, as a message has it: `line 12`. */
   readonly where: string;
+  /** What its parts are called. */
+  readonly part: 'column' | 'field';
   readonly object: Readonly<Partial<Record<ObjectField, unknown>>>;
   readonly parameters: Readonly<Record<string, Json>>;
 }
@@ -32,10 +34,13 @@ export function badRow({ href }: Pick<ManifestPlace, 'href'>, where: string, pro
 /**
  * @throws DataError MANIFEST_ROW that names file and row, what was wanted and what was found
  */
-export function itemOfRow(place: ManifestPlace, { where, object, parameters }: ManifestRow): FoundItem {
+export function itemOfRow(place: ManifestPlace, { where, part, object, parameters }: ManifestRow): FoundItem {
   const given = Object.keys(parameters).length > 0 ? { ...parameters } : null;
   const href = hrefOf(place, where, object);
   if (href === undefined) {
+    // A list of objects in which one is missing: the function would be called without one.
+    const empty = (['href', 'bucket', 'key'] as const).filter((name) => object[name] !== undefined);
+    if (empty.length > 0) throw badRow(place, where, `wanted an object, found nothing in the ${part}${empty.length === 1 ? '' : 's'} ${empty.join(' and ')}`);
     if (object.path !== undefined) return { href: null, path: checkedPath(place, where, object.path), size: null, version: null, parameters: given ?? {} };
     if (given === null) throw badRow(place, where, 'wanted href, or bucket and key, or parameters; found none of them');
     return { href: null, path: undefined, size: null, version: null, parameters: given };
@@ -95,7 +100,7 @@ const ownLine = itemLine.pick({ path: true, parameters: true }).extend({
 
 /** The fields of a line of JSON Lines. @throws DataError MANIFEST_ROW */
 export function rowOfJson(place: ManifestPlace, where: string, value: unknown): ManifestRow {
-  if (typeof value === 'string') return { where, object: { href: value }, parameters: {} };
+  if (typeof value === 'string') return { where, part: 'field', object: { href: value }, parameters: {} };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const shown = JSON.stringify(value);
     throw badRow(place, where, `wanted an object with href, or bucket and key, or parameters; found ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}`);
@@ -103,13 +108,14 @@ export function rowOfJson(place: ManifestPlace, where: string, value: unknown): 
   const own = Object.hasOwn(value, 'parameters') ? ownLine.safeParse(value) : undefined;
   if (own?.success === true) {
     const { href, item, path, size, parameters } = own.data;
-    return { where, object: { href: href ?? item ?? undefined, path, size }, parameters: parameters ?? {} };
+    return { where, part: 'field', object: { href: href ?? item ?? undefined, path, size }, parameters: parameters ?? {} };
   }
   // What came out of JSON.parse is JSON.
   const fields = Object.entries(value as Record<string, Json>);
   const ofObject = fieldsOfObject(fields.map(([name]) => name));
   return {
     where,
+    part: 'field',
     object: Object.fromEntries(fields.filter(([name]) => ofObject.includes(name))),
     parameters: Object.fromEntries(fields.filter(([name]) => !ofObject.includes(name))),
   };

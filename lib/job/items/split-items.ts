@@ -133,7 +133,14 @@ class NumberedItems {
     const { prefix, manifest, match, from } = this.#job.items;
     const place = displayHref(prefix ?? manifest ?? from ?? 'the list');
     const rule = match === undefined ? 'and none that counts: names that begin with a dot are hidden' : `none of which matches ${JSON.stringify(match)}`;
-    return new JobError('ITEMS_NONE', `$.items: there is nothing to do: ${place} has ${this.#found === 0 ? 'no objects' : `${this.#found.toLocaleString('en')} objects, ${rule}`}`);
+    return new JobError('ITEMS_NONE', `$.items: there is nothing to do: ${place} has ${this.#found === 0 ? this.#nothingFound() : `${this.#found.toLocaleString('en')} objects, ${rule}`}`);
+  }
+
+  #nothingFound(): string {
+    const { manifest, from } = this.#job.items;
+    if (from !== undefined) return 'neither values nor files';
+    const format = manifest === undefined ? undefined : manifestFormat(this.#job.items);
+    return format === 'csv' ? 'no rows; wanted a header, and below it a row for each item' : format === 'jsonl' ? 'no lines; wanted one for each item' : 'no objects';
   }
 
   #number({ href, path: named, size, version, parameters }: FoundItem): Item | undefined {

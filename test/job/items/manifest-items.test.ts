@@ -93,6 +93,10 @@ gzip.open(sys.argv[1] + '.gz', 'wb').write(open(sys.argv[1], 'rb').read())`,
       ['href,a\n"s3://b/a,1\n', 'MANIFEST_BROKEN', 'Quote'],
       ['key\nx.jpg\n', 'MANIFEST_ROW', 'line 2: wanted a bucket with the key "x.jpg", found none'],
       ['bucket,key\nb,x\nb,\n', 'MANIFEST_ROW', 'line 3: wanted a key with the bucket, found none'],
+      // Catches a function that is called without an object, for a list with a hole in it.
+      ['href,a\ns3://b/x,1\n,2\n', 'MANIFEST_ROW', 'line 3: wanted an object, found nothing in the column href'],
+      ['href,path,a\n"",x,2\n', 'MANIFEST_ROW', 'line 2: wanted an object, found nothing in the column href'],
+      ['bucket,key,a\n,,2\n', 'MANIFEST_ROW', 'line 2: wanted an object, found nothing in the columns bucket and key'],
       ['href\nhttp://b/x\n', 'MANIFEST_ROW', 'line 2: Cannot use "http://b/x"'],
       ['href\ns3://b/x/\n', 'MANIFEST_ROW', 'line 2: wanted an object, found the folder s3://b/x/'],
       ['href,size\ns3://b/x,many\n', 'MANIFEST_ROW', 'line 2: size: wanted a number of bytes, found "many"'],
@@ -104,7 +108,8 @@ gzip.open(sys.argv[1] + '.gz', 'wb').write(open(sys.argv[1], 'rb').read())`,
       await rejects(itemsOf(content), code, 'DataError', words);
       await rejects(itemsOf(content), code, 'DataError', workspace.path(`list-${String(count)}.csv`));
     }
-    await rejects(itemsOf(''), 'ITEMS_NONE', 'JobError', 'nothing to do');
+    for (const empty of ['', 'href,a\n']) await rejects(itemsOf(empty), 'ITEMS_NONE', 'JobError', '.csv has no rows; wanted a header');
+    await rejects(itemsOf('\n', 'jsonl'), 'ITEMS_NONE', 'JobError', '.jsonl has no lines');
     await rejects(splitHere(workspace, { items: { manifest: workspace.path('gone.csv') } }), 'STORE_NOT_FOUND', 'InputUnavailableError', 'gone.csv');
     await rejects(splitHere(workspace, { items: { manifest: list('a\n1\n', 'csv') }, operation: { images: { s: {} } }, outputs: { prefix: 'out' } }), 'ITEM_WITHOUT_OBJECT', 'JobError', 'wants images');
   });
@@ -119,6 +124,11 @@ void describe('a list in JSON Lines', () => {
       ['s3://b/z/ü.jpg', 'ü.jpg', 7, null],
       [null, '00000003', null, { size: 7, path: 'a' }],
     ]);
+  });
+
+  void it('has sets of parameters where no field is the object, but none where that field is empty', async () => {
+    assert.deepEqual((await itemsOf('{"href":"s3://b/x","n":1}\n{"n":2}\n', 'jsonl')).map(([href]) => href), ['s3://b/x', null]);
+    for (const value of ['""', 'null']) await rejects(itemsOf(`{"n":1}\n{"href":${value},"n":2}\n`, 'jsonl'), 'MANIFEST_ROW', 'DataError', 'line 2: wanted an object, found nothing in the field href');
   });
 
   void it('may be items that failed: they keep their path, and are read as they are now', async () => {
