@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { JobError, messageOf } from '../lib/base/errors.ts';
 import { nearestName } from '../lib/base/nearest.ts';
 import { isItemJob } from '../lib/job/items/item-documents.ts';
+import { parseJobText } from '../lib/job/job-text.ts';
 import type { Problem } from '../lib/job/problems.ts';
 import { resolveJob } from '../lib/job/resolve.ts';
 import type { JobInput, JobSpec } from '../lib/job/spec.ts';
@@ -56,13 +57,18 @@ export async function readJob(reader: ObjectReader, file: string, overrides: Job
   return takeJob(document, href, overrides, nameRun);
 }
 
-/** The document of a job, whichever kind it is of. @param file `-`: standard input, whose hrefs count from where the user is @throws JobError JOB_NOT_JSON */
+/**
+ * The document of a job, whichever kind it is of.
+ * @param file `-`: standard input, whose hrefs count from where the user is
+ * @throws JobError JOB_NOT_JSON; JOB_INVALID for numbers that can't be kept
+ */
 export async function readJobDocument(reader: ObjectReader, file: string): Promise<{ readonly document: unknown; readonly href: string }> {
   const href = userHref(file === '-' ? 'job.json' : file);
   const content = file === '-' ? await text(process.stdin) : new TextDecoder().decode(await reader.readAll(href));
   try {
-    return { document: JSON.parse(content), href };
+    return { document: parseJobText(content), href };
   } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
     throw new JobError('JOB_NOT_JSON', `${file === '-' ? 'standard input' : displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
 }

@@ -11,6 +11,7 @@ import { checkConvertedSources, conversionManifest, findConversions, readConvers
 import { makePlan } from './make-plan.ts';
 import type { ItemPlan } from './items/item-plan.ts';
 import { isItemJob } from './items/item-documents.ts';
+import { parseJobText } from './job-text.ts';
 import { encodeManifest, trialNumber, type ConvertLine } from './manifest.ts';
 import { codeKind } from './operation-kind.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';
@@ -213,8 +214,9 @@ async function readJob(
   if (typeof found !== 'string') return { job: found.template, file: href, ...rest };
   const text = found;
   try {
-    return { job: JSON.parse(text), file: href, ...rest };
+    return { job: parseJobText(text), file: href, ...rest };
   } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
     throw new JobError('JOB_NOT_JSON', `${displayHref(href)} is not JSON: ${messageOf(cause)}`, { cause, where: { href } });
   }
 }

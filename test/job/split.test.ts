@@ -77,6 +77,8 @@ void describe('split', { skip: withoutGdal }, () => {
     assert.equal(plan.outputs[0]?.href, hrefOfFile(run.file('out/execution-9-a.tif')));
     writeFileSync(run.file('job.json'), '{ "inputs": ');
     await assert.rejects(split({ input: { job: run.file('job.json') }, execution: 'x' }, { store: run.store, env: run.env }), refusedWith('JOB_NOT_JSON', /job\.json is not JSON/));
+    writeFileSync(run.file('job.json'), '{ "grid": { "maxPixels": 9007199254740993 } }');
+    await assert.rejects(split({ input: { job: run.file('job.json') }, execution: 'x' }, { store: run.store, env: run.env }), refusedWith('JOB_INVALID', /grid\.maxPixels: the whole number 9007199254740993 can't be kept/));
   });
 
   void it('takes the job itself as input of an execution', async () => {
