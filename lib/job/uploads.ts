@@ -4,7 +4,7 @@ import { DataError, JobError, messageOf, TilefanError } from '../base/errors.ts'
 import { nearestName } from '../base/nearest.ts';
 import { displayHref, joinHref, parseHref, resolveHref, stem } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
-import { builtInTemplate } from './built-in-templates.ts';
+import { builtInNames, builtInTemplate } from './built-in-templates.ts';
 import type { Notice, Upload } from './upload-message.ts';
 
 /** The place that uploads go to, and what is known of those who write there. */
@@ -147,10 +147,11 @@ export async function requireTemplate(reader: ObjectReader, template: string, ob
   } catch (error) {
     if (!(await isMissing(reader, template, error))) throw error;
     if (builtInTemplate(template) !== undefined) return;
-    const known = await templatesIn(reader, joinHref(inbox.href, 'templates/'));
+    const own = await templatesIn(reader, joinHref(inbox.href, 'templates/'));
+    const known = [...own, ...builtInNames.filter((name) => !own.includes(name))];
     const wanted = stem(template);
     const near = nearestName(wanted, known);
-    const there = known.length === 0 ? 'there are no templates' : near === undefined ? `there are ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}` : `did you mean ${near}?`;
+    const there = near === undefined ? `there are ${own.length === 0 ? 'no templates but those built in: ' : ''}${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}` : `did you mean ${near}?`;
     throw new DataError('TEMPLATE_UNKNOWN', `Cannot start a run for ${displayHref(object)}: there is no template ${JSON.stringify(wanted)} (wanted ${displayHref(template)}); ${there}`, { cause: error, where: { href: object, template } });
   }
 }

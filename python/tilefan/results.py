@@ -24,10 +24,15 @@ def refuse(where, value):
                   % (where, 'a value', type(value).__module__, type(value).__qualname__), type_name='ResultError')
 
 
+def beginning(where, characters=60):
+    """Of a path that is nested without end: the rest says no more."""
+    return where if len(where) <= characters else where[:characters] + '…'
+
+
 def to_json(value, where='the result', depth=0):
     """A value as JSON has it. `where` names it for errors. NaN and the infinities become words (lib/base/json-number.ts)."""
     if depth > DEEPEST:
-        raise Failure('output', '%s is nested more than %d deep, or contains itself' % (where, DEEPEST), type_name='ResultError')
+        raise Failure('output', '%s is nested more than %d deep, or contains itself' % (beginning(where), DEEPEST), type_name='ResultError')
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, enum.Enum):

@@ -285,6 +285,8 @@ def f(item):
   void it('fails with what it leaves behind', async () => {
     const left = await failure(typescript('export async function f() { await new Promise(() => undefined); }'));
     assert.match(left.message, /waits for a promise that nothing will ever settle/);
+    const long = await failure(typescript('export const f = () => "x".repeat(70 * 2 ** 20);'));
+    assert.match(long.message, /returned 70 MiB of JSON; wanted 64 MiB at most for one item: what is larger belongs into a file in item\.folder/);
     const exit = await failure(typescript('export function f() { process.exit(0); }'));
     assert.match(exit.message, /called process\.exit\(0\)/);
   });

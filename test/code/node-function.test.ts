@@ -203,6 +203,7 @@ print(json.dumps([whole(0, 255, 99), whole(-128, 127, 0), [str(x) for x in v.ast
     for (const [value, words] of [
       ['(() => 1)', /returned a function, which JSON cannot hold/],
       ['(() => { const a = {}; a.a = a; return a; })()', /returned something that JSON cannot hold: .*circular/],
+      ['"x".repeat(70 * 2 ** 20)', /returned 70 MiB of JSON; wanted 64 MiB at most for one tile: pixels belong into an output/],
       ['2n ** 70n + 1n', /more digits than a JSON number keeps/],
     ] as const) {
       const error = await failure({ source: `export const f = () => ${value};` });

@@ -232,7 +232,7 @@ suite('S3 says no', () => {
 
   test('a bucket without any template says so', async () => {
     s3.on(ListObjectsV2Command).resolves({});
-    assert.match((await start(readEvent('unknown-template'))).text, /there are no templates/);
+    assert.match((await start(readEvent('unknown-template'))).text, /there are no templates but those built in: photos/);
   });
 });
 

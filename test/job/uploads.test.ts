@@ -151,7 +151,9 @@ suite('templates', () => {
     await check('ndvi');
     await check('Flood Map (v2)');
     await assert.rejects(check('ndiv'), { code: 'TEMPLATE_UNKNOWN', message: /incoming\/ndiv\/a\.tif: there is no template "ndiv" \(wanted .*templates\/ndiv\.json\); did you mean ndvi\?/ });
-    await assert.rejects(check('landcover'), { code: 'TEMPLATE_UNKNOWN', message: /there are Flood Map \(v2\), ndvi$/ });
+    await assert.rejects(check('landcover'), { code: 'TEMPLATE_UNKNOWN', message: /there are Flood Map \(v2\), ndvi, photos$/ });
     await assert.rejects(check('nested'), { code: 'TEMPLATE_UNKNOWN' });
+    // Catches: one that is built in, and is none where it is looked for by a wrong name.
+    await assert.rejects(check('photso'), { code: 'TEMPLATE_UNKNOWN', message: /there is no template "photso" .*; did you mean photos\?$/ });
   });
 });

@@ -17,7 +17,7 @@ export async function prepareItems(setup: CodeSetup): Promise<TileComputer> {
     compute: async (request) => {
       if (!('images' in request)) throw wrongRequest(request);
       const { id, files } = request.images;
-      return done(id, resultText(await predict(files)));
+      return done(id, resultText(await predict(files), 'item'));
     },
   };
 }
@@ -30,7 +30,7 @@ async function prepareFunction(setup: CodeSetup): Promise<TileComputer> {
       if (!('item' in request)) throw wrongRequest(request);
       const { id, index, folder, parameters, item: about } = request.item;
       const item = { ...about, index, folder, parameters } as ObjectItem | ParameterItem;
-      return done(id, resultText(await (item.href === null ? run(item.parameters, item) : run(item))));
+      return done(id, resultText(await (item.href === null ? run(item.parameters, item) : run(item)), 'item'));
     },
   };
 }

@@ -1,12 +1,15 @@
-/** What a function returned, as JSON. */
+/** What a function returned for a tile or an item, as JSON. */
 import { fromJsonNumber, jsonNumberWords, toJsonNumber, type JsonNumber } from '../../base/json-number.ts';
 import { CodeError } from './code-error.ts';
 
-/** Longer results belong into a file. */
-const longestCharacters = 64 * 1024 * 1024;
+const mebi = 1024 * 1024;
+const longestMebi = 64;
+
+/** Where larger results belong. */
+export const largerResults = { tile: 'pixels belong into an output', item: 'what is larger belongs into a file in item.folder' } as const;
 
 /** JSON text, or undefined when nothing was returned. @throws CodeError for what JSON can't hold */
-export function resultText(value: unknown): string | undefined {
+export function resultText(value: unknown, of: keyof typeof largerResults = 'tile'): string | undefined {
   if (value === undefined) return undefined;
   let text: string | undefined;
   try {
@@ -15,7 +18,9 @@ export function resultText(value: unknown): string | undefined {
     throw new CodeError('output', `returned something that JSON cannot hold: ${cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause)}`, { cause });
   }
   if (text === undefined) throw new CodeError('output', `returned a ${typeof value}, which JSON cannot hold`);
-  if (text.length > longestCharacters) throw new CodeError('output', `returned ${String(text.length)} characters of JSON; wanted at most ${String(longestCharacters)} for one tile`);
+  if (text.length > longestMebi * mebi) {
+    throw new CodeError('output', `returned ${(text.length / mebi).toFixed()} MiB of JSON; wanted ${String(longestMebi)} MiB at most for one ${of}: ${largerResults[of]}`);
+  }
   return text;
 }
 
