@@ -40,6 +40,16 @@ export class ProgressLine {
     this.#drawn = false;
   }
 
+  /** What goes on just now, until something else is drawn: in words for a terminal, otherwise as `say` has it. */
+  note(text: string, fields: Readonly<Record<string, unknown>>): void {
+    if (!this.terminal) {
+      this.say(fields);
+      return;
+    }
+    this.#drawn = true;
+    this.#stream.write(`\r\u001B[K${text}`);
+  }
+
   /** Draws the bar over the last one. `more` stands behind the counts. */
   draw({ state, done, total, noun, seconds }: Share, more = ''): void {
     const share = total === 0 ? 0 : done / total;

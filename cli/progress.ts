@@ -40,6 +40,11 @@ export class Progress {
         this.#state = event.state;
         this.#show(true);
         break;
+      case 'TrialStarted': {
+        const { code, tile: { column, row } } = event;
+        this.#line.note(`trying ${code} on tile ${String(column)},${String(row)}`, { event: 'Trial:Started', code, tile: [column, row] });
+        break;
+      }
       case 'WorkerEvent': {
         const work = workDone(event);
         if (work === undefined) return;

@@ -3,6 +3,8 @@
 export type RunEvent =
   /** The run's machine entered a state: Split, ProcessBatches, Reduce. */
   | { readonly type: 'StateEntered'; readonly state: string }
+  /** User code is about to be tried on a tile, before the fan-out. `code` is its name: the function, else the file or program. */
+  | { readonly type: 'TrialStarted'; readonly code: string; readonly tile: { readonly column: number; readonly row: number } }
   /** A Map begins: so many batches. `pass` is 0 for tiles and for conversions before them, from 1 on for overview passes. */
   | { readonly type: 'BatchesStarted'; readonly pass: number; readonly batches: number }
   | { readonly type: 'BatchStarted'; readonly batch: number; readonly attempt: number }

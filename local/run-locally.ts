@@ -67,7 +67,7 @@ export type LocalRunResult = { readonly failedBatches: readonly FailedBatch[] } 
 export async function runLocally(options: LocalRunOptions): Promise<LocalRunResult> {
   const { input, runId, workers, work, signal = new AbortController().signal, onEvent = () => undefined } = options;
   const engine = options.engine ?? new LocalStepFunctionsEngine();
-  const [definition, functions] = await Promise.all([readDefinition(), options.functions ?? importFunctions(signal)]);
+  const [definition, functions] = await Promise.all([readDefinition(), options.functions ?? importFunctions(signal, onEvent)]);
   const env = { ...process.env, ...options.env, TILEFAN_WORK: work };
   const store = createStore();
   const ecs = createLocalEcs({ store, command: options.workerCommand ?? workerCommand, standby: options.standby, env, onEvent });
@@ -114,13 +114,13 @@ async function readDefinition(): Promise<Json> {
 }
 
 /** Loaded only for a run, and while the interpreter loads; reduce, when it is called or while workers work. */
-async function importFunctions(signal: AbortSignal): Promise<{ readonly split: CreateHandler; readonly reduce: CreateHandler }> {
+async function importFunctions(signal: AbortSignal, onEvent: RunEventListener): Promise<{ readonly split: CreateHandler; readonly reduce: CreateHandler }> {
   const { createHandler } = await import('../functions/split/handler.ts');
   const splitHere: CreateHandler = (env) =>
     createHandler(env, {
       async prepareCode(store, plan) {
         const { prepareCode } = await import('../lib/job/prepare-code.ts');
-        return await prepareCode(store, plan, { env, signal });
+        return await prepareCode(store, plan, { env, signal, onTrial: (trial) => onEvent({ type: 'TrialStarted', ...trial }) });
       },
       async prepareItems(store, plan) {
         const { prepareItems } = await import('../lib/job/items/prepare-items.ts');

@@ -1,9 +1,10 @@
 /**
  * Before the fan-out: the code is stored under the run prefix, and tried on the first tile, so that a mistake costs one tile and not ten thousand tasks. What it makes
- * there decides what the job leaves open. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
+ * there decides what the job leaves open, and shows whether results can be merged. On AWS a worker does this, since only its image has what the code needs; on a laptop split does it itself.
  */
 import { describeError, OperationError } from '../base/errors.ts';
 import { requirementOf } from '../code/command/check-command.ts';
+import { basename } from '../store/href.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
 import { trialNumber } from './manifest.ts';
 import { meetRequirements } from './meet-requirements.ts';
@@ -13,6 +14,7 @@ import { modelSetup } from './plan-code-setup.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';
 import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
+import { checkTrialResults } from './results/check-trial.ts';
 import { storeBytes } from './store-code.ts';
 import { tileGrid } from './tiling.ts';
 
@@ -22,6 +24,15 @@ export interface PrepareEnvironment {
   readonly signal: AbortSignal;
   /** Another tile than the first. */
   readonly tile?: TilePlace | undefined;
+  /** Told of each tile before the code is tried on it: loading alone may take a while. */
+  readonly onTrial?: ((trial: TrialBegun) => void) | undefined;
+}
+
+/** Code that is about to be tried. */
+export interface TrialBegun {
+  /** What the code is called: the function, else its file or program. */
+  readonly code: string;
+  readonly tile: TilePlace;
 }
 
 interface TilePlace {
@@ -49,7 +60,8 @@ export async function readTrialPlan(reader: ObjectReader, run: string): Promise<
  * @param plan made without knowing what the code makes
  * @throws JobError PLAN_REFUSED naming what is wrong with the code's file; REQUIREMENT_MISSING; whatever the code's processes throw on the tile
  */
-export async function prepareCode(store: Store, plan: Plan, { env, signal, tile }: PrepareEnvironment): Promise<PreparedCode> {
+export async function prepareCode(store: Store, plan: Plan, environment: PrepareEnvironment): Promise<PreparedCode> {
+  const { env, signal, tile } = environment;
   const run = plan.state.run.href;
   const earlier = await readPrepared(store, run);
   if (earlier !== undefined) return earlier;
@@ -58,12 +70,15 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal, tile 
   await meetRequirements(requirements, plan.code?.runtime ?? null, operation.credentials, env);
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
-  let tried: Awaited<ReturnType<typeof tryTile>>;
+  let tried: Pick<PreparedCode, 'outputs' | 'seconds' | 'tile'>;
   const startedAt = new Date().toISOString();
   // So that a trial that fails can be replayed.
   await store.put(trialPlanHref(run), encodeDocument(trial), { contentType: 'application/json', createFolders: true });
   try {
-    tried = await tryTiles(store, trial, trialTiles(plan, tile), env, signal);
+    const { value, ...made } = await tryTiles(store, trial, trialTiles(plan, tile), environment);
+    const [column, row] = made.tile;
+    await checkTrialResults(store, trial, { tile: { column, row }, value }, env, signal);
+    tried = made;
   } catch (error) {
     // The message alone goes through the state machine; traceback and prints are kept here.
     if (!signal.aborted) await store.put(`${run}${runFiles.result(trialNumber)}`, encodeDocument(failedTrial(error, startedAt)), { contentType: 'application/json', createFolders: true });
@@ -74,12 +89,14 @@ export async function prepareCode(store: Store, plan: Plan, { env, signal, tile 
   return prepared;
 }
 
-type Tried = Pick<PreparedCode, 'outputs' | 'seconds' | 'tile'>;
+type Tried = Pick<PreparedCode, 'outputs' | 'seconds' | 'tile'> & { readonly value: unknown };
 
 /** @throws what the code threw on the first of the tiles, when it threw on all */
-async function tryTiles(store: Store, trial: Plan, places: readonly TilePlace[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Tried> {
+async function tryTiles(store: Store, trial: Plan, places: readonly TilePlace[], { env, signal, onTrial }: PrepareEnvironment): Promise<Tried> {
+  const code = shownCode(trial);
   let failure: unknown;
   for (const place of places) {
+    onTrial?.({ code, tile: place });
     try {
       return await tryTile(store, trial, place, env, signal);
     } catch (error) {
@@ -89,6 +106,11 @@ async function tryTiles(store: Store, trial: Plan, places: readonly TilePlace[],
     }
   }
   throw failure;
+}
+
+function shownCode({ job: { operation } }: Plan): string {
+  const href = codeHref(operation);
+  return operation.function ?? (href === undefined ? (operation.command?.[0] ?? '') : basename(href));
 }
 
 async function tryTile(store: Store, trial: Plan, place: TilePlace, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Tried> {
@@ -101,7 +123,7 @@ async function tryTile(store: Store, trial: Plan, place: TilePlace, env: NodeJS.
     const started = performance.now();
     const reply = await tile.probe();
     const outputs = Object.fromEntries(trial.outputs.map(({ name }, i) => [name, reply.outputs[i] ?? { dtype: 'float32' as const, bands: 1 }]));
-    return { outputs, seconds: (performance.now() - started) / 1000, tile: [place.column, place.row] };
+    return { outputs, seconds: (performance.now() - started) / 1000, tile: [place.column, place.row], value: reply.result };
   } finally {
     signal.removeEventListener('abort', stop);
     await tile.close();

@@ -11,9 +11,10 @@ export type AnyMergeFunction = (a: unknown, b: unknown) => unknown;
 export type AnyItemFunction = (item: unknown, second?: unknown) => unknown;
 
 const kinds = {
-  tile: { wanted: 'a function of one argument, the object { inputs, outputs, info, parameters }', most: 1 },
-  merge: { wanted: 'a function merge(a, b) of two results', most: 2 },
-  item: { wanted: 'a function of an item, or of (parameters, item) for sets of parameters', most: 2 },
+  tile: { wanted: 'a function of one argument, the object { inputs, outputs, info, parameters }', least: 0, most: 1 },
+  // One that doesn't look at its second argument would lose all results but the first.
+  merge: { wanted: 'a function merge(a, b) of two results', least: 2, most: 2 },
+  item: { wanted: 'a function of an item, or of (parameters, item) for sets of parameters', least: 0, most: 2 },
 } as const;
 
 /**
@@ -34,7 +35,7 @@ export async function loadItemFunction(path: string, name: string | null): Promi
   return (await load(path, name, kinds.item)) as AnyItemFunction;
 }
 
-async function load(path: string, name: string | null, { wanted, most }: (typeof kinds)[keyof typeof kinds]): Promise<(...args: never[]) => unknown> {
+async function load(path: string, name: string | null, { wanted, least, most }: (typeof kinds)[keyof typeof kinds]): Promise<(...args: never[]) => unknown> {
   const found = exportsOf((await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>);
   if (!found.has(name ?? 'default')) {
     throw missing(
@@ -49,7 +50,17 @@ async function load(path: string, name: string | null, { wanted, most }: (typeof
   if (typeof value !== 'function') throw wrong(`is ${value === null ? 'null' : value === undefined ? 'undefined' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   if (/^class\b/.test(Function.prototype.toString.call(value))) throw wrong('is a class');
   if (value.length > most) throw wrong(`takes ${String(value.length)} arguments`);
+  const plain = plainArguments(value);
+  if (plain !== undefined && plain < least) throw wrong(`takes ${plain === 0 ? 'no argument' : 'one argument'}`);
   return value as (...args: never[]) => unknown;
+}
+
+/** Arguments of a function that takes none or one, as its source has it; undefined for all others, such as (a, b = {}) and (...results), whose `length` says as little. */
+function plainArguments(value: object): 0 | 1 | undefined {
+  const source = Function.prototype.toString.call(value);
+  const [, inBrackets, bare] = /^(?:async\b\s*)?(?:function\b\s*)?(?:[\w$]*\s*\(\s*([\w$]*)\s*\)|([\w$]+)\s*=>)/.exec(source) ?? [];
+  if ((inBrackets === undefined && bare === undefined) || /\barguments\b/.test(source)) return undefined;
+  return inBrackets === '' ? 0 : 1;
 }
 
 /** What a function is called in messages: its name in the job, else in its module. @param run what loadFunction and the others gave */

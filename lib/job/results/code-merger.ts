@@ -13,11 +13,16 @@ import type { Plan } from '../plan.ts';
 import { parseDuration } from '../quantities.ts';
 import type { ValueMerger } from './merge-task.ts';
 
+export interface CodeMerger extends ValueMerger {
+  /** Starts the process and loads the function, before there are values. @throws the errors of a code process */
+  load(): Promise<void>;
+}
+
 /**
  * Makes ready; the process starts with the first values.
- * @throws DataError CODE_CHANGED; OperationError RESULTS_MERGE for a job that has no such function
+ * @throws DataError CODE_CHANGED; OperationError RESULTS_MERGE for a job that has no such function; OutputError SCRATCH_UNUSABLE
  */
-export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: NodeJS.ProcessEnv = process.env): Promise<ValueMerger> {
+export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: NodeJS.ProcessEnv = process.env): Promise<CodeMerger> {
   const { code, job } = plan;
   const merge = job.results?.merge;
   if (code === null || code.runtime === null || typeof merge !== 'object') throw new OperationError('RESULTS_MERGE', 'the job has no function of its own that merges results');
@@ -36,6 +41,7 @@ export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: Node
   });
   let id = 0;
   return {
+    load: async () => await runner.load(),
     merge: async (values) => await runner.merge({ id: id++, values }),
     async close() {
       await runner.close();

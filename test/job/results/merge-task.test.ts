@@ -128,7 +128,7 @@ export function fails(a: unknown, b: Sum): unknown {
   if (b.n > 40) throw new RangeError('too many');
   return b;
 }
-export function forgets(): void {}
+export function forgets(_a: unknown, _b: unknown): void {}
 export function wide(a: unknown, b: unknown, c: unknown): unknown { return [a, b, c]; }
 `,
   '.py': `

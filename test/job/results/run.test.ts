@@ -33,7 +33,10 @@ def zones(info, inputs, outputs):
 def merge(a, b):
     return {'pixels': a['pixels'] + b['pixels'], 'sum': a['sum'] + b['sum'], 'tiles': a['tiles'] + b['tiles']}
 def dies(a, b):
-    os._exit(3)
+    # The trial has three results at most.
+    if len(a['tiles']) > 3:
+        os._exit(3)
+    return merge(a, b)
 `,
 } as const;
 
