@@ -126,9 +126,14 @@ void describe('tilefan replay', { skip: withoutGdal }, () => {
     assert.match(messageOfCli(none), /no tile of .*fine.* is on record as failed; wanted --tile COLUMN,ROW/);
     const far = await runCli(['replay', 'fine', '--work', work, '--tile', '9,9']);
     assert.match(messageOfCli(far), /there is no tile 9,9: columns are 0 to 3, rows 0 to 2/);
-    const missing = await runCli(['replay', 'never', '--work', work]);
-    assert.notEqual(missing.exitCode, 0);
-    assert.match(messageOfCli(missing), /never/);
-    assert.doesNotMatch(missing.stderr, /\n\s+at /);
+    // Of both commands that take a run of this machine.
+    for (const command of ['replay', 'results']) {
+      const missing = await runCli([command, 'never', '--work', work]);
+      assert.equal(missing.exitCode, 69);
+      assert.ok(messageOfCli(missing).includes(`there is no run never under ${work}/runs/ (--work says where runs are)`), missing.stderr);
+      const folder = await runCli([command, `${work}/never/`]);
+      assert.ok(messageOfCli(folder).includes(`there is no run under ${work}/never/`), folder.stderr);
+      assert.doesNotMatch(missing.stderr, /\n\s+at /);
+    }
   });
 });
