@@ -64,10 +64,25 @@ function failOn({ damaged }: ImageLimits): 'warning' | 'none' {
   return damaged === 'fail' ? 'warning' : 'none';
 }
 
-/** An error for an image that can't be decoded. */
+/** An error for an image that can't be decoded. What its decoder says is whole in `where`. */
 export function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): DataError {
-  const said = messageOf(cause).trim().split('\n').slice(0, 3).join('; ');
-  return new DataError('IMAGE_DAMAGED', `wanted a whole ${describeFormat(format)}, found one of ${String(bytes.length)} bytes that is truncated or damaged: ${said}`, { cause });
+  const said = decoderWords(messageOf(cause));
+  const words = said.length === 0 ? '' : `; its decoder says: ${said.join('; ')}`;
+  return new DataError('IMAGE_DAMAGED', `wanted a whole ${describeFormat(format)}, found one of ${String(bytes.length)} bytes that is truncated or damaged${words}`, { cause, where: { decoder: messageOf(cause).slice(0, mostDecoderWords) } });
+}
+
+/** Characters of what a decoder says that are kept. */
+const mostDecoderWords = 2000;
+/** Names of the parts of libvips before what they say. */
+const partNames = /^(?:Input buffer has corrupt header:\s*)?(?:(?:vips\w*|\w+2vips|\w+load(?:_\w+)?|glib|heif|webp):\s*)*/i;
+/** What says no more than that it has failed, or speaks of options and of the file that is being written. */
+const sayNothing = [/failOn/, /^source: bad seek/, /^vips2\w+:/, /^Input buffer contains unsupported image format$/, /lib\w+ (?:read|write) error$/];
+
+/** The first few things that a decoder says which may tell a person something. */
+function decoderWords(message: string): string[] {
+  const lines = message.split('\n').map((line) => line.trim());
+  const words = lines.filter((line) => !sayNothing.some((pattern) => pattern.test(line))).map((line) => line.replace(partNames, ''));
+  return [...new Set(words)].filter((each) => /[a-z]/i.test(each)).slice(0, 2);
 }
 
 export function describeFormat(format: ImageFormat): string {

@@ -9,6 +9,7 @@ import sharp, { type Sharp } from 'sharp';
 import { DataError } from '../../lib/base/errors.ts';
 import { imageLimits } from '../../lib/images/image-limits.ts';
 import { makeVariants } from '../../lib/images/make-variants.ts';
+import { damaged } from '../../lib/images/open-image.ts';
 import { imageVariants } from '../../lib/images/variant-spec.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -68,13 +69,21 @@ void describe('what is no image', () => {
 
 void describe('what is cut off or damaged', () => {
   for (const format of ['jpeg', 'png', 'webp', 'avif', 'tiff', 'gif'] as const) {
-    // Catches: half a picture, grey below, taken for a good one.
+    // Catches: half a picture, grey below, taken for a good one, and words of libraries and their options, which mean nothing to a photographer.
     void it(`refuses a truncated ${format}`, async () => {
       const whole = await picture().toFormat(format).toBuffer();
       await makeVariants(whole, small, limits);
-      for (const part of [0.3, 0.6, 0.9]) await refused(whole.subarray(0, Math.floor(whole.length * part)), 'IMAGE_DAMAGED', /truncated or damaged/);
+      for (const part of [0.3, 0.6, 0.9]) await refused(whole.subarray(0, Math.floor(whole.length * part)), 'IMAGE_DAMAGED', /^wanted a whole (?!.*(failOn|vips|bad seek|read error|Input buffer)).* truncated or damaged/i);
     });
   }
+
+  void it('has the words of the decoder where they say something', () => {
+    const said = (words: string): string => damaged('tiff', new Uint8Array(7), new Error(words)).message;
+    const ours = 'wanted a whole TIFF, found one of 7 bytes that is truncated or damaged';
+    assert.equal(said('Warning treated as error due to failOn setting'), ours);
+    assert.equal(said('Input buffer has corrupt header: glib: XML parse error: line 2\nsource: bad seek to 1024'), `${ours}; its decoder says: XML parse error: line 2`);
+    assert.equal(damaged('tiff', new Uint8Array(7), new Error('vipspng: libpng read error')).where['decoder'], 'vipspng: libpng read error');
+  });
 
   // Catches: wrong bits in the middle, which libpng finds by checksums.
   void it('refuses a PNG with wrong bits', async () => {
