@@ -1,6 +1,6 @@
 /** Batches of items that end without having done all of them: the others are done all the same, and what is missing is listed. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { after, describe, it } from 'node:test';
 import sharp from 'sharp';
@@ -19,9 +19,9 @@ void describe('a batch of items that fails', () => {
       mkdirSync(dirname(`${photos}/${name}`), { recursive: true });
       writeFileSync(`${photos}/${name}.jpg`, image);
     }
-    // A file where the folder of one copy has to be: nothing that is wrong with the photo.
+    // Where the folder of one copy has to be, a link to a disk that isn't there: nothing that is wrong with the photo, or with its name.
     mkdirSync(space.path('out/thumbs'), { recursive: true });
-    writeFileSync(space.path('out/thumbs/c'), 'in the way');
+    symlinkSync(space.path('not-mounted'), space.path('out/thumbs/c'));
     const job = space.job('job.json', {
       name: 'photos',
       items: { prefix: 'photos/' },
