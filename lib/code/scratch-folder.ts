@@ -9,9 +9,19 @@ function codeFolderPrefix(pid: number): string {
   return `tilefan-code-${String(pid)}-`;
 }
 
-/** A folder for the code of this process and the scratch folders of those that run it. Its name says whose it is. */
+/** A folder for the code of this process and the scratch folders of those that run it. Its name says whose it is. @throws OutputError SCRATCH_UNUSABLE */
 export async function makeCodeFolder(): Promise<string> {
-  return await mkdtemp(join(tmpdir(), codeFolderPrefix(process.pid)));
+  return await inTemporaryFolder(async () => await mkdtemp(join(tmpdir(), codeFolderPrefix(process.pid))));
+}
+
+/** Does something in the folder for temporary files. @throws OutputError SCRATCH_UNUSABLE that names the folder, whatever of the system's keeps it from being done */
+export async function inTemporaryFolder<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    const folder = tmpdir();
+    throw new OutputError('SCRATCH_UNUSABLE', `The folder for temporary files, ${folder}, cannot be used: ${messageOf(cause)}. Make room in it, or name another one in TMPDIR`, { cause, where: { path: folder } });
+  }
 }
 
 /** Removes such folders of a process that was killed and could not do it itself. Never throws. */

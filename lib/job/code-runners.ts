@@ -6,7 +6,7 @@ import { DataError } from '../base/errors.ts';
 import type { CodeRunner } from '../code/code-setup.ts';
 import { CodeProcess } from '../code/code-process.ts';
 import { CommandRunner } from '../code/command/command-runner.ts';
-import { makeCodeFolder, removeScratchFolder } from '../code/scratch-folder.ts';
+import { inTemporaryFolder, makeCodeFolder, removeScratchFolder } from '../code/scratch-folder.ts';
 import { makeSharedFile, type SharedFile } from '../code/shared-file.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import { basename, displayHref } from '../store/href.ts';
@@ -86,16 +86,18 @@ function sharedBytes({ tileSize, halo, inputs, outputs }: Plan, program: Express
   return Math.max(1, codeArrayBytes(program, tileSize, halo) + paddingBytes * (2 * inputs.length + outputs.length));
 }
 
-/** The code as a file of its own name: what tracebacks show. @throws DataError CODE_CHANGED */
+/** The code as a file of its own name: what tracebacks show. @param folder among temporary files @throws DataError CODE_CHANGED; OutputError SCRATCH_UNUSABLE */
 export async function localCopy(reader: ObjectReader, { href, sha256 }: PlanCode, source: string | undefined, folder: string): Promise<string> {
   if (href === null || source === undefined) return '';
   const bytes = await reader.readAll(href, mostCodeBytes);
   const found = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== null && found !== sha256) throw new DataError('CODE_CHANGED', `${displayHref(href)} is not the code that the run was planned with: wanted SHA-256 ${sha256}, found ${found}`, { where: { href } });
-  await mkdir(folder, { recursive: true });
   const ending = /\.[a-z]+$/.exec(href)?.[0] ?? '';
   const name = basename(source);
   const path = join(folder, name.endsWith(ending) ? name : `${name}${ending}`);
-  await writeFile(path, bytes, { mode: 0o400 });
+  await inTemporaryFolder(async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path, bytes, { mode: 0o400 });
+  });
   return path;
 }

@@ -1,6 +1,6 @@
 /** Code on its way under the run prefix, named after its content: whatever becomes of the file that it came from, the run has its own. */
 import { createHash } from 'node:crypto';
-import { TilefanError } from '../base/errors.ts';
+import { OutputError, TilefanError } from '../base/errors.ts';
 import type { ObjectReader, Store } from '../store/store.ts';
 import { runFiles } from './plan.ts';
 import { problemOf, throwProblems } from './problems.ts';
@@ -21,7 +21,7 @@ export interface StoreCodeOptions {
   readonly check?: (bytes: Uint8Array) => Promise<void>;
 }
 
-/** @throws JobError PLAN_REFUSED naming what is wrong with the file; what the store throws */
+/** @throws JobError PLAN_REFUSED naming what is wrong with the file; OutputError and others as the store does when it is put */
 export async function storeBytes(store: Store, run: string, source: string, { bundles, path, check }: StoreCodeOptions): Promise<StoredCode> {
   try {
     const { bytes, sha256, extension } = bundles ? await bundle(store, source) : await asItIs(store, source);
@@ -30,7 +30,8 @@ export async function storeBytes(store: Store, run: string, source: string, { bu
     await store.put(href, bytes, { ifAbsent: true, createFolders: true });
     return { bytes, href, sha256 };
   } catch (error) {
-    if (!(error instanceof TilefanError) || error.retryable) throw error;
+    // Where it can't be stored, the file that it comes from is not to blame.
+    if (!(error instanceof TilefanError) || error instanceof OutputError || error.retryable) throw error;
     throwProblems('PLAN_REFUSED', "the job can't run", [problemOf(path, error)]);
     throw error;
   }

@@ -1,10 +1,9 @@
 /** The user's own function that merges results, in a process for user code like the one that its functions over tiles run in. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OperationError } from '../../base/errors.ts';
 import { CodeProcess } from '../../code/code-process.ts';
-import { makeSharedFile } from '../../code/shared-file.ts';
+import { makeCodeFolder, removeScratchFolder } from '../../code/scratch-folder.ts';
+import { makeSharedFile, type SharedFile } from '../../code/shared-file.ts';
 import type { ObjectReader } from '../../store/store.ts';
 import { localCopy } from '../code-runners.ts';
 import { codeHref } from '../operation-kind.ts';
@@ -26,10 +25,17 @@ export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: Node
   const { code, job } = plan;
   const merge = job.results?.merge;
   if (code === null || code.runtime === null || typeof merge !== 'object') throw new OperationError('RESULTS_MERGE', 'the job has no function of its own that merges results');
-  const root = await mkdtemp(join(tmpdir(), 'tilefan-merge-'));
-  const path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
-  // No pixels go through it, but a process expects one.
-  const shared = makeSharedFile(1);
+  const root = await makeCodeFolder();
+  let path: string;
+  let shared: SharedFile;
+  try {
+    path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
+    // No pixels go through it, but a process expects one.
+    shared = makeSharedFile(1);
+  } catch (error) {
+    await removeScratchFolder(root);
+    throw error;
+  }
   const runner = new CodeProcess({
     setup: { ...codeSetupOf(plan, path, 1), function: merge.function, merges: true, serial: false, model: null },
     runtime: code.runtime,
@@ -46,7 +52,7 @@ export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: Node
     async close() {
       await runner.close();
       shared.close();
-      await rm(root, { recursive: true, force: true });
+      await removeScratchFolder(root);
     },
   };
 }

@@ -1,0 +1,54 @@
+/** User code where the folder for temporary files is full. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { runCli } from '../support/cli.ts';
+import { withoutGdal } from '../support/gdal.ts';
+import { makeFiles } from '../support/raster-oracle.ts';
+import { assertSays, codeEnv } from '../support/user-code.ts';
+import { createWorkspace } from '../support/workspace.ts';
+
+const space = createWorkspace('full-temporary');
+after(() => space.remove());
+
+/** A file system of 1 MB without room, where this user may mount one. */
+function fullDisk(): string | undefined {
+  const path = space.newFolder('disk');
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tilefan-test', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  after(() => execFileSync('umount', [path]));
+  writeFileSync(`${path}/all`, Buffer.alloc(2 ** 20));
+  return path;
+}
+
+describe('a full folder for temporary files', { skip: withoutGdal }, () => {
+  before(() => {
+    makeFiles(`ds = gdal.GetDriverByName('GTiff').Create(sys.argv[1], 200, 150, 1, gdal.GDT_Byte)\nds = None`, [space.path('a.tif')]);
+    writeFileSync(space.path('f.py'), 'def f(info, inputs, outputs):\n    outputs.o = inputs.a\n');
+    writeFileSync(space.path('f.ts'), 'export const f = ({ inputs, outputs }: any) => { outputs.o = inputs.a; };\n');
+  });
+
+  // Catches a message without the folder, an exit code that blames the code, and the module that is said to be wrong.
+  it('is named, with the variable that chooses it', async (test) => {
+    const disk = fullDisk();
+    if (disk === undefined) {
+      test.diagnostic('skipped: no right to mount a tmpfs here');
+      test.skip('no right to mount a tmpfs here');
+      return;
+    }
+    const env = { ...codeEnv, TMPDIR: disk };
+    for (const module of ['f.py', 'f.ts']) {
+      const job = space.job(`${module}.json`, { inputs: { a: 'a.tif' }, operation: { module, function: 'f' }, outputs: { o: { href: 'o.tif', dtype: 'uint8' } } });
+      // oxlint-disable-next-line no-await-in-loop
+      assertSays(await runCli(['run', job, '--work', space.path('work')], { env }), 73, ['OutputError', `The folder for temporary files, ${disk}, cannot be used: ENOSPC`, 'TMPDIR']);
+      // oxlint-disable-next-line no-await-in-loop
+      const tried = await runCli(['try', job], { env });
+      assertSays(tried, 73, [`Cannot write ${disk}/tilefan-try-`, 'no space left on the device']);
+      assert.doesNotMatch(tried.stderr, /PLAN_REFUSED|operation\.module/);
+    }
+  });
+});
