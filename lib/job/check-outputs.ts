@@ -10,7 +10,7 @@ import { readExpressions, type Expressions } from './operation.ts';
 import { isBlurred, otherCodecs, readColor, takesColors } from './plan-output.ts';
 import type { PlanOutput } from './plan.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
-import type { JobOutput, JobSpec } from './spec.ts';
+import { blockSizes, type JobOutput, type JobSpec } from './spec.ts';
 
 /**
  * Reads the expressions and checks the fields of every output.
@@ -45,7 +45,10 @@ function checkOutput(name: string, output: JobOutput, tileSize: number, late: bo
   const { blockSize } = output;
   const tiles = tileSize / blockSize;
   if (!Number.isInteger(Math.log2(tiles)) || tiles < 1) {
-    problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}` });
+    // A smaller block would do, where the tile is a size that blocks may have.
+    const fits = blockSizes.findLast((size) => size <= tileSize && Number.isInteger(Math.log2(tileSize / size)));
+    const advice = fits === undefined ? '' : `; or set ${jsonPath(['outputs', name, 'blockSize'])} to ${String(fits)}`;
+    problems.push({ path: '$.grid.tileSize', message: `wanted the block size of output ${name} (${String(blockSize)}) times a power of two, found ${String(tileSize)}${advice}` });
   }
   checkCodecFields(name, output, problems);
   if (output.dtype !== undefined || !late) checkSamples(name, output, output.dtype ?? 'float32', bands, problems);

@@ -77,13 +77,13 @@ const inputObject = z.strictObject({
 
 const outputObject = z.strictObject({
   href: href.describe('Where the finished COG goes; its folder must exist. May use `{run}`, `{name}`, and `{key}` and `{stem}` of the input that the grid is like; in a template, `{bucket}`, `{key}` and `{stem}` of the uploaded file. `s3://{outputBucket}/` is the output bucket of the deployment.'),
-  dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own; of a Python function, that of what it returns for the first tile."),
-  bands: z.int().min(1).max(65_535).optional().describe('Of functions, models and commands: the number of bands. Default: as many as come for the first tile; 1 of functions in TypeScript.'),
+  dtype: z.enum(dtypes).optional().describe("The sample type. Integers are rounded half to even and saturated. Default: float32; of a copy, the input's own; of functions, models and commands, that of what they make for the first tile."),
+  bands: z.int().min(1).max(65_535).optional().describe('Of functions, models and commands: the number of bands. Default: as many as come for the first tile.'),
   nodata: nodataValue
     .nullable()
     .optional()
     .describe(
-      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. null: none, every value is data. An integer output that can have nodata pixels must have one; jpeg, and webp with a quality, can have none.",
+      "Default: NaN for float types; for integer types, and for copies, the value that the inputs used agree on. Integers of functions, models and commands have none unless it is said here, as nodata values are numbers like others to these; with `operation.nodata` `mask` they get that of the inputs, too. null: none, every value is data. An integer output that can have nodata pixels must have one; jpeg, and webp with a quality, can have none.",
     ),
   compression: z.enum(compressions).default('deflate').describe('jpeg takes 1 or 3 bands of uint8 (3 are stored as YCbCr 4:2:0), webp 3 or 4; the others take anything.'),
   level: z
@@ -184,7 +184,7 @@ const grid = z.strictObject({
     .min(128)
     .max(16_384)
     .default(1024)
-    .describe("Side of a tile in pixels: every output's block size times a power of two."),
+    .describe("Side of a tile in pixels: the `blockSize` of every output, 512 unless it says otherwise, times a power of two."),
   halo: z
     .int()
     .min(0)
