@@ -7,7 +7,7 @@ import { OperationError } from '../../base/errors.ts';
 import { displayHref } from '../../store/href.ts';
 import type { ObjectStat, Store } from '../../store/store.ts';
 import { runFiles } from '../plan.ts';
-import { batchRecord, encodeDocument, readDocument } from '../records.ts';
+import { batchRecord, encodeDocument, readDocument, type BatchRecord } from '../records.ts';
 import { resultFormat } from '../result-format.ts';
 import { ObjectSink } from '../results/object-sink.ts';
 import type { Table } from '../results/tables.ts';
@@ -103,7 +103,7 @@ class MissingItems {
   readonly #plan: ItemPlan;
   readonly #ranges: readonly ItemRange[];
   #batch = 0;
-  #why: string | undefined;
+  #why = '';
   #items: AsyncGenerator<Item, void, undefined> | undefined;
 
   constructor(store: Store, plan: ItemPlan, ranges: readonly ItemRange[]) {
@@ -127,7 +127,7 @@ class MissingItems {
       if (done === true) break;
       if (item.index < next) continue;
       const { index, href, path, parameters } = item;
-      list.push({ index, item: href, path, parameters, ok: false, error: { code: 'ITEM_MISSING', message: `its batch has ended without it: ${this.#why ?? 'no record says why'}`, where: {} } });
+      list.push({ index, item: href, path, parameters, ok: false, error: { code: 'ITEM_MISSING', message: `its batch ${String(this.#batch)} has ended without it: ${this.#why}`, where: {} } });
       next = index + 1;
       if (list.length < listedItems && next < end) continue;
       yield list;
@@ -141,10 +141,22 @@ class MissingItems {
     if (this.#items !== undefined) return this.#items;
     const run = this.#plan.state.run.href;
     const record = await readDocument(this.#store, `${run}${runFiles.result(this.#batch)}`, batchRecord).catch(() => undefined);
-    this.#why = record?.error?.message;
+    this.#why = whyEnded(record);
     this.#items = readItems(this.#store, `${run}${itemsFile}`, range, this.#plan.items.version);
     return this.#items;
   }
+}
+
+/** What is known of the end of a batch that lacks items. */
+function whyEnded(record: BatchRecord | undefined): string {
+  if (record === undefined) return 'its task has left no record: it was never started, or was killed before it began';
+  const { state, attempt, error, attempts } = record;
+  if (error !== null) return error.message;
+  const task = attempts.at(-1)?.task ?? null;
+  const which = `attempt ${String(attempt)}${task === null ? '' : ` (task ${task})`}`;
+  // Who begins writes that it runs, and who fails writes why.
+  if (state === 'RUNNING') return `its worker was killed in ${which} before it could say anything: by the kernel for want of memory, with its machine, or by somebody; its log may say more`;
+  return state === 'FAILED' ? `its worker has failed in ${which} and hasn't said why; its log may say more` : `its worker says in ${which} that all is done; what that has committed isn't there any more`;
 }
 
 interface Lists {

@@ -154,6 +154,20 @@ void describe('the end of a run over items', () => {
     assert.deepEqual(again.found.map(({ index, href, path, parameters }) => [index, href, path, parameters]), [6, 8, 9].map((n, i) => [i, null, `0000000${String(n)}`, { n }]));
   });
 
+  // Catches: a failure of which it is said that nothing is known, where it is known that a worker was killed.
+  void it('says what is known of a batch that ended without some items', async () => {
+    const run = await newRun(12);
+    await run.work(0, square, 2);
+    await run.record(0, [['FAILED', 0, 0], ['RUNNING', 0, 0]]);
+    await run.work(2, square, 2);
+    await run.record(2, [['SUCCEEDED', 4, 0]]);
+    await failure(run);
+    const messages = new Map(recordOf(run).errors.map(({ index, message }) => [index, message]));
+    assert.match(messages.get(3) ?? '', /^its batch 0 has ended without it: its worker was killed in attempt 2 before it could say anything: .*memory/);
+    assert.match(messages.get(4) ?? '', /^its batch 1 has ended without it: its task has left no record: it was never started/);
+    assert.match(messages.get(11) ?? '', /^its batch 2 has ended without it: its worker says in attempt 1 that all is done/);
+  });
+
   // Catches: an item of a failed batch that is in no list: neither done nor failed.
   void it('counts items that no worker has told of as failed', async () => {
     const run = await newRun(13, { tolerateFailures: { percentage: 100 } });
