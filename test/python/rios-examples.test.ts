@@ -455,7 +455,9 @@ except rioserrors.ResampleNeededError as error:
     print(error)
 `);
     assert.equal(exitCode, 0, stderr);
-    assert.match(stdout, /another pixel grid/);
+    assert.match(stdout, /^c \(c\.tif\) is on another pixel grid than a \(a\.tif\): its (?:CRS is another|pixels are)/);
+    assert.match(stdout, /name the one that outputs take, by controls\.setReferenceImage\('a\.tif'\), or by controls\.setReferencePixgrid/);
+    assert.doesNotMatch(stdout, /say in grid|\$\.inputs/);
   });
 
   it('have the module beside the script with them, show progress, and call a function with the finished file', async () => {

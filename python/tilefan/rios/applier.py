@@ -83,9 +83,11 @@ def _run(function, infiles, outfiles, others, controls, folder, timings):
     with timings.interval('userfunction'):
         try:
             record = Run(folder, controls).go(job_file)
-        except RunError as error:
-            if job.grids_differ():
-                raise ResampleNeededError(str(error)) from None
+        except RunError:
+            # The job's own words are about a file that the script hasn't.
+            difference = job.grid_difference()
+            if difference is not None:
+                raise ResampleNeededError(difference) from None
             raise
     answer = ApplierReturn()
     answer.record = record

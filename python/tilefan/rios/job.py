@@ -155,15 +155,22 @@ class Job:
             return {'like': own, 'footprint': 'reference'}
         return self._bounded(own)
 
-    def grids_differ(self):
-        """Whether rasters are on different lattices, as far as that can be told here, and none was named as the reference."""
+    def grid_difference(self):
+        """
+        What a script is told whose rasters are on different lattices, when none was named as the reference; None where they aren't, or where that can't be
+        told here.
+        """
         if self.controls.referenceImage is not None or self.controls.referencePixgrid is not None:
-            return False
+            return None
         try:
-            first, *others = [pixelGridFromFile(file) for _, file in self._rasters()]
-            return not all(first.alignedWith(other) for other in others)
+            (first, file, reference), *others = [(own, file, pixelGridFromFile(file)) for own, file in self._rasters()]
+            for own, other, grid in others:
+                if not reference.alignedWith(grid):
+                    return ('%s (%s) is on another pixel grid than %s (%s): %s; name the one that outputs take, by controls.setReferenceImage(\'%s\'), or by controls.setReferencePixgrid'
+                            % (own, other, first, file, difference_of(reference, grid), file))
         except (FileOpenError, UnavailableError, ValueError):
-            return False
+            pass
+        return None
 
     def _reference_input(self):
         """The input that is the reference, by its name or its file; the last of them, as in RIOS."""
@@ -259,6 +266,15 @@ def layer_name(file, layer):
     if not 0 <= layer < layers.layerCount:
         raise ParameterError('setVectorlayer(%r): %s has %d layers' % (layer, file, layers.layerCount))
     return None if layers.layerCount == 1 else layers[layer].name
+
+
+def difference_of(reference, grid):
+    """Why pixels of two grids don't lie on one lattice."""
+    if not reference.equalProjection(grid):
+        return 'its CRS is another'
+    if not reference.equalPixSize(grid):
+        return 'its pixels are %s x %s, and not %s x %s' % (grid.xRes, grid.yRes, reference.xRes, reference.yRes)
+    return 'its pixels are of the same size, and begin elsewhere: at %s, %s, and not at %s, %s' % (grid.xMin, grid.yMax, reference.xMin, reference.yMax)
 
 
 def bounds_of(grid):
