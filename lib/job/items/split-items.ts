@@ -158,17 +158,19 @@ class NumberedItems {
         return undefined;
       }
       // Images would overwrite each other; what functions write goes into folders, which can have any names but that which another item has been given.
-      if (this.#kind === 'images' || before.given) throw twoOfOnePath(this.#job, path, href, before.index, index);
+      if (this.#kind === 'images' || before.given) throw twoOfOnePath(this.#job, path, href, before.index, index, before.given);
       path = `${path}.${pathOfIndex(index)}`;
       const taken = this.#seen?.give(path, index);
-      if (taken !== undefined) throw twoOfOnePath(this.#job, path, href, taken.index, index);
+      if (taken !== undefined) throw twoOfOnePath(this.#job, path, href, taken.index, index, true);
     }
     return { index, href, path, size, version, parameters };
   }
 }
 
-function twoOfOnePath({ items }: ItemJobSpec, path: string, href: string | null, first: number, second: number): DataError {
-  const base = items.base === undefined ? 'wanted "base" in items, the prefix below which their paths count' : 'wanted a base further up';
-  const advice = items.manifest === undefined ? base : `${base}, or another "path" in its row`;
-  return new DataError('ITEM_PATH_TWICE', `$.items: items ${String(first)} and ${String(second)} (${displayHref(href ?? '')}) would both be written as ${JSON.stringify(path)}; ${advice}`);
+function twoOfOnePath({ items }: ItemJobSpec, path: string, href: string | null, first: number, second: number, given: boolean): DataError {
+  const base = items.base === undefined ? '"base" in items, the prefix below which their paths count' : 'a base further up';
+  const why = given ? ', as an item whose path is taken gets its index behind it' : '';
+  // Of an object that is listed again no base makes two paths.
+  const advice = items.manifest === undefined ? base : given ? '"path" in the row of each' : `${base}, or "path" in the row of each`;
+  return new DataError('ITEM_PATH_TWICE', `$.items: items ${String(first)} and ${String(second)} (${displayHref(href ?? '')}) would both be written as ${JSON.stringify(path)}${why}; wanted ${advice}`);
 }

@@ -69,7 +69,7 @@ gzip.open(sys.argv[1] + '.gz', 'wb').write(open(sys.argv[1], 'rb').read())`,
   void it('is refused where the path of a repeated object is the name of another one, whichever comes first', async () => {
     const named = 'd3/x.jpg.00000001';
     const cases: readonly [readonly string[], string][] = [
-      [['d1/x.jpg', 'd2/x.jpg', named], 'would both be written as "x.jpg.00000001"'],
+      [['d1/x.jpg', 'd2/x.jpg', named], 'would both be written as "x.jpg.00000001", as an item whose path is taken gets its index behind it; wanted "path" in the row of each'],
       [[named, 'd1/y.jpg', 'd1/x.jpg', 'd2/x.jpg'], ''],
       [['d3/x.jpg.00000002', 'd1/x.jpg', 'd2/x.jpg'], 'items 0 and 2 ('],
     ];
@@ -212,6 +212,8 @@ void describe('an S3 Inventory', () => {
 
   void it('is refused where it is another format, or not what its manifest says', async () => {
     const refused = (change: object, code: string, words: string): Promise<void> => rejects(splitHere(workspace, { items: { manifest: inventory(rows, change) } }), code, 'DataError', words);
+    // One message for all that is missing, in our words.
+    await refused({ sourceBucket: 5, fileFormat: null }, 'INVENTORY_BROKEN', "wanted its manifest.json; sourceBucket: wanted string, found 5; fileFormat: wanted string, found null");
     await refused({ fileFormat: 'ORC' }, 'INVENTORY_FORMAT', 'in the format ORC; wanted CSV');
     await refused({ fileFormat: 'Parquet' }, 'INVENTORY_FORMAT', 'in the format Parquet; wanted CSV');
     await refused({ fileSchema: 'Bucket, Name' }, 'INVENTORY_BROKEN', 'wanted a column Key, found Bucket, Name');
