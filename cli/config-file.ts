@@ -65,7 +65,7 @@ export async function readConfig(folder: string = userFolder(), env: Environment
   if (file === undefined && Object.keys(said).length === 0) return {};
   // Most have neither, and don't wait for the schema.
   const written = file === undefined ? {} : await readFileConfig(file);
-  const spoken = Object.keys(said).length === 0 ? {} : await parse(said, (field) => Object.entries(variables).find(([, each]) => each === field)?.[0] ?? field, 'the environment');
+  const spoken = Object.keys(said).length === 0 ? {} : await checkConfig(said, 'the environment is not', (field) => Object.entries(variables).find(([, each]) => each === field)?.[0] ?? field);
   return { ...withoutWhatAwsKnows(written, env), ...spoken };
 }
 
@@ -80,34 +80,42 @@ function readEnvironment(env: Environment): Record<string, unknown> {
 }
 
 async function readFileConfig(file: string): Promise<Config> {
-  let document: unknown;
-  try {
-    document = JSON.parse(await readFile(file, 'utf8'));
-  } catch (cause) {
-    throw new JobError('CONFIG_UNREADABLE', `${file} can't be read as JSON: ${messageOf(cause)}`, { cause, where: { file } });
-  }
-  const { work, ...rest } = await parse(document, (field) => field, file);
+  const { work, ...rest } = await checkConfig(await readJson(file), `${file} is not`);
   // Paths count from the file that says them.
   return work === undefined ? rest : { ...rest, work: work.includes('://') ? work : resolve(dirname(file), work) + (work.endsWith('/') ? '/' : '') };
 }
 
-async function parse(document: unknown, nameOf: (field: string) => string, from: string): Promise<Config> {
-  const [{ configFile, placeElsewhere }, { nearestName }] = await Promise.all([import('./config-schema.ts'), import('../lib/base/nearest.ts')]);
-  const parsed = configFile.safeParse(document);
-  if (parsed.success) return parsed.data;
+async function readJson(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    const missing = typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT';
+    throw new JobError('CONFIG_UNREADABLE', missing ? `there is no file ${file}, which ${fileVariable} names; wanted a tilefan.config.json, or nothing for none` : `${file} can't be read: ${messageOf(cause)}`, { cause, where: { file } });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new JobError('CONFIG_UNREADABLE', `${file} can't be read as JSON: ${messageOf(cause)}`, { cause, where: { file } });
+  }
+}
+
+/**
+ * Checks fields that a config may have, wherever they are said.
+ * @param title of the message, up to "is not" or "are not"
+ * @param nameOf what a field is called there
+ * @throws JobError CONFIG_INVALID that lists every problem
+ */
+export async function checkConfig(document: unknown, title: string, nameOf: (field: string) => string = (field) => field): Promise<Config> {
+  const [{ configFile, placeElsewhere }, { checkSchema }] = await Promise.all([import('./config-schema.ts'), import('../lib/base/schema-problems.ts')]);
   const known = Object.keys(configFile.shape).filter((field) => field !== '$schema');
-  const found = (path: readonly PropertyKey[]): string => {
-    const value = path.reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined), document);
-    return value === undefined ? '' : `; found ${JSON.stringify(value)}`;
-  };
-  const problems = parsed.error.issues.flatMap((issue): string[] => {
-    if (issue.code !== 'unrecognized_keys') return [`${issue.path.length === 0 ? 'the file' : nameOf(issue.path.map(String).join('.'))}: ${issue.message}${found(issue.path)}`];
-    return issue.keys.map((key) => {
-      const near = nearestName(key, known);
-      return `${key}: ${placeElsewhere(key) ?? (near === undefined ? `there is no such field; known are ${known.join(', ')}` : `there is no such field; did you mean ${near}?`)}`;
-    });
+  const checked = checkSchema(configFile, document, () => known);
+  if (checked.success) return checked.data;
+  const lines = checked.problems.map(({ path, message, unknown }) => {
+    const field = path.map(String).join('.');
+    return `  ${path.length === 0 ? 'the file' : nameOf(field)}: ${(unknown === true ? placeElsewhere(field) : undefined) ?? message}`;
   });
-  throw new JobError('CONFIG_INVALID', `${from} is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`, { where: { file: from } });
+  throw new JobError('CONFIG_INVALID', `${title} valid:\n${lines.join('\n')}`);
 }
 
 /** Region and profile of the file where the environment has none of its own. */

@@ -3,6 +3,7 @@ import type { MiddlewareObj } from '@middy/core';
 import type * as z from 'zod';
 import { describeError, OperationError, restoreError, TilefanError } from '../lib/base/errors.ts';
 import { createLogger } from '../lib/base/log.ts';
+import { checkSchema, problemsLine } from '../lib/base/schema-problems.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -17,10 +18,9 @@ const longestMessage = 16_000;
 
 /** Parses an event. A wrong one is a defect or a mix of versions, not the user's fault. @throws OperationError EVENT_INVALID */
 export function parseEvent<T extends z.ZodType>(schema: T, event: unknown, name: string): z.output<T> {
-  const parsed = schema.safeParse(event);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the event'}: ${message}`).join('; ');
-  throw new OperationError('EVENT_INVALID', `The event of ${name} is not what it should be: ${problems}`, { cause: parsed.error });
+  const checked = checkSchema(schema, event);
+  if (checked.success) return checked.data;
+  throw new OperationError('EVENT_INVALID', `The event of ${name} is not what it should be: ${problemsLine(checked.problems, 'the event')}`, { cause: checked.cause });
 }
 
 /**

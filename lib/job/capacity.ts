@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { JobError, messageOf } from '../base/errors.ts';
+import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 import type { TaskCompute } from './events.ts';
 import type { Problem } from './problems.ts';
 import { memoryPattern, parseMemory } from './quantities.ts';
@@ -33,12 +34,16 @@ export type Capacities = z.infer<typeof capacities>;
 
 /** Parses TILEFAN_CAPACITIES. @throws JobError SETTINGS_INVALID */
 export function parseCapacities(text: string): Capacities {
+  const wrong = (problem: string, cause: unknown): JobError => new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: TILEFAN_CAPACITIES: ${problem}`, { cause });
+  let document: unknown;
   try {
-    return capacities.parse(JSON.parse(text));
+    document = JSON.parse(text);
   } catch (cause) {
-    const found = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause);
-    throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: TILEFAN_CAPACITIES: ${found}`, { cause });
+    throw wrong(messageOf(cause), cause);
   }
+  const checked = checkSchema(capacities, document);
+  if (checked.success) return checked.data;
+  throw wrong(problemsLine(checked.problems, 'it'), checked.cause);
 }
 
 /** Everything of RunTask that depends on where it runs. */

@@ -2,6 +2,7 @@
 import { totalmem } from 'node:os';
 import * as z from 'zod';
 import { JobError } from '../base/errors.ts';
+import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 import { folderHref } from '../store/href.ts';
 import { architectures, capacityNames, checkFargateSize, isFargate, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
 import type { TaskCompute } from './events.ts';
@@ -55,11 +56,9 @@ export interface Settings {
  * @throws JobError SETTINGS_INVALID when the deployment itself is wrong
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>, compute: JobSpec['compute'], problems: Problem[]): Settings {
-  const parsed = environment.safeParse(env);
-  if (!parsed.success) {
-    throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: ${z.prettifyError(parsed.error)}`, { cause: parsed.error });
-  }
-  const settings = parsed.data;
+  const checked = checkSchema(environment, env);
+  if (!checked.success) throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: ${problemsLine(checked.problems, 'it')}`, { cause: checked.cause });
+  const settings = checked.data;
   const { TILEFAN_LOCAL_THREADS: localThreads } = settings;
   const cpu = compute.cpu ?? localThreads ?? settings.TILEFAN_CPU;
   const memoryBytes = compute.memory !== undefined ? parseMemory(compute.memory) : localThreads !== undefined ? totalmem() : parseMemory(settings.TILEFAN_MEMORY);

@@ -6,6 +6,7 @@
  */
 import * as z from 'zod';
 import { DataError, messageOf } from '../base/errors.ts';
+import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 
 /** An object was created in a bucket. */
 export interface Upload {
@@ -88,10 +89,9 @@ function has(document: unknown, field: string): boolean {
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  throw new DataError('MESSAGE_MALFORMED', `The ${what} is not what it should be: ${problems}`, { cause: parsed.error });
+  const checked = checkSchema(schema, value);
+  if (checked.success) return checked.data;
+  throw new DataError('MESSAGE_MALFORMED', `The ${what} is not what it should be: ${problemsLine(checked.problems, 'it')}`, { cause: checked.cause });
 }
 
 function readRecord(record: unknown): Notice {

@@ -1,6 +1,7 @@
 /** From an unknown document to a job spec, or to one error that lists everything wrong with it. */
 import * as z from 'zod';
 import { nearestName } from '../base/nearest.ts';
+import { checkSchema, shownValue } from '../base/schema-problems.ts';
 import { codeKind, moduleEndings, namedKinds, operationKinds, runtimeOf } from './operation-kind.ts';
 import { jsonPath, throwProblems, type Problem } from './problems.ts';
 import { resultFormat } from './result-format.ts';
@@ -42,82 +43,17 @@ export function parseDocument<Schema extends z.ZodType>(
   problems: Problem[] | undefined,
 ): z.output<Schema> {
   refusePrototypes(document, []);
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    const json = documentJsonSchema(schema);
-    throwProblems(
-      'JOB_INVALID',
-      'the job spec is not valid',
-      parsed.error.issues.flatMap((issue) => describeIssue(issue, [], document, json)),
-    );
+  let json: JsonSchema | undefined;
+  const checked = checkSchema(schema, document, (path) => knownFields((json ??= documentJsonSchema(schema)), path));
+  if (!checked.success) {
+    const problems = checked.problems.map(({ path, message, unknown }): Problem => ({ path: jsonPath(path), message, ...(unknown === true ? { code: 'JOB_UNKNOWN_FIELD' } : {}) }));
+    throwProblems('JOB_INVALID', 'the job spec is not valid', problems);
   }
   const job = schema.parse(document);
   const found = check(job);
   if (problems === undefined) throwProblems('JOB_INVALID', 'the job spec is not valid', found);
   else problems.push(...found);
   return job;
-}
-
-function describeIssue(
-  issue: z.core.$ZodIssue,
-  above: readonly PropertyKey[],
-  document: unknown,
-  schema: JsonSchema,
-): Problem[] {
-  const path = [...above, ...issue.path];
-  const found = valueAt(document, path);
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => {
-        const known = knownFields(schema, path);
-        const near = nearestName(key, known);
-        const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-        return { path: jsonPath([...path, key]), message: `unknown field; ${hint}`, code: 'JOB_UNKNOWN_FIELD' };
-      });
-    case 'invalid_union':
-      return describeUnion(issue, path, document, schema);
-    case 'invalid_key':
-      return [{ path: jsonPath(path), message: `bad name: ${issue.issues.map((inner) => inner.message).join('; ')}` }];
-    case 'invalid_type':
-      return [
-        {
-          path: jsonPath(path),
-          message: found === undefined ? `missing; wanted ${expectedName(issue.expected)}` : `wanted ${expectedName(issue.expected)}, found ${show(found)}`,
-        },
-      ];
-    case 'invalid_value':
-      return [
-        {
-          path: jsonPath(path),
-          message: `wanted ${issue.values.map((value) => show(value)).join(', ')}; found ${show(found)}${suggestion(found, issue.values)}`,
-        },
-      ];
-    default:
-      return [{ path: jsonPath(path), message: `${issue.message}; found ${show(found)}` }];
-  }
-}
-
-/** Of a union the branch that the user most likely meant: the one whose complaints lie deepest; else what all branches want. */
-function describeUnion(
-  issue: z.core.$ZodIssueInvalidUnion,
-  path: readonly PropertyKey[],
-  document: unknown,
-  schema: JsonSchema,
-): Problem[] {
-  const found = valueAt(document, path);
-  if (found === undefined) return [{ path: jsonPath(path), message: 'missing' }];
-  const meant = issue.errors.find((branch) =>
-    branch.every((inner) => !(inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_value'))),
-  );
-  if (meant !== undefined && meant.length > 0) return meant.flatMap((inner) => describeIssue(inner, path, document, schema));
-  const wanted = issue.errors.flatMap((branch) =>
-    branch.map((inner) => {
-      if (inner.code === 'invalid_type') return expectedName(inner.expected);
-      if (inner.code === 'invalid_value') return inner.values.map((value) => show(value)).join(', ');
-      return inner.message;
-    }),
-  );
-  return [{ path: jsonPath(path), message: `wanted ${[...new Set(wanted)].join(' or ')}; found ${show(found)}` }];
 }
 
 /** How deep names that a user chooses can lie in a job. */
@@ -130,11 +66,6 @@ function refusePrototypes(value: unknown, path: readonly string[]): void {
     if (key === '__proto__') throwProblems('JOB_INVALID', 'the job spec is not valid', [{ path: jsonPath([...path, key]), message: 'bad name: __proto__ has a meaning of its own in JavaScript' }]);
     refusePrototypes(inner, [...path, key]);
   }
-}
-
-/** zod's names for types, in the words of JSON. */
-function expectedName(expected: string): string {
-  return { record: 'object', int: 'whole number' }[expected] ?? expected;
 }
 
 /** Problems that no single field shows. */
@@ -186,7 +117,7 @@ function pixelProblems(job: JobSpec): Problem[] {
   }
   for (const [name, value] of Object.entries(parameters)) {
     const path = jsonPath(['operation', 'parameters', name]);
-    if (typeof value !== 'number') problems.push({ path, message: `wanted number, found ${show(value)}` });
+    if (typeof value !== 'number') problems.push({ path, message: `wanted number, found ${shownValue(value)}` });
     if (Object.hasOwn(job.inputs, name)) problems.push({ path, message: 'an input has the same name' });
   }
   if (job.results !== undefined) problems.push({ path: '$.results', message: `wanted a function, model or command, whose results these are; found ${kind === 'copy' ? 'copies' : 'expressions'}` });
@@ -260,13 +191,6 @@ function gridProblems({ like, crs, resolution, bounds, alignedPixels }: JobSpec[
   return problems;
 }
 
-function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined),
-    document,
-  );
-}
-
 /** Names of the fields that the schema knows at `path`, whichever branch of a union they belong to. */
 function knownFields(schema: JsonSchema, path: readonly PropertyKey[]): string[] {
   const branches = (node: JsonSchema): JsonSchema[] => [node, ...(node.anyOf ?? []).flatMap((inner) => branches(inner))];
@@ -278,22 +202,4 @@ function knownFields(schema: JsonSchema, path: readonly PropertyKey[]): string[]
     });
   }
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
-}
-
-function suggestion(found: unknown, values: readonly unknown[]): string {
-  if (typeof found !== 'string') return '';
-  const near = nearestName(found, values.filter((value) => typeof value === 'string'));
-  return near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
-}
-
-/** A value as it may stand in a message: JSON, cut at 80 characters. */
-function show(value: unknown): string {
-  let text: string;
-  try {
-    text = value === undefined ? 'nothing' : JSON.stringify(value);
-  } catch {
-    // Nested deeper than the stack reaches.
-    text = Array.isArray(value) ? 'a list' : 'an object';
-  }
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

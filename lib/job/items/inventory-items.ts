@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DataError, messageOf } from '../../base/errors.ts';
+import { checkSchema, problemsLine } from '../../base/schema-problems.ts';
 import { basename, displayHref, formatHref, parentHref, parseHref } from '../../store/href.ts';
 import type { ObjectReader } from '../../store/store.ts';
 import { csvRows } from './csv-rows.ts';
@@ -47,16 +48,16 @@ function broken(href: string, problem: string, cause?: unknown): DataError {
 }
 
 async function readManifest(reader: ObjectReader, href: string): Promise<InventoryManifest> {
-  let manifest: InventoryManifest;
+  let document: unknown;
   try {
-    manifest = inventoryManifest.parse(JSON.parse(new TextDecoder().decode(await reader.readAll(href))));
+    document = JSON.parse(new TextDecoder().decode(await reader.readAll(href)));
   } catch (cause) {
-    if (cause instanceof z.ZodError) {
-      throw broken(href, cause.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '), cause);
-    }
     if (cause instanceof SyntaxError) throw broken(href, `it is not JSON (${messageOf(cause)}); wanted its manifest.json`, cause);
     throw cause;
   }
+  const checked = checkSchema(inventoryManifest, document);
+  if (!checked.success) throw broken(href, `wanted its manifest.json; ${problemsLine(checked.problems, 'it')}`, checked.cause);
+  const manifest = checked.data;
   if (manifest.fileFormat === 'CSV') return manifest;
   throw new DataError('INVENTORY_FORMAT', `${displayHref(href)} is an S3 Inventory in the format ${manifest.fileFormat}; wanted CSV, which is another setting of the inventory`, { where: { href } });
 }
