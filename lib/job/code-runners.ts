@@ -49,7 +49,7 @@ export class CodeRunners {
     const files: SharedFile[] = [];
     try {
       const path = await localCopy(reader, code, codeHref(job.operation), join(root, 'code'));
-      const setup = codeSetupOf(plan, path, count);
+      const setup = codeSetupOf(plan, path, count, env);
       const timeoutSeconds = parseDuration(job.operation.tileTimeout);
       const slots: CodeSlot[] = [];
       for (let i = 0; i < count; i++) {

@@ -3,15 +3,19 @@ import { toJsonNumber } from '../base/json-number.ts';
 import type { CodeSetup } from '../code/code-setup.ts';
 import { modelOptions, type ModelSetup } from '../code/model/model-setup.ts';
 import { displayHref } from '../store/href.ts';
+import { codeMemoryBytes, localWorkers } from './code-memory.ts';
 import { nodataOf, tilingOf, type Plan } from './plan.ts';
+import { localCapacity } from './settings.ts';
 import { tileGrid } from './tiling.ts';
 
 /**
  * @param code path of the local copy of the code; empty for commands
  * @param threads processes that share a task's memory
+ * @param env the worker's
  */
-export function codeSetupOf(plan: Plan, code: string, threads: number): CodeSetup {
+export function codeSetupOf(plan: Plan, code: string, threads: number, env: NodeJS.ProcessEnv): CodeSetup {
   const { job, grid, inputs, outputs, tileSize, halo, memory } = plan;
+  const planned = memory.code / Math.max(1, threads);
   const { operation } = job;
   return {
     code,
@@ -26,13 +30,15 @@ export function codeSetupOf(plan: Plan, code: string, threads: number): CodeSetu
     halo,
     tiles: tileGrid(tilingOf(plan)),
     model: modelSetup(operation.model),
-    // What the task has, without what the worker and the other processes need by the plan.
-    memoryBytes: Math.max(leastMemoryBytes, Math.floor(memory.limit - memory.total + memory.code / Math.max(1, threads))),
+    memoryBytes: codeMemoryBytes({ limit: memory.limit, others: memory.total - planned, planned, runtime: plan.code?.runtime ?? null, sharing: sharing(plan, env) }),
   };
 }
 
-/** A limit below this keeps interpreters from starting, and tells nobody anything. */
-const leastMemoryBytes = 512 * 2 ** 20;
+/** Processes that share a machine with others; undefined for a task, which is there for nothing else, and where the job says how much memory there is. */
+function sharing({ job, state, threads }: Plan, env: NodeJS.ProcessEnv): number | undefined {
+  if (job.compute.memory !== undefined || state.compute.strategy[0]?.CapacityProvider !== localCapacity) return undefined;
+  return localWorkers(env) * threads;
+}
 
 function jsonNodata(of: Parameters<typeof nodataOf>[0]): CodeSetup['inputs'][number]['nodata'] {
   const nodata = nodataOf(of);

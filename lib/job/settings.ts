@@ -95,10 +95,13 @@ function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: Ta
   return placeTasks(parseCapacities(settings.TILEFAN_CAPACITIES), wishes, problems) ?? placeHere(size, compute, []);
 }
 
+/** Stands for the capacity of a run on this machine. */
+export const localCapacity = 'local';
+
 /** A machine of one's own has one size and no capacity providers; what the job says of Fargate is checked all the same. */
 function placeHere(size: TaskSize, compute: JobSpec['compute'], problems: Problem[]): Place {
   checkCompute(compute, problems);
-  const strategy = [{ CapacityProvider: 'local', Weight: 1 }];
+  const strategy = [{ CapacityProvider: localCapacity, Weight: 1 }];
   return { taskDefinition: 'local', size: toTaskSize(size), larger: toTaskSize(nextLargerSize(size)), strategy, fallback: strategy, publicIp: 'DISABLED' };
 }
 

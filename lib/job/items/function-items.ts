@@ -56,7 +56,7 @@ export async function startItemWorker(store: Store, plan: Pick<ItemPlan, 'job' |
     const path = await localCopy(store, code, itemCodeHref(job.operation), join(root, 'code'));
     const model = await imageModelOf(store, job.operation);
     const batch = model === null ? 1 : imageModelPlan(model, modelFacts(await readFile(path))).batch;
-    const setup = itemSetupOf(plan, path, count, model);
+    const setup = itemSetupOf(plan, path, count, model, env);
     const timeoutSeconds = parseDuration(job.operation.timeout);
     for (let i = 0; i < count; i++) processes.push(new CodeProcess({ setup, runtime, sharedFd: shared.fd, scratch: join(root, `scratch-${String(i)}`), credentials: job.operation.credentials, timeoutSeconds, env }));
     await processes[0]?.load();

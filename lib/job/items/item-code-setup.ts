@@ -2,19 +2,21 @@
 import type { CodeSetup } from '../../code/code-setup.ts';
 import type { ImageModelSetup } from '../../code/model/image-model-setup.ts';
 import type { ObjectReader } from '../../store/store.ts';
+import { codeMemoryBytes, localWorkers } from '../code-memory.ts';
 import type { ItemPlan } from './item-plan.ts';
 import { itemModel, type ItemOperation } from './item-spec.ts';
-
-/** A limit below this keeps interpreters from starting, and tells nobody anything. */
-const leastMemoryBytes = 512 * 2 ** 20;
 
 /**
  * @param code path of the local copy of the code
  * @param count processes that share a task's memory
  * @param model as `imageModelOf` has it; null for a function
+ * @param env the worker's
  */
-export function itemSetupOf({ job, memory }: Pick<ItemPlan, 'job' | 'memory'>, code: string, count: number, model: ImageModelSetup | null): CodeSetup {
+export function itemSetupOf({ job, code: planned, memory }: Pick<ItemPlan, 'job' | 'code' | 'memory'>, code: string, count: number, model: ImageModelSetup | null, env: NodeJS.ProcessEnv): CodeSetup {
   const { operation } = job;
+  const { TILEFAN_LOCAL_THREADS: threads } = env;
+  const each = memory.code / Math.max(1, count);
+  const sharing = threads === undefined || job.compute.memory !== undefined ? undefined : localWorkers(env) * Math.max(count, Number(threads));
   return {
     code,
     function: operation.function ?? null,
@@ -30,7 +32,7 @@ export function itemSetupOf({ job, memory }: Pick<ItemPlan, 'job' | 'memory'>, c
     tiles: { across: 0, down: 0 },
     model: null,
     // As for tiles: no process may take what all of a task's processes have together.
-    memoryBytes: Math.max(leastMemoryBytes, Math.floor(memory.limit - (count - 1) * (memory.code / Math.max(1, count)))),
+    memoryBytes: codeMemoryBytes({ limit: memory.limit, others: (count - 1) * each, planned: each, runtime: planned?.runtime ?? null, sharing }),
   };
 }
 

@@ -37,7 +37,7 @@ export async function openCodeMerger(reader: ObjectReader, plan: Plan, env: Node
     throw error;
   }
   const runner = new CodeProcess({
-    setup: { ...codeSetupOf(plan, path, 1), function: merge.function, merges: true, serial: false, model: null },
+    setup: { ...codeSetupOf(plan, path, 1, env), function: merge.function, merges: true, serial: false, model: null },
     runtime: code.runtime,
     sharedFd: shared.fd,
     scratch: join(root, 'scratch'),
