@@ -3,9 +3,12 @@ import { basename, extname, resolve } from 'node:path';
 import { JobError } from '../lib/base/errors.ts';
 import { moduleEndings } from '../lib/job/operation-kind.ts';
 import { userFolder } from '../cli/user-folder.ts';
+import { fromCaller } from './caller-stack.ts';
 import { RunHandle } from './handle.ts';
+import { checkOptions, mapOptions } from './options.ts';
+import { parameterSets } from './parameter-sets.ts';
 import type { MapOptions } from './types.ts';
-import { run } from './run.ts';
+import { start } from './run.ts';
 import type { AwsContext } from './start-aws.ts';
 
 /** A file with a function, and which function of it. */
@@ -19,10 +22,13 @@ export interface FunctionPlace {
 /**
  * Starts a run of a function over items: objects, whose hrefs or paths are given as texts or URLs (the function gets each as its item), or sets of parameters. Another value comes as the
  * parameter `value`. Or what another run has come to: its handle, whose end is waited for, or `run:ID`.
- * @throws JobError MAP_ITEMS, MAP_FUNCTION; what `run` throws
+ * @throws JobError MAP_ITEMS, MAP_FUNCTION, OPTION_UNKNOWN; what `run` throws
  */
 export async function map<Value = unknown>(code: string | URL | FunctionPlace, items: Iterable<unknown> | RunHandle, options: MapOptions = {}, aws?: AwsContext): Promise<RunHandle<Value>> {
-  return await run<Value>(mapJob(code, items instanceof RunHandle ? await sourceOf(items) : items, options), options, aws);
+  return await fromCaller(map, async () => {
+    await checkOptions(options, mapOptions);
+    return await start<Value>(mapJob(code, items instanceof RunHandle ? await sourceOf(items) : items, options), options, aws);
+  });
 }
 
 /** A run whose results are the items: it has to succeed. @throws ItemError, RunError when it doesn't */
@@ -64,7 +70,7 @@ function itemsOf(items: readonly unknown[]): object {
     const first = items.findIndex((item) => typeof item !== 'string' && !(item instanceof URL));
     throw new JobError('MAP_ITEMS', `items ${String(items.findIndex((item) => typeof item === 'string' || item instanceof URL))} and ${String(first)} are of two kinds: wanted objects (texts or URLs) only, or sets of parameters only`);
   }
-  return { parameters: items.map((item) => (typeof item === 'object' && item !== null && !Array.isArray(item) ? item : { value: item })) };
+  return { parameters: parameterSets(items) };
 }
 
 function absolute(text: string): string {

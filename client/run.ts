@@ -4,17 +4,27 @@ import { createStore } from '../lib/store/routing-store.ts';
 import type { ClosableStore } from '../lib/store/store.ts';
 import { computeOf, readConfig, withCompute, type Config } from '../cli/config-file.ts';
 import { readJobDocument } from '../cli/job-file.ts';
+import { fromCaller } from './caller-stack.ts';
 import { RunHandle } from './handle.ts';
 import { cancelOnInterrupt } from './interrupts.ts';
+import { checkOptions, runOptions } from './options.ts';
 import type { RunOptions } from './types.ts';
 import type { AwsContext } from './start-aws.ts';
 
 /**
  * Starts a run of a job.
  * @param job the document of a job over rasters or items (docs/job-spec.md, docs/items.md), or the path or href of a job file. Relative hrefs count from the job's file; of a document, from the working folder
- * @throws JobError that lists everything that is wrong with the job; CONFIG_INVALID; what AWS answers
+ * @throws JobError that lists everything that is wrong with the job; OPTION_UNKNOWN, CONFIG_INVALID; what AWS answers
  */
 export async function run<Value = unknown>(job: object | string | URL, options: RunOptions = {}, aws?: AwsContext): Promise<RunHandle<Value>> {
+  return await fromCaller(run, async () => {
+    await checkOptions(options, runOptions);
+    return await start<Value>(job, options, aws);
+  });
+}
+
+/** The same with options that are known to be right. */
+export async function start<Value>(job: object | string | URL, options: RunOptions, aws?: AwsContext): Promise<RunHandle<Value>> {
   const config = await readConfig();
   const all = { ...withoutUndefined(config), ...withoutUndefined(options) } as RunOptions & Config;
   // An explicit stage is not that of the state machine that a file names.

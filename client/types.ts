@@ -176,13 +176,13 @@ export interface FunctionPlace {
 /**
  * Starts a run of a job.
  * @param job the document of a job over rasters or items (docs/job-spec.md, docs/items.md), or the path or href of a job file. Relative hrefs count from the job's file; of a document, from the working folder
- * @throws JobError that lists everything that is wrong with the job; CONFIG_INVALID; what AWS answers
+ * @throws JobError that lists everything that is wrong with the job; OPTION_UNKNOWN, CONFIG_INVALID; what AWS answers
  */
 export declare function run<Value = unknown>(job: object | string | Url, options?: RunOptions): Promise<RunHandle<Value>>;
 
 /**
  * Starts a run of a function over items: objects, whose hrefs or paths are given as texts or URLs (the function gets each as its item), or sets of parameters. Another value comes as the
  * parameter `value`. Or what another run has come to: its handle, whose end is waited for, or `run:ID`.
- * @throws JobError MAP_ITEMS, MAP_FUNCTION; what `run` throws
+ * @throws JobError MAP_ITEMS, MAP_FUNCTION, OPTION_UNKNOWN; what `run` throws
  */
 export declare function map<Value = unknown>(code: string | Url | FunctionPlace, items: Iterable<unknown> | RunHandle, options?: MapOptions): Promise<RunHandle<Value>>;

@@ -141,7 +141,36 @@ export default function f({ value }: { value: number }): number {
     await assert.rejects(map(of('double'), []), /there are no items/);
     await assert.rejects(map(of('double'), 'abc'), /one text, "abc"/);
     await assert.rejects(map(of('double'), ['s3://a/b', { a: 1 }]), /items 0 and 1 are of two kinds/);
+    const bad = (items: unknown[], options: object = {}): Promise<unknown> => map(of('double'), items, { ...work(), ...options });
+    await assert.rejects(bad([1, 10n]), { code: 'MAP_ITEMS', message: /^item 1: wanted what JSON has .*; found 10n, a bigint$/ });
+    await assert.rejects(bad([Number.NaN]), /^JobError: item 0: .*; found NaN$/);
+    await assert.rejects(bad([{ a: { b: [1, undefined] } }]), /^JobError: item 0, a\.b\[1\]: .*; found nothing$/);
+    await assert.rejects(bad([new Date(0)]), /item 0: .*found an object of class Date/);
+    await assert.rejects(bad([() => 1]), /item 0: .*found a function/);
+    await assert.rejects(bad([1], { worker: 2 }), { code: 'OPTION_UNKNOWN', message: /there is no option worker; did you mean workers\?; known are .*where, work, workers/ });
+    await assert.rejects(bad([1], { where: 'moon', threads: 0 }), { code: 'CONFIG_INVALID', message: /^the options are not valid:\n {2}where: wanted "local", "aws"; found "moon"\n {2}threads: wanted at least 1; found 0$/ });
+    await assert.rejects(run({}, { name: 'x' } as object), /there is no option name/);
     await assert.rejects(run({ name: 'x', items: { parameters: [{}] }, operation: {} }, work()), /JOB_INVALID|wanted one of images, module, model/);
+  });
+});
+
+describe('errors of wrong use', () => {
+  // Catches: ten frames of ours, and the line that has to change in none of them.
+  void it('begin at the line of the caller', async () => {
+    async function mine(): Promise<unknown> {
+      return await map(of('double'), [Number.NaN], work());
+    }
+    async function other(): Promise<unknown> {
+      return await run({ name: 'x', items: { parameters: [{}] }, operation: {} }, work());
+    }
+    await assert.rejects(mine, ({ stack }: Error) => /^JobError: item 0.*\n {4}at mine \(.*map\.test\.ts/.test(stack ?? ''));
+    await assert.rejects(other, ({ stack }: Error) => /^JobError: the job is not valid[^]*found none\n {4}at other \(.*map\.test\.ts/.test(stack ?? ''));
+  });
+
+  // Catches: optional values of a caller that are refused as missing.
+  void it('are not those of a value that is left open', async () => {
+    const handle = await map(of('double'), [{ value: 3, more: undefined }], { ...work(), threads: undefined } as object);
+    assert.deepEqual(await handle.values(), [6]);
   });
 });
 
