@@ -1,4 +1,17 @@
 """The objects that a function gets: arrays by name, and arguments by name."""
+import difflib
+
+
+def no_such(what, name, there, known):
+    """
+    What is to be raised for a name that isn't there, with those that are; of names that Python itself asks for, as Python has it.
+    @param what for example `input`
+    """
+    if name.startswith('__'):
+        return AttributeError(name)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = ' did you mean %s?' % near[0] if near else ''
+    return AttributeError('there is no %s %s%s %s' % (what, name, ';' + hint if hint else ':', there % ', '.join(known) if known else 'there are none'))
 
 
 class BlockAssociations:
@@ -46,5 +59,25 @@ class BlockAssociations:
         return sum(len(value) if isinstance(value, list) else 1 for value in self.__dict__.values())
 
 
+class Inputs(BlockAssociations):
+    """The inputs of a tile of a job, which say what there is when something else is asked for."""
+
+    _there = "the job's inputs are %s"
+
+    def __getattr__(self, name):
+        """Only called for what isn't there."""
+        raise no_such('input', name, self._there, list(vars(self)))
+
+
+class ScriptInputs(Inputs):
+    """The same of a script, which has no job."""
+
+    _there = 'infiles has %s'
+
+
 class OtherInputs:
     """Whatever else a function needs, or leaves: attributes of any names."""
+
+    def __getattr__(self, name):
+        """Only called for what isn't there."""
+        raise no_such('field', name, 'otherargs has %s', list(vars(self)))

@@ -4,7 +4,7 @@ import json
 import pickle
 import sys
 
-from .blocks import BlockAssociations, OtherInputs
+from .blocks import BlockAssociations, Inputs, OtherInputs, ScriptInputs
 from .failures import Failure, describe
 from .info import ReaderInfo
 from .results import changes, check_length, copy_fields, to_json
@@ -21,6 +21,8 @@ class Tiles:
         self.shared = shared
         self.source = source
         self.place = source.place_of(user.function)
+        # Of RIOS, where outputs that no file was named for are left alone.
+        self.of_script = setup['code'].endswith('.pkl')
         inputs = {description['name'] for description in setup['inputs']}
         lists = setup['lists'].items()
         self.input_lists = user.names.get('inputLists', {name: members for name, members in lists if members[0] in inputs})
@@ -102,7 +104,7 @@ class Tiles:
         return arrays
 
     def inputs_object(self, arrays):
-        inputs = BlockAssociations()
+        inputs = ScriptInputs() if self.of_script else Inputs()
         by_name = {description['name']: array for array, _, description in arrays}
         listed = {member for members in self.input_lists.values() for member in members}
         for name, array in by_name.items():
@@ -149,10 +151,22 @@ class Tiles:
         wrote = '; it has written outputs.%s' % ', outputs.'.join(others) if others else ''
         return Failure('output', '%s has not written outputs.%s%s' % (self.user.name, self.attribute_of(output), wrote), place=self.place)
 
+    def refuse_others(self, outputs):
+        """@raises Failure for outputs that the job hasn't, which would get lost without a word"""
+        known = [*self.attributes, *self.output_lists]
+        fields = vars(outputs)
+        others = [name for name in fields if name not in known]
+        # What is missing is told first.
+        if self.of_script or not others or any(name not in fields for name in known):
+            return
+        there = "the job's outputs are %s" % ', '.join(known) if known else 'the job has no outputs'
+        raise Failure('output', '%s has written outputs.%s, which there is not: %s' % (self.user.name, ', outputs.'.join(others), there), place=self.place)
+
     def store_outputs(self, call, outputs):
         probe = call['probe']
         halo = self.setup['halo']
         rows, columns = call['window']['rows'] + 2 * halo, call['window']['columns'] + 2 * halo
+        self.refuse_others(outputs)
         written = self.written(outputs)
         ready, made = [], []
         for description, at in zip(self.setup['outputs'], call['outputs']):
@@ -179,7 +193,7 @@ class Tiles:
             if self.setup['serial'] and not info.isLastBlock():
                 return None
             return self.pickled_others(others)
-        if self.setup['code'].endswith('.pkl'):
+        if self.of_script:
             return None
         if returned is not None:
             value = self.json(returned, 'what %s returned' % self.user.name)

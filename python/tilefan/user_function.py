@@ -70,7 +70,7 @@ def failed_import(error, file, source):
     if failure.place.get('function') == '<module>':
         del failure.place['function']
     if isinstance(error, ModuleNotFoundError) and error.name:
-        failure.message = '%s imports %s, which %s does not have' % (where, error.name, python_words())
+        failure.message = '%s imports %s, which %s does not have; a file beside the module doesn\'t come along with it: make a package of several, and install it' % (where, error.name, python_words())
     elif failure.kind != 'memory':
         failure.message = '%s could not be imported: %s%s' % (where, '' if isinstance(error, SystemExit) else type(error).__name__ + ': ', failure.message)
     return failure

@@ -18,7 +18,7 @@ describe('a function that can\'t be loaded', { skip }, () => {
   const cases: [string, Partial<HostOptions> & { readonly code: string }, { readonly kind: string; readonly type?: string; readonly line?: number; readonly message: RegExp }][] = [
     ['a syntax error', { code: 'x = 1\ndef f(info, inputs outputs):\n    pass' }, { kind: 'load', type: 'SyntaxError', line: 2, message: /^ndvi\.py:2 has a syntax error: / }],
     ['wrong indentation', { code: 'def f(info, inputs, outputs):\npass' }, { kind: 'load', type: 'IndentationError', line: 2, message: /^ndvi\.py:2 has a syntax error: expected an indented block/ }],
-    ['a module that is not there', { code: '\nimport nowhere.at_all\ndef f(info, inputs, outputs): pass' }, { kind: 'load', type: 'ModuleNotFoundError', line: 2, message: /^ndvi\.py:2 imports nowhere, which \S+ \(Python 3\.\d+\.\d+\) does not have$/ }],
+    ['a module that is not there', { code: '\nimport nowhere.at_all\ndef f(info, inputs, outputs): pass' }, { kind: 'load', type: 'ModuleNotFoundError', line: 2, message: /^ndvi\.py:2 imports nowhere, which \S+ \(Python 3\.\d+\.\d+\) does not have; a file beside the module doesn't come along with it: make a package/ }],
     ['a name that a module has not', { code: 'from numpy import nothing_like_it' }, { kind: 'load', type: 'ImportError', line: 1, message: /^ndvi\.py:1 could not be imported: ImportError: cannot import name 'nothing_like_it'/ }],
     ['an exception at import', { code: 'def g():\n    return {}["a"]\ng()' }, { kind: 'load', type: 'KeyError', line: 2, message: /^ndvi\.py:2 could not be imported: KeyError: 'a'$/ }],
     ['an exit at import', { code: 'import sys\nsys.exit(3)' }, { kind: 'load', type: 'SystemExit', line: 2, message: /^ndvi\.py:2 could not be imported: called sys\.exit\(3\)/ }],
@@ -164,6 +164,42 @@ describe('a tile that fails', { skip }, () => {
     assert.match(list.message, /^outputs\.all is a list of 1; wanted a list of 2 arrays$/);
     const none = await failureOf('def f(info, inputs, outputs): pass', { outputs: [{ name: 'x' }, { name: 'y' }], lists: { all: ['x', 'y'] } });
     assert.match(none.message, /^f has not written outputs\.all$/);
+  });
+
+  // Catches: the name of a class of ours in place of the names that there are; hasattr, copies and pickles that fail over it; outputs that get lost without a word.
+  it('says which inputs, arguments and outputs there are', async () => {
+    const job = { inputs: [{ name: 's' }, { name: 'mask' }], outputs: [{ name: 'o' }], parameters: { gain: 2, green: 3 } };
+    const cases: [string, string, RegExp][] = [
+      ['return inputs.scene', 'function', /^there is no input scene: the job's inputs are s, mask$/],
+      ['return inputs.msk', 'function', /^there is no input msk; did you mean mask\? the job's inputs are s, mask$/],
+      ['return o.gian', 'function', /^there is no field gian; did you mean gain\? otherargs has gain, green$/],
+      ['outputs.o = outputs.p = inputs.s', 'output', /^f has written outputs\.p, which there is not: the job's outputs are o$/],
+      ["outputs.o = outputs['q'] = inputs.s", 'output', /^f has written outputs\.q, which there is not/],
+    ];
+    for (const [body, kind, message] of cases) {
+      const failure = await failureOf(`def f(info, inputs, outputs, o):\n    ${body}`, job);
+      assert.match(failure.message, message);
+      assert.deepEqual([failure.kind, kind === 'function' ? failure.type : 'AttributeError'], [kind, 'AttributeError']);
+    }
+    const code = `
+import copy, pickle
+def f(info, inputs, outputs, o):
+    outputs.o = inputs.s
+    others = [copy.copy(inputs), copy.deepcopy(inputs), pickle.loads(pickle.dumps(inputs)), copy.deepcopy(o), pickle.loads(pickle.dumps(o))]
+    assert not any(hasattr(each, 'scene') for each in [inputs, o, *others]) and getattr(o, 'none', 5) == 5 and len(inputs) == 2
+    return [sorted(vars(each)) for each in others]
+`;
+    await withHost({ code, ...job }, async (started) => assert.deepEqual((await started.tile()).reply.result, [['mask', 's'], ['mask', 's'], ['mask', 's'], ['gain', 'green'], ['gain', 'green']]));
+  });
+
+  // Catches: a script for RIOS that ends for what RIOS passes over.
+  it('leaves other outputs of a script alone', { skip: withoutCloudpickle }, async () => {
+    const pickling = `import sys, cloudpickle\ndef f(info, inputs, outputs):\n    outputs.o = outputs.p = inputs.s\n    if info.getBlockCount() == (1, 0): inputs.scene\nsys.stdout.buffer.write(cloudpickle.dumps((f, None)))`;
+    const { stdout: code } = spawnSync(python, ['-c', pickling]);
+    await withHost({ code, file: 'f.pkl', function: null, inputs: [{ name: 's' }], outputs: [{ name: 'o' }], grid: { columns: 16, rows: 8 } }, async (started) => {
+      await started.tile();
+      assert.match((await started.failure({ column: 1 })).message, /^there is no input scene: infiles has s$/);
+    });
   });
 
   it('says that memory ran out, at the limit, and goes on', { skip: process.platform === 'linux' ? false : 'RLIMIT_DATA is of Linux' }, async () => {
