@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { describeError, TilefanError } from '../lib/base/errors.ts';
 import { count, defaultWork, href, pair, region, tile } from './arguments.ts';
-import { addAwsCommands, addStackCommands } from './aws/commands.ts';
+import { addAwsCommands, addStackCommands, onPipeline } from './aws/commands.ts';
 import { applyConfig } from './config-file.ts';
 
 /** Exit code for wrong use of the command line (sysexits.h EX_USAGE), the same as for a wrong job. */
@@ -77,18 +77,23 @@ program
     await validate(job, options);
   });
 
-program
-  .command('try')
-  .description('run a job on one tile on this machine, and show its pixels, what its code prints and how it fails; no output is written')
+onPipeline(program.command('try'))
+  .description('run a job on one tile, on this machine or in one task on AWS, and show its pixels, what its code prints and how it fails; no output is written')
   .argument('<job>', 'the job spec: a JSON file, or its href')
   .addOption(inputOption)
   .addOption(outputOption)
   .addOption(objectOption)
   .addOption(new Option('--tile <COLUMN,ROW>', 'which tile, both from 0').argParser(tile).default({ column: 0, row: 0 }, '0,0'))
+  .option('--aws', 'in one task of the deployment, with the image that a run would have')
   .option('--json', 'print a JSON document')
   .action(async (job: string, options) => {
-    const { tryTile } = await import('./try.ts');
-    process.exitCode = await tryTile(job, options);
+    if (options.aws === true) {
+      const [{ runSession }, { tryOnAws }] = await Promise.all([import('./aws/session.ts'), import('./aws/try-on-aws.ts')]);
+      process.exitCode = await runSession({ ...options, wait: true }, 'try the tile', (context) => tryOnAws(job, options, context));
+      return;
+    }
+    const { tryHere } = await import('./try.ts');
+    process.exitCode = await tryHere(job, options);
   });
 
 program

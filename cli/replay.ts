@@ -6,13 +6,14 @@ import { OneTile } from '../lib/job/one-tile.ts';
 import { readPlan, runFiles, tilingOf, type Plan } from '../lib/job/plan.ts';
 import { readTrialPlan } from '../lib/job/prepare-code.ts';
 import { batchRecord, readDocument } from '../lib/job/records.ts';
+import { checkTile, reportTile } from '../lib/job/tile-report.ts';
 import { tileWindow } from '../lib/job/tiling.ts';
 import { displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { noRun, runPlace } from './run-place.ts';
-import { checkTile, reportTile, tileReportText } from './tile-report.ts';
+import { printReport } from './tile-report.ts';
 
 export interface ReplayOptions {
   readonly work: string;
@@ -44,8 +45,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
     try {
       const report = await reportTile(plan, tile, place, tileWindow(tilingOf(plan), place.column, place.row));
       if (interrupts.signal.aborted) return interruptedExitCode;
-      process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : tileReportText(report));
-      return report.error?.exitCode ?? 0;
+      return printReport(report, options.json === true);
     } finally {
       await tile.close();
     }

@@ -15,7 +15,8 @@ function onAws(command: Command): Command {
   return command.addOption(regionOption).addOption(profileOption);
 }
 
-function onPipeline(command: Command): Command {
+/** Adds the options that say which deployment is meant. */
+export function onPipeline(command: Command): Command {
   return onAws(command.addOption(stageOption).addOption(stateMachineOption));
 }
 

@@ -27,6 +27,8 @@ export interface SubmitOptions extends PipelineOptions, JobOverrides {
   readonly folder?: string;
   /** Defaults for the job's `compute`. */
   readonly compute?: Readonly<Record<string, unknown>>;
+  /** Only this tile is computed, and reported. */
+  readonly tile?: { readonly column: number; readonly row: number };
 }
 
 /** A run that is there now, whoever started it. */
@@ -98,7 +100,7 @@ export interface NamedInput {
 
 /** Checks a raster job, and sends its code along. @param written the document as it lies in its file @throws JobError that lists everything that is wrong with it */
 async function readExecutionInput(document: unknown, href: string, options: SubmitOptions & { readonly file: string }, written: unknown, { store }: RunContext): Promise<NamedInput> {
-  const { object, file } = options;
+  const { object, file, tile } = options;
   const { job, runId, problems } = takeJob(document, href, options, (name) => options.run ?? newRunId(name));
   problems.push(...hrefProblems(hrefsOf(job)));
   checkOperationAndOutputs(job, {}, problems);
@@ -108,7 +110,7 @@ async function readExecutionInput(document: unknown, href: string, options: Subm
   // Split reads it from there: an href takes no room in the execution's input. Otherwise the job goes as it stands after overrides.
   const operation = await sendCode(job.operation, store, sendingFolder(options, runId));
   const sent = /^s3:\/\//i.test(file) && !overridden && operation === job.operation ? file : { ...job, operation };
-  return { run: runId, input: object === undefined ? { job: sent } : { job: sent, object } };
+  return { run: runId, input: { job: sent, ...(object === undefined ? {} : { object }), ...(tile === undefined ? {} : { try: [tile.column, tile.row] }) } };
 }
 
 function hrefsOf(job: JobSpec): [string, string][] {

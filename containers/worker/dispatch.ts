@@ -31,6 +31,11 @@ export async function workOn(line: ManifestLine, { store, run, signal, early, on
     await prepareAny(store, run, { env: process.env, signal });
     return;
   }
+  if ('try' in line) {
+    const { tryTileInTask } = await import('../../lib/job/try-tile.ts');
+    await tryTileInTask(store, run, line.try, { env: process.env, signal });
+    return;
+  }
   if ('items' in line) {
     const { workOnItems } = await import('./item-tasks.ts');
     await workOnItems(line, { store, run, signal, onProgress });

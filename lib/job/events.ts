@@ -7,10 +7,11 @@ import { formatHref, parseHref } from '../store/href.ts';
 
 /**
  * What starts an execution: the job spec itself, or `job` with the spec or where it lies. `run` names the run to continue; `object` is the
- * href of an uploaded file, which the placeholders of the job (then a template) stand for.
+ * href of an uploaded file, which the placeholders of the job (then a template) stand for; `try` is a tile, column and row: it is computed and reported by one task, and
+ * nothing else is done.
  */
 export const executionInput = z.union([
-  z.strictObject({ job: z.union([z.string(), z.record(z.string(), z.unknown())]), run: z.string().optional(), object: z.string().optional() }),
+  z.strictObject({ job: z.union([z.string(), z.record(z.string(), z.unknown())]), run: z.string().optional(), object: z.string().optional(), try: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).optional() }),
   z.record(z.string(), z.unknown()),
 ]);
 
@@ -68,8 +69,8 @@ export const runState = z.strictObject({
 });
 export type RunState = z.infer<typeof runState>;
 
-/** What split returns: CONVERT wants a Map over conversions, and to be called again then; without a status the manifest is that of the tiles. */
-export type SplitResult = RunState & { readonly status?: 'CONVERT' };
+/** What split returns: CONVERT wants a Map over conversions, and to be called again then; after TRY's Map the execution ends; without a status the manifest is that of the tiles. */
+export type SplitResult = RunState & { readonly status?: 'CONVERT' | 'TRY' };
 
 /** What reduce returns: MORE wants another Map over the new manifest, MERGING wants to be called again, DONE is done. */
 export type ReduceResult = RunState & { readonly status: 'MORE' | 'MERGING' | 'DONE' };

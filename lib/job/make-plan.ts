@@ -36,6 +36,8 @@ export interface KnownFiles {
   readonly tiffs?: ReadonlyMap<string, Tiff>;
   /** What the trial of the code has shown; without it, outputs that don't say so have one band of float32. */
   readonly prepared?: PreparedCode | undefined;
+  /** That the outputs can be written has been seen, or doesn't matter. */
+  readonly writable?: boolean;
 }
 
 /**
@@ -49,14 +51,14 @@ export async function makePlan(
   runId: string,
   settings: Settings,
   problems: Problem[] = [],
-  { conversions = new Map(), tiffs = new Map(), prepared }: KnownFiles = {},
+  { conversions = new Map(), tiffs = new Map(), prepared, writable = false }: KnownFiles = {},
 ): Promise<Plan> {
   const kind = codeKind(job.operation);
   const opened = await openInputs(store, job, conversions, problems, tiffs);
   const bands = bandCounts(opened, problems);
   const written = checkOperationAndOutputs(job, bands, problems);
   checkCode(job, problems);
-  await checkWritable(store, job, inputHrefsAndVersions(opened), problems);
+  if (!writable) await checkWritable(store, job, inputHrefsAndVersions(opened), problems);
   const rasters = opened.filter((input) => input.kind === 'raster');
   // Where an input couldn't be opened, the grid of the others would only confuse.
   const complete = opened.length === Object.keys(job.inputs).length;

@@ -44,12 +44,16 @@ export type ConvertLine = z.infer<typeof convertLine>;
 export const prepareLine = z.strictObject({ batch: index, prepare: z.literal(true) });
 export type PrepareLine = z.infer<typeof prepareLine>;
 
+/** One tile is computed and reported, and nothing else is done (try-tile.ts): its column and row. */
+export const tryLine = z.strictObject({ batch: index, try: z.tuple([index, index]) });
+export type TryLine = z.infer<typeof tryLine>;
+
 /** The results of all tiles, which become one by the user's own function. */
 export const mergeLine = z.strictObject({ batch: index, merge: z.literal(true) });
 export type MergeLine = z.infer<typeof mergeLine>;
 
-export const manifestLine = z.union([batchLine, itemBatchLine, pyramidLine, convertLine, prepareLine, mergeLine]);
-export type ManifestLine = BatchLine | ItemBatchLine | PyramidLine | ConvertLine | PrepareLine | MergeLine;
+export const manifestLine = z.union([batchLine, itemBatchLine, pyramidLine, convertLine, prepareLine, tryLine, mergeLine]);
+export type ManifestLine = BatchLine | ItemBatchLine | PyramidLine | ConvertLine | PrepareLine | TryLine | MergeLine;
 
 /** What a task is, in words, for its record; undefined for a batch of tiles. */
 export function describeTask(line: ManifestLine): string | undefined {
@@ -58,6 +62,7 @@ export function describeTask(line: ManifestLine): string | undefined {
     return `levels ${String(level + 1)} to ${String(last)} of ${output}, above blocks ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;
   }
   if ('prepare' in line) return 'trial of the code';
+  if ('try' in line) return `trial of tile ${line.try.join(',')}`;
   if ('convert' in line) return `conversion of ${line.convert.input}`;
   if ('merge' in line) return 'merge of results';
   return undefined;

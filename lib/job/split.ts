@@ -8,7 +8,7 @@ import { builtInTemplate } from './built-in-templates.ts';
 import { checkTriggers } from './check-outputs.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
-import { makePlan } from './make-plan.ts';
+import { makePlan, type KnownFiles } from './make-plan.ts';
 import type { ItemPlan } from './items/item-plan.ts';
 import { isItemJob } from './items/item-documents.ts';
 import { parseJobText } from './job-text.ts';
@@ -21,7 +21,9 @@ import { encodeDocument, readDocument } from './records.ts';
 import { resolveJob, type ResolveOptions } from './resolve.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
+import { checkTile } from './tile-report.ts';
 import { batchCount, batchWindow } from './tiling.ts';
+import { writeTrialRequest } from './try-request.ts';
 import { parseJobSpec } from './validate.ts';
 
 /** Task definitions for jobs that bring an image of their own. */
@@ -63,10 +65,14 @@ export function checkRunId(id: string): void {
  * @throws JobError JOB_INVALID, PLAN_REFUSED and others that list every problem with the job; RUN_EXISTS for a run id that another job has used
  */
 export async function split(event: SplitEvent, environment: SplitEnvironment): Promise<SplitResult> {
-  const { job: document, file, run = event.execution, object } = await readJob(event.input, environment.store);
+  const { job: document, file, run = event.execution, object, try: tile } = await readJob(event.input, environment.store);
   checkRunId(run);
   const place = { base: file && parentHref(file), file, object, runId: run, outputPlace: outputPlaceOf(environment.env) };
-  return isItemJob(document) ? await splitItems(document, place, environment) : await splitRasters(document, place, environment);
+  if (isItemJob(document)) {
+    if (tile !== undefined) throw new JobError('JOB_OVER_ITEMS', 'a job over items has no tiles that could be tried: run it on a few items');
+    return await splitItems(document, place, environment);
+  }
+  return await splitRasters(document, place, environment, tile);
 }
 
 /** Over items: they are listed, and become batches. */
@@ -92,8 +98,8 @@ async function definitionFor(image: string | null | undefined, { compute }: Sett
   return image === undefined || image === null || taskDefinitions === undefined ? compute.taskDefinition : await taskDefinitions.withImage(compute.taskDefinition, image);
 }
 
-/** Over rasters: the grid is fixed, and becomes tiles. */
-async function splitRasters(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment): Promise<SplitResult> {
+/** Over rasters: the grid is fixed, and becomes tiles. @param tile the one that is to be tried, instead of all */
+async function splitRasters(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment, tile: readonly [number, number] | undefined): Promise<SplitResult> {
   const run = place.runId;
   const problems: Problem[] = [];
   const job = resolveJob(parseJobSpec(document, problems), place, problems);
@@ -113,6 +119,10 @@ async function splitRasters(document: unknown, place: ResolveOptions, { store, e
       const manifest = await writeConversions(store, runHref, job, missing);
       return { ...firstPassState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
     }
+    if (tile !== undefined) {
+      const manifest = await writeTileTrial(store, job, run, { settings, problems, known: { conversions, tiffs } }, tile);
+      return { ...firstPassState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() }, status: 'TRY' };
+    }
     const tried = codeKind(job.operation) === undefined ? undefined : await readPrepared(store, runHref);
     let made = await makePlan(store, job, run, settings, problems, { conversions, tiffs, prepared: tried });
     if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
@@ -125,6 +135,7 @@ async function splitRasters(document: unknown, place: ResolveOptions, { store, e
     }
     plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {
+    if (tile !== undefined) throw new JobError('RUN_EXISTS', `run ${run} is there already: a tile is tried under an id of its own`);
     plan = checkSameJob(earlier, job);
     await checkConvertedSources(store, runHref);
   }
@@ -161,6 +172,17 @@ async function writeTrial(store: Store, plan: Plan | ItemPlan): Promise<string> 
   await store.put(`${href}${runFiles.job}`, encodeDocument(plan.job), { contentType: 'application/json', createFolders: true });
   await store.put(trialPlanHref(href), encodeDocument(plan), { contentType: 'application/json', createFolders: true });
   await store.put(manifest, encodeManifest([{ batch: trialNumber, prepare: true }]), { contentType: 'application/jsonl', createFolders: true });
+  return manifest;
+}
+
+/** What a worker tries a tile with. The plan is only made to see that there could be one. @throws JobError PLAN_REFUSED, TILE_UNKNOWN */
+async function writeTileTrial(store: Store, job: JobSpec, run: string, { settings, problems, known }: { readonly settings: Settings; readonly problems: Problem[]; readonly known: KnownFiles }, tile: readonly [number, number]): Promise<string> {
+  const plan = await makePlan(store, job, run, settings, problems, known);
+  checkTile(plan, { column: tile[0], row: tile[1] });
+  const { href } = plan.state.run;
+  const manifest = `${href}manifest-try.jsonl`;
+  await writeTrialRequest(store, href, { job, run, settings });
+  await store.put(manifest, encodeManifest([{ batch: trialNumber, try: [tile[0], tile[1]] }]), { contentType: 'application/jsonl', createFolders: true });
   return manifest;
 }
 
@@ -201,13 +223,21 @@ function sizesOf({ state: { compute } }: Plan): Pick<TaskCompute, 'size' | 'larg
   return { size: compute.size, larger: compute.larger };
 }
 
+/** The form of an execution's input that has the job inside. */
+interface StartedRun {
+  readonly job: unknown;
+  readonly run?: string | undefined;
+  readonly object?: string | undefined;
+  readonly try?: readonly [number, number] | undefined;
+}
+
 /** The job out of an execution's input: the spec itself, inside `job`, or where it lies. */
 async function readJob(
   input: SplitEvent['input'],
   store: Store,
-): Promise<{ readonly job: unknown; readonly file?: string; readonly run?: string | undefined; readonly object?: string | undefined }> {
+): Promise<Pick<StartedRun, 'run' | 'object' | 'try'> & { readonly job: unknown; readonly file?: string }> {
   if (!('job' in input)) return { job: input };
-  const { job, ...rest } = input as { job: unknown; run?: string; object?: string };
+  const { job, ...rest } = input as StartedRun;
   if (typeof job !== 'string') return { job, ...rest };
   const href = resolveHref(job);
   const found = await readTemplate(store, href, rest.object);

@@ -68,6 +68,25 @@ test('CONVERT sends the workers, and then calls split again with the input of th
   assert.deepEqual(totals, [1, 1, 1], 'two passes of conversions, and one of tiles');
 });
 
+// Would catch a trial that becomes a run, and one that is reduced though there is nothing to reduce.
+test('TRY sends one worker, and then the execution is done', async () => {
+  const calls: string[] = [];
+  let tasks = 0;
+  const outcome = await runMachine({
+    lambda: (name) => {
+      calls.push(name);
+      return Promise.resolve({ ...state, status: 'TRY', manifest: { bucket: 'work', key: 'runs/run-1/manifest-try.jsonl' } } as unknown as Json);
+    },
+    runTask: () => {
+      tasks++;
+      return Promise.resolve(null);
+    },
+    items: [{ batch: 999_990 }],
+  });
+  assert.equal(outcome.state, 'SUCCEEDED');
+  assert.deepEqual([calls, tasks], [['Split'], 1]);
+});
+
 // Would catch a run that is planned although an input could not be converted, because the job tolerates failures of tiles.
 test('a conversion that fails ends the run', async () => {
   let calls = 0;

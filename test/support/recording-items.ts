@@ -18,6 +18,8 @@ export async function runCode(stage: Stage, job: MakeJob): Promise<void> {
   for (const bucket of [output, write]) {
     const name = `coded-${bucket}`;
     const coded = job(name, { operation: { module: `s3://${input}/code/tiles.mjs` }, outputs: {}, results: { href: `s3://${bucket}/pixels.json`, merge: { function: 'merge' } } });
+    const tile = await split({ job: coded, try: [0, 0] }, `${name}-tile`);
+    for (const _ of ['tried', 'tried again']) await workAll(stage, tile, linesOf(stage, tile));
     const trial = await split(coded, name);
     for (const _ of ['tried', 'tried before']) await workAll(stage, trial, linesOf(stage, trial));
     const state = await split(coded, name);
