@@ -5,7 +5,10 @@ else is pickled.
 import base64
 import inspect
 import math
+import os
 import pickle
+
+from .failures import Failure
 
 PICKLED = 'tilefanPickle'
 # Whole numbers that JSON keeps exactly, whoever reads it.
@@ -51,6 +54,12 @@ def decoded(value):
     return value
 
 
+def described(value):
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ in ('builtins', '__main__') else '%s.%s' % (kind.__module__, kind.__qualname__)
+    return 'an object of type %s' % name
+
+
 class Call:
     """The user's function as a worker calls it: with its arguments decoded, and its result encoded."""
 
@@ -91,10 +100,19 @@ class Call:
         return self.function(*listed, **self.known()) if listed else self.on_value(named)
 
     def encoded(self, value):
-        # Without a table there is only the next step to read it, to which {'value': 1} would be the value 1.
-        if self.exact and type(value) is dict and set(value) == {'value'}:
-            return pickled(value)
-        return encoded(value, self.exact)
+        """@raises Failure that says what was returned, and by which function, where it can't be sent"""
+        try:
+            # Without a table there is only the next step to read it, to which {'value': 1} would be the value 1.
+            if self.exact and type(value) is dict and set(value) == {'value'}:
+                return pickled(value)
+            return encoded(value, self.exact)
+        except MemoryError:
+            raise
+        except Exception as error:
+            code = getattr(self.function, '__code__', None)
+            place = {'function': self.__name__, **({'file': os.path.basename(code.co_filename), 'line': code.co_firstlineno} if code else {})}
+            wanted = 'a list of what it gives' if inspect.isgenerator(value) else 'what can be pickled'
+            raise Failure('output', 'returned %s, which can\'t be sent back (%s: %s); wanted %s' % (described(value), type(error).__name__, error, wanted), type(error).__name__, place) from None
 
     def on_value(self, fields):
         """What another run has come to: f(**value) of a dict where that fits, else f(value)."""

@@ -89,6 +89,20 @@ print(json.dumps([[each if isinstance(each, (int, float)) else type(each).__name
     assert.match(text, /line 3, in inverse[\s\S]*line 5, in deeper\n {4}return 1 \/ x\n/);
   });
 
+  // Catches: a line of cloudpickle's in place of the user's function and what it returned.
+  void it('says which function returned what can not be sent back', async () => {
+    const { answer } = await script(`import threading
+def lazy(x):
+    return (i for i in range(x))
+def locked(x):
+    return {'value': threading.Lock()}
+print(json.dumps([[error.code, str(error)] for f in (lazy, locked) for error in tilefan.map(f, [1], return_exceptions=True)]))
+`);
+    const said = (answer as [string, string][]).map(([code, text]) => `${code} ${text}`);
+    assert.match(said[0] ?? '', /^FUNCTION_NO_OUTPUT item 0, 1: function lazy at script\.py:3: returned an object of type generator, which can't be sent back .*; wanted a list of what it gives$/);
+    assert.match(said[1] ?? '', /^FUNCTION_NO_OUTPUT item 0, 1: function locked at script\.py:5: returned an object of type dict, .*lock.*; wanted what can be pickled$/);
+  });
+
   // Catches: items that are missing, or there twice, when a worker is lost; a function's death that ends the whole run.
   void it('has each item once when its processes are killed', async () => {
     const { answer } = await script(`import os, signal
