@@ -278,6 +278,10 @@ void describe('a TypeScript function that is wrong', () => {
     ['has another name', { source: 'export const ndvi = () => {}; export const evi = () => {};', function: 'ndwi' }, 'FUNCTION_MISSING', /^function ndwi: the module has no export ndwi; did you mean ndvi\? it exports evi, ndvi$/],
     ['has no default', { source: 'export const ndvi = () => {};', function: null }, 'FUNCTION_MISSING', /^the function: the module has no default export; name one of its functions in "function": it exports ndvi$/],
     ['is a number', { source: 'export const f = 3;' }, 'FUNCTION_SIGNATURE', /f is a value of type number; wanted a function of one argument, the object \{ inputs, outputs, info, parameters \}$/],
+    // As of functions in Python: nothing in it would ever run.
+    ['is a generator', { source: 'export function* f() {}' }, 'FUNCTION_SIGNATURE', /f is a generator \(function\*\), which nothing runs to its end; wanted a function of one argument/],
+    ['is an async generator', { source: 'export async function* f() {}' }, 'FUNCTION_SIGNATURE', /f is a generator/],
+    ['says more than a line', { source: 'export function f() {\n  throw new Error("a\\nb\\n");\n}' }, 'FUNCTION_FAILED', /^function f at user\.ts:2: Error: a\nb$/],
     ['is a class', { source: 'export class f {}' }, 'FUNCTION_SIGNATURE', /f is a class/],
     ['wants what functions in Python get', { source: 'export function f(info, inputs, outputs, otherargs) {}' }, 'FUNCTION_SIGNATURE', /f takes 4 arguments; wanted a function of one argument/],
     ['fails when it is loaded', { source: '\nconst x = undefined;\nx.y;\nexport const f = () => {};' }, 'FUNCTION_LOAD', /^function f at user\.ts:3: .*Cannot read properties of undefined/],
@@ -313,7 +317,7 @@ void describe('a TypeScript function that is wrong', () => {
       await f.call();
       const first = f.process.pid;
       await assert.rejects(f.call({ column: 1 }), (error: OperationError) => {
-        assert.equal(error.message, 'function f at user.ts:3: Error: first');
+        assert.equal(error.message, 'function f at user.ts:3: Error: first\nsecond');
         assert.deepEqual([error.where['file'], error.where['line'], error.where['function'], error.where['stdout'], error.where['type']], ['user.ts', 3, 'f', 'tile 1\n', 'Error']);
         assert.match(String(error.where['traceback']), /^Error: first\nsecond\n\s+at f \(user\.ts:3:\d+\)\ncaused by Error: underneath/);
         assert.doesNotMatch(String(error.where['traceback']), /node-host|node:internal/);

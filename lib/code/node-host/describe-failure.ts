@@ -27,11 +27,11 @@ export function describeFailure(thrown: unknown, kind: CodeFailure['kind'], func
   }
   if (thrown instanceof TilefanError) return { kind: kindOf(thrown) ?? kind, code: thrown.code, message: thrown.message, function: functionName };
   const frame = frameOf(stackOf(thrown));
-  const firstLine = textOf(thrown.message).split('\n', 1)[0] ?? '';
+  const message = textOf(thrown.message).trimEnd();
   return {
     kind: thrown instanceof CodeError ? thrown.kind : isAboutMemory(thrown) ? 'memory' : kind,
     type: thrown instanceof CodeError ? undefined : typeOf(thrown),
-    message: firstLine.length > longestMessage ? `${firstLine.slice(0, longestMessage)}…` : firstLine,
+    message: message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message,
     traceback: tracebackOf(thrown),
     file: frame?.file,
     line: frame?.line,
