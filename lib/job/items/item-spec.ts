@@ -28,12 +28,12 @@ const href = z.string().min(1).describe('`s3://bucket/key`, `file:///path`, an a
 const parameters = z.record(name, z.json());
 
 const items = z.strictObject({
-  prefix: href.optional().describe('All objects below a prefix of S3, or all files below a folder. '.concat(href.description ?? '')),
+  prefix: href.optional().describe('All objects below a prefix of S3, or all files below a folder; of a folder, links to files count as files, and links to nothing, pipes and sockets are left out. '.concat(href.description ?? '')),
   hrefs: z.array(href).min(1).max(mostListed).optional().describe('Instead of `prefix`: a list of objects. `s3://{bucket}/{key}` is the uploaded file, in a template.'),
   manifest: href
     .optional()
     .describe(
-      "Instead of `prefix`: a file with the list: CSV (with a header) or JSON Lines, either perhaps with gzip, or the manifest.json of an S3 Inventory. `href`, or `bucket` and `key`, is the object; `path` and `size` may say what `base` and the store would say otherwise; other columns and fields are parameters. The failures of another run are such a list (docs/items.md).",
+      "Instead of `prefix`: a file with the list: CSV (with a header) or JSON Lines, either perhaps with gzip, or the manifest.json of an S3 Inventory whose files are CSV (Parquet and ORC are refused). `href`, or `bucket` and `key`, is the object; `path` and `size` may say what `base` and the store would say otherwise; other columns and fields are parameters. The failures of another run are such a list (docs/items.md).",
     ),
   format: z.enum(manifestFormats).optional().describe("Of the manifest. Default: by the href's ending: .csv, .jsonl or .ndjson, .json for an inventory."),
   parameters: z.array(parameters).min(1).max(mostListed).optional().describe('Instead of `prefix`: sets of parameters; each is an item without an object.'),
@@ -132,7 +132,7 @@ export const itemJobSpec = z
         format: z.enum(resultFormats).optional().describe("Default: by the href's ending."),
       })
       .optional()
-      .describe('A table with one row an item: what functions returned, what models predicted, or the sizes of the images. Models need it.'),
+      .describe('A table with one row for each item that has not failed: what functions returned, what models predicted, or the sizes of the images. Models need it.'),
     compute: compute.prefault({}).describe('What a task on AWS gets; what is not said comes from the deployment.'),
     tolerateFailures: z
       .strictObject({ percentage: z.number().min(0).max(100).default(0).describe('Items that may fail, in percent.') })
