@@ -1,8 +1,6 @@
 /** Samples of a program's file as those of the job's output: stored as expressions are (docs/expressions.md, "Storing"). */
 import { allocateSamples, dtypeFacts, isFloat, type Dtype, type SampleArray } from '../../raster/dtype.ts';
-
-/** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign: what remains is rounded half to even. */
-const fractionRemover = 6_755_399_441_055_744;
+import { quantize } from '../../raster/quantize.ts';
 
 export interface Conversion {
   readonly dtype: Dtype;
@@ -23,7 +21,7 @@ export function convertSamples(samples: SampleArray, fileDtype: Dtype, { dtype, 
   if (fileDtype === dtype && !marks) return samples;
   const out = allocateSamples(dtype, samples.length);
   if (isFloat(dtype) || holds(dtype, fileDtype)) out.set(samples);
-  else quantize(out, samples, dtypeFacts(dtype).min, dtypeFacts(dtype).max, nodata ?? 0);
+  else quantize(out, 0, samples, 0, samples.length, dtypeFacts(dtype).min, dtypeFacts(dtype).max, nodata ?? 0);
   if (!marks) return out;
   // Looked for among the file's own samples: two values may have become one.
   if (fileNodata !== null) {
@@ -39,16 +37,6 @@ function holds(dtype: Dtype, from: Dtype): boolean {
   const inner = dtypeFacts(from);
   const outer = dtypeFacts(dtype);
   return inner.kind !== 'float' && inner.min >= outer.min && inner.max <= outer.max;
-}
-
-function quantize(out: SampleArray, samples: SampleArray, min: number, max: number, nodata: number): void {
-  for (let i = 0; i < samples.length; i++) {
-    const x = samples[i] as number;
-    if (x >= min && x <= max) out[i] = x + fractionRemover - fractionRemover;
-    else if (x < min) out[i] = min;
-    else if (x > max) out[i] = max;
-    else out[i] = nodata;
-  }
 }
 
 function replace(out: SampleArray, samples: SampleArray, value: number, nodata: number): void {

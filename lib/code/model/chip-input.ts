@@ -2,6 +2,7 @@
 import { fromJsonNumber } from '../../base/json-number.ts';
 import { OperationError } from '../../base/errors.ts';
 import { dtypeFacts, sampleArrays, type SampleArray } from '../../raster/dtype.ts';
+import { quantize } from '../../raster/quantize.ts';
 import type { CodeInput } from '../code-setup.ts';
 import type { FedType, PlannedBand, PlannedInput } from './model-plan.ts';
 import type { ModelOutside } from './model-setup.ts';
@@ -121,16 +122,7 @@ function putter(type: FedType): (target: FedArray, at: number, step: number, row
   }
   const { min, max } = dtypeFacts(type);
   return (target, at, step, row) => {
-    for (let x = 0; x < row.length; x++) target[at + x * step] = wholeNumber(row[x] as number, min, max);
+    quantize(row, 0, row, 0, row.length, min, max, 0);
+    for (let x = 0; x < row.length; x++) target[at + x * step] = row[x] as number;
   };
-}
-
-/** Rounded half to even, and saturated. */
-export function wholeNumber(value: number, min: number, max: number): number {
-  if (value <= min) return min;
-  if (value >= max) return max;
-  const low = Math.floor(value);
-  const rest = value - low;
-  if (rest === 0.5) return low % 2 === 0 ? low : low + 1;
-  return rest < 0.5 ? low : low + 1;
 }

@@ -2,9 +2,10 @@
 import { fromJsonNumber } from '../../base/json-number.ts';
 import { OperationError } from '../../base/errors.ts';
 import { dtypeFacts, isFloat } from '../../raster/dtype.ts';
+import { quantize } from '../../raster/quantize.ts';
 import type { Window } from '../../raster/window.ts';
 import type { CodeOutput } from '../code-setup.ts';
-import { wholeNumber, type TileArray } from './chip-input.ts';
+import type { TileArray } from './chip-input.ts';
 import type { ChipSpan } from './chips.ts';
 import type { PlannedOutput } from './model-plan.ts';
 import type { ModelLayout } from './model-setup.ts';
@@ -200,12 +201,10 @@ function argmax(row: Float64Array, bands: number, columns: number): void {
 
 /** As expressions are stored: whole numbers rounded half to even and saturated, NaN as the nodata value; floats as they are. */
 function storeRow(target: TileArray, at: number, values: Float64Array, from: number, length: number, { dtype, nodata }: CodeOutput): void {
-  const whole = !isFloat(dtype);
-  const { min, max } = dtypeFacts(dtype);
-  const missing = nodata === null ? 0 : fromJsonNumber(nodata);
-  for (let x = 0; x < length; x++) {
-    const value = values[from + x] as number;
-    if (!whole) target[at + x] = value;
-    else target[at + x] = Number.isNaN(value) ? missing : wholeNumber(value, min, max);
+  if (isFloat(dtype)) {
+    for (let x = 0; x < length; x++) target[at + x] = values[from + x] as number;
+    return;
   }
+  const { min, max } = dtypeFacts(dtype);
+  quantize(target, at, values, from, length, min, max, nodata === null ? 0 : fromJsonNumber(nodata));
 }

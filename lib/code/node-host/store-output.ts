@@ -1,14 +1,12 @@
 /** Values of any type as samples of an output's, stored as expressions are. */
 import { dtypeFacts, isFloat, type Dtype, type SampleArray } from '../../raster/dtype.ts';
+import { quantize } from '../../raster/quantize.ts';
 
 /** Arrays of numbers that a function may assign. */
 export type NumberArray = SampleArray | Uint8ClampedArray | Float16Array | BigInt64Array | BigUint64Array;
 
 /** A piece that stays in the processor's cache on its way through float64. */
 const chunk = 8192;
-
-/** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign: rounding half to even. */
-const fractionRemover = 6_755_399_441_055_744;
 
 /**
  * Stores `values` into `target`: whole numbers saturated and rounded half to even, NaN as `nodata`, else 0. A float target takes every value, NaN too.
@@ -25,18 +23,8 @@ export function storeValues(target: SampleArray, dtype: Dtype, values: NumberArr
     const n = Math.min(chunk, target.length - start);
     if (isBigInts(values)) for (let i = 0; i < n; i++) part[i] = Number(values[start + i]);
     else part.set(Array.isArray(values) ? (values as readonly number[]).slice(start, start + n) : (values as SampleArray).subarray(start, start + n));
-    if (!isFloat(dtype)) quantize(part, n, min, max, nodata ?? 0);
+    if (!isFloat(dtype)) quantize(part, 0, part, 0, n, min, max, nodata ?? 0);
     target.set(part.subarray(0, n), start);
-  }
-}
-
-function quantize(values: Float64Array, n: number, min: number, max: number, nodata: number): void {
-  for (let i = 0; i < n; i++) {
-    const x = values[i] as number;
-    if (x >= min && x <= max) values[i] = x + fractionRemover - fractionRemover;
-    else if (x < min) values[i] = min;
-    else if (x > max) values[i] = max;
-    else values[i] = nodata;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Stores rows of a focal stage into a target, in the target's type: saturated, rounded half to even, NaN and missing as nodata. */
 import { fromJsonNumber } from '../../base/json-number.ts';
 import { dtypeFacts, isFloat, type SampleArray } from '../dtype.ts';
-import { fractionRemover } from '../focal/result.ts';
+import { fractionRemover, quantize } from '../quantize.ts';
 import type { SlidingRows } from '../focal/rows.ts';
 import type { ProgramTarget } from './program.ts';
 import { store } from './store-kernels.ts';
@@ -62,7 +62,7 @@ export class RowStore {
       return;
     }
     if (bounds === undefined) outgoing.set(values.subarray(start, start + columns));
-    else if (!round(outgoing, values, start, columns, bounds.min, bounds.max)) quantize(outgoing, values, start, columns, bounds.min, bounds.max, nodata);
+    else if (!round(outgoing, values, start, columns, bounds.min, bounds.max)) quantize(outgoing, 0, values, start, columns, bounds.min, bounds.max, nodata);
     if (validity !== undefined) fillMissingFloat64(outgoing, validity, start, columns, nodata);
     store(target, first, outgoing, columns);
   }
@@ -97,14 +97,4 @@ function round(out: Float64Array, values: Float64Array, start: number, n: number
     within &= Number(x >= lo) & Number(x <= hi);
   }
   return within === 1;
-}
-
-function quantize(out: Float64Array, values: Float64Array, start: number, n: number, lo: number, hi: number, nodata: number): void {
-  for (let i = 0; i < n; i++) {
-    const x = values[start + i] as number;
-    if (x >= lo && x <= hi) out[i] = x + remover - remover;
-    else if (x < lo) out[i] = lo;
-    else if (x > hi) out[i] = hi;
-    else out[i] = nodata;
-  }
 }

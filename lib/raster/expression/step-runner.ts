@@ -2,12 +2,13 @@
 import { fromJsonNumber, toJsonNumber } from '../../base/json-number.ts';
 import { allocateSamples, dtypeFacts, isFloat, type SampleArray } from '../dtype.ts';
 import type { SlidingRows } from '../focal/rows.ts';
+import { quantize } from '../quantize.ts';
 import { binaryKernels } from './binary-kernels.ts';
 import { chunkPixels } from './chunk.ts';
 import { at, badProgram } from './faults.ts';
 import type { CopyStep, ProgramSource, ProgramTarget, Step, Steps } from './program.ts';
 import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './select-kernels.ts';
-import { quantize, roundWithin, store } from './store-kernels.ts';
+import { roundWithin, store } from './store-kernels.ts';
 import { unaryKernels } from './unary-kernels.ts';
 
 /** One plane that is read: contiguous, row-major, at least as many samples as pixels are run over. */
@@ -208,7 +209,7 @@ export class StepRunner {
       let from64 = value;
       if (whole !== undefined) {
         const { min, max } = whole;
-        if (!roundWithin(outgoing, from64, min, max)) quantize(outgoing, from64, min, max, nodata);
+        if (!roundWithin(outgoing, from64, min, max)) quantize(outgoing, 0, from64, 0, from64.length, min, max, nodata);
         from64 = outgoing;
       }
       if (!valid.full) {

@@ -1,12 +1,11 @@
 /** Float64 registers into target planes. The commonest sample types have a loop each, for the reason in unary-kernels.ts. */
 import type { SampleArray } from '../dtype.ts';
+import { fractionRemover } from '../quantize.ts';
 import { chunkPixels } from './chunk.ts';
 
-/** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
+/** Constants of this module are such in its compiled loops; imports would be read again for every pixel. */
 const pixels = chunkPixels;
-
-/** A number that leaves no bits for a fraction when it is added to a value below 2 ** 51, either sign. */
-const fractionRemover = 6_755_399_441_055_744;
+const remover = fractionRemover;
 
 /**
  * The values rounded half to even. Answers whether all of them lie from `lo` to `hi`, as nearly all chunks do; if not, `quantize`
@@ -15,22 +14,11 @@ const fractionRemover = 6_755_399_441_055_744;
 export function roundWithin(out: Float64Array, a: Float64Array, lo: number, hi: number): boolean {
   let within = 1;
   for (let i = 0; i < pixels; i++) {
-    const x = (a[i] as number) + fractionRemover - fractionRemover;
+    const x = (a[i] as number) + remover - remover;
     out[i] = x;
     within &= Number(x >= lo) & Number(x <= hi);
   }
   return within === 1;
-}
-
-/** The values as whole numbers from `lo` to `hi`: saturated, rounded half to even; NaN becomes `nodata`. */
-export function quantize(out: Float64Array, a: Float64Array, lo: number, hi: number, nodata: number): void {
-  for (let i = 0; i < pixels; i++) {
-    const x = a[i] as number;
-    if (x >= lo && x <= hi) out[i] = x + fractionRemover - fractionRemover;
-    else if (x < lo) out[i] = lo;
-    else if (x > hi) out[i] = hi;
-    else out[i] = nodata;
-  }
 }
 
 /** plane[from + i] = a[i] for i below n, in the plane's own type; the values fit it. */

@@ -5,7 +5,7 @@
  */
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
-import { fractionRemover } from './result.ts';
+import { fractionRemover } from '../quantize.ts';
 import type { SlidingRows } from './rows.ts';
 
 export class HistogramMedian implements FocalKernel {

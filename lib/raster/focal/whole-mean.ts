@@ -9,7 +9,8 @@
 import { ColumnCounts } from './column-counts.ts';
 import { copyValidity, type FocalKernel, type Inside, rowsAround } from './kernel.ts';
 import type { FocalSize } from './operation.ts';
-import { type FocalResult, fractionRemover } from './result.ts';
+import { fractionRemover } from '../quantize.ts';
+import type { FocalResult } from './result.ts';
 import type { SlidingRows } from './rows.ts';
 
 /** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
