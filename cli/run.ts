@@ -4,12 +4,12 @@ import { describeError, messageOf } from '../lib/base/errors.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
 import { isItemJob } from '../lib/job/items/item-documents.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
-import { readPlan, runFiles } from '../lib/job/plan.ts';
-import { batchRecord, readDocument, type RunRecord } from '../lib/job/records.ts';
+import { readPlan } from '../lib/job/plan.ts';
+import type { RunRecord } from '../lib/job/records.ts';
 import { readSettings } from '../lib/job/settings.ts';
 import type { JobSpec } from '../lib/job/spec.ts';
 import { checkRunId } from '../lib/job/split.ts';
-import { displayHref } from '../lib/store/href.ts';
+import { basename, displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
@@ -65,6 +65,7 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
   if (options.run !== undefined) {
     const finished = await finishedBefore(store, prefix, document);
     if (finished !== undefined) return print(finished, options, (performance.now() - started) / 1000);
+    await tellChangedCode(store, prefix, job);
   }
   const result = await runHere(store, { runId, input: { job: document, run: runId }, work, options, signal, standby, progress: true });
   const seconds = (performance.now() - started) / 1000;
@@ -80,6 +81,15 @@ async function runJob(store: Store, job: JobSpec, runId: string, file: string, o
       return await failed(store, runId, prefix, result, options);
     }
   }
+}
+
+/** Whoever has mended the code and continues the run would wonder at the same error. */
+async function tellChangedCode(store: Store, prefix: string, job: JobSpec): Promise<void> {
+  const { changedCode } = await import('../lib/job/changed-code.ts');
+  const changed = await changedCode(store, prefix, job);
+  if (changed === undefined) return;
+  const how = changed.how === 'gone' ? 'is gone' : 'has changed';
+  process.stderr.write(`tilefan: ${basename(changed.href)} ${how} since this run began; the run goes on with the code that it began with${changed.how === 'gone' ? '' : ', and a new run takes the new code'}\n`);
 }
 
 /** The record of this run if it has nothing left to do. */
@@ -101,32 +111,28 @@ function aborted(runId: string, prefix: string, file: string, options: RunOption
 }
 
 /** What the command has to say again, so that it means the same run. */
-function repeatedOptions({ work, input = {}, output = {}, object }: RunOptions): string {
+function repeatedOptions(options: RunOptions): string {
+  const { input = {}, output = {}, object } = options;
   const pairs = (option: string, values: Readonly<Record<string, string>>): string[] => Object.entries(values).map(([name, href]) => `--${option} ${shellWord(`${name}=${href}`)}`);
-  const said = [...(work === defaultWork ? [] : [`--work ${shellWord(work)}`]), ...pairs('input', input), ...pairs('output', output), ...(object === undefined ? [] : [`--object ${shellWord(object)}`])];
-  return said.map((option) => ` ${option}`).join('');
+  const said = [...pairs('input', input), ...pairs('output', output), ...(object === undefined ? [] : [`--object ${shellWord(object)}`])];
+  return `${workOption(options)}${said.map((option) => ` ${option}`).join('')}`;
+}
+
+function workOption({ work }: RunOptions): string {
+  return work === defaultWork ? '' : ` --work ${shellWord(work)}`;
 }
 
 function shellWord(text: string): string {
   return /^[\w./:=@,{}+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Whether a batch failed because an input is not any more what it was when the run was planned. */
-async function inputsChanged(store: Store, prefix: string, { failedBatches }: FailedRun): Promise<boolean> {
-  for (const { batch } of failedBatches) {
-    const record = await readDocument(store, `${prefix}${runFiles.result(batch)}`, batchRecord).catch(() => undefined);
-    if (record?.error?.code === 'INPUT_CHANGED') return true;
-  }
-  return false;
-}
-
 async function failed(store: Store, runId: string, prefix: string, result: FailedRun, options: RunOptions): Promise<number> {
   process.stderr.write(failureText(runId, result));
   const record = failureRecord(runId, prefix, result);
   if (options.json === true) process.stdout.write(`${JSON.stringify(record)}\n`);
-  if (await keepFailure(store, record)) {
-    const goesOn = (await inputsChanged(store, prefix, result)) ? 'an input has changed, so it takes a new run id to compute it' : `--run ${runId} continues it`;
-    process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; ${goesOn}\n`);
-  }
+  const { failureAdvice } = await import('./failure-advice.ts');
+  const { tile, goesOn } = await failureAdvice(store, prefix, runId, result);
+  if (tile !== undefined) process.stderr.write(`  this tile again, by itself: npm run --silent tilefan -- replay ${runId} --tile ${tile}${workOption(options)}\n`);
+  if (await keepFailure(store, record)) process.stderr.write(`  what is finished is kept under ${displayHref(prefix)}; ${goesOn}\n`);
   return exitCodeOf(result);
 }

@@ -1,11 +1,11 @@
 /** The first step of a run: the job is checked and planned; plan and manifest are written under the run prefix. */
-import { isDeepStrictEqual } from 'node:util';
 import { JobError, messageOf, TilefanError } from '../base/errors.ts';
 import { findGdal, gdalMissing } from '../gdal/find-gdal.ts';
 import { displayHref, folderHref, parentHref, resolveHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
 import { builtInTemplate } from './built-in-templates.ts';
 import { checkTriggers } from './check-outputs.ts';
+import { checkSameJob, continuedPlan } from './continue-run.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
 import { makePlan, type KnownFiles } from './make-plan.ts';
@@ -136,7 +136,7 @@ async function splitRasters(document: unknown, place: ResolveOptions, { store, e
     plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {
     if (tile !== undefined) throw new JobError('RUN_EXISTS', `run ${run} is there already: a tile is tried under an id of its own`);
-    plan = checkSameJob(earlier, job);
+    plan = await continuedPlan(store, earlier, job);
     await checkConvertedSources(store, runHref);
   }
   await writeManifest(store, plan);
@@ -265,23 +265,6 @@ async function readTemplate(store: Store, href: string, object: string | undefin
 /** Where outputs go that name no place of their own. */
 function outputPlaceOf({ TILEFAN_OUTPUT: href = '' }: SplitEnvironment['env']): string | undefined {
   return href === '' ? undefined : folderHref(href);
-}
-
-/** Whether two jobs, or parts of them, are written alike: a plan was JSON in between, which makes 0 of -0. */
-function sameJob(a: unknown, b: unknown): boolean {
-  const written = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
-  return isDeepStrictEqual(written(a), written(b));
-}
-
-/** The plan of an earlier execution, which is gone on with, so that tiles and batches are the ones that are committed already. */
-function checkSameJob(plan: Plan, job: JobSpec): Plan {
-  if (sameJob(plan.job, job)) return plan;
-  const changed = Object.keys({ ...plan.job, ...job }).filter((key) => !sameJob(plan.job[key as keyof JobSpec], job[key as keyof JobSpec]));
-  throw new JobError(
-    'RUN_EXISTS',
-    `run ${plan.state.run.id} has been started with another job (${changed.join(', ')} ${changed.length === 1 ? 'differs' : 'differ'}): take another run id, or the same job`,
-    { where: { run: plan.state.run.href } },
-  );
 }
 
 /** Bytes of manifest lines that are gathered before they are encoded. */

@@ -24,7 +24,7 @@ export interface StoreCodeOptions {
 /** @throws JobError PLAN_REFUSED naming what is wrong with the file; OutputError and others as the store does when it is put */
 export async function storeBytes(store: Store, run: string, source: string, { bundles, path, check }: StoreCodeOptions): Promise<StoredCode> {
   try {
-    const { bytes, sha256, extension } = bundles ? await bundle(store, source) : await asItIs(store, source);
+    const { bytes, sha256, extension } = await bytesOfCode(store, source, bundles);
     await check?.(bytes);
     const href = `${run}${runFiles.code}${sha256}${extension}`;
     await store.put(href, bytes, { ifAbsent: true, createFolders: true });
@@ -37,7 +37,12 @@ export async function storeBytes(store: Store, run: string, source: string, { bu
   }
 }
 
-interface CodeBytes {
+/** What is stored of a file with code. @param bundles whether it is TypeScript or JavaScript @throws what the store and bundling throw */
+export async function bytesOfCode(store: Store, source: string, bundles: boolean): Promise<CodeBytes> {
+  return bundles ? await bundle(store, source) : await asItIs(store, source);
+}
+
+export interface CodeBytes {
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly extension: string;

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { runRecord } from '../../../lib/job/records.ts';
-import { runCli } from '../../support/cli.ts';
+import { runCli, type CliResult } from '../../support/cli.ts';
 import { withoutGdal } from '../../support/gdal.ts';
 import { makeFiles, oracle } from '../../support/raster-oracle.ts';
-import { codeEnv } from '../../support/user-code.ts';
+import { assertSays, batchRecordOf, codeEnv } from '../../support/user-code.ts';
 import { createWorkspace } from '../../support/workspace.ts';
 
 const space = createWorkspace('results');
@@ -80,6 +80,11 @@ describe('runs with results', { skip: withoutGdal }, () => {
     });
   }
 
+  /** Tiles that the last attempt of the first batch has computed. */
+  function computedLast(run: string): number | undefined {
+    return batchRecordOf(`${work}/runs/${run}`).attempts.at(-1)?.tilesComputed;
+  }
+
   it('of which the merge dies say so, and are gone on with by the same run id', async () => {
     const path = job('zones.py', 'dies.csv', { function: 'dies' });
     for (let i = 0; i < 2; i++) {
@@ -87,7 +92,24 @@ describe('runs with results', { skip: withoutGdal }, () => {
       assert.equal(exitCode, 70, stderr);
       assert.match(stderr, /function dies.*exit code 3/);
     }
-    const { tilesComputed } = JSON.parse(readFileSync(`${work}/runs/dies/results/0.json`, 'utf8')).attempts.at(-1) as { tilesComputed: number };
-    assert.equal(tilesComputed, 0, 'tiles were computed again, though only the merge failed');
+    assert.equal(computedLast('dies'), 0, 'tiles were computed again, though only the merge failed');
+  });
+
+  // Catches: hours of tiles that are lost for a merge that can't be changed any more; the value that another merge has made; a finished run that becomes another.
+  it('can become something else as long as they are not written', async () => {
+    const run = async (name: string, merge: unknown, more: object = {}): Promise<CliResult> => {
+      const path = job('zones.py', 'changing.json', merge);
+      writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), results: { href: name, merge }, ...more }));
+      return await runCli(['run', path, '--work', work, '--run', 'changing'], { env: codeEnv });
+    };
+    assertSays(await run('changing.json', { function: 'dies' }), 70, [/function dies.*exit code 3/, '"merge": "list"', '--run changing']);
+    // Not a folder that is there, and not another operation: the run stays as it is.
+    assertSays(await run('none/changing.json', 'list'), 73, ['$.results.href', 'none']);
+    assertSays(await run('changing.json', 'list', { grid: { tileSize: 256 } }), 64, ['(grid, results differ)']);
+    const merged = await run('changing.out.json', { function: 'merge' });
+    assert.equal(merged.exitCode, 0, merged.stderr);
+    assert.deepEqual((JSON.parse(readFileSync(space.path('changing.out.json'), 'utf8')) as { tiles: unknown }).tiles, order);
+    assert.equal(computedLast('changing'), 0, 'tiles were computed again');
+    assertSays(await run('changing.json', 'list'), 64, ['its results are written']);
   });
 });
