@@ -80,7 +80,7 @@ function readEnvironment(env: Environment): Record<string, unknown> {
 }
 
 async function readFileConfig(file: string): Promise<Config> {
-  const { work, ...rest } = await checkConfig(await readJson(file), `${file} is not`);
+  const { work, ...rest } = await checkConfig(await readJson(file), `${file} is not`, undefined, { file });
   // Paths count from the file that says them.
   return work === undefined ? rest : { ...rest, work: work.includes('://') ? work : resolve(dirname(file), work) + (work.endsWith('/') ? '/' : '') };
 }
@@ -104,9 +104,10 @@ async function readJson(file: string): Promise<unknown> {
  * Checks fields that a config may have, wherever they are said.
  * @param title of the message, up to "is not" or "are not"
  * @param nameOf what a field is called there
+ * @param where of the error
  * @throws JobError CONFIG_INVALID that lists every problem
  */
-export async function checkConfig(document: unknown, title: string, nameOf: (field: string) => string = (field) => field): Promise<Config> {
+export async function checkConfig(document: unknown, title: string, nameOf: (field: string) => string = (field) => field, where: Readonly<Record<string, unknown>> = {}): Promise<Config> {
   const [{ configFile, placeElsewhere }, { checkSchema }] = await Promise.all([import('./config-schema.ts'), import('../lib/base/schema-problems.ts')]);
   const known = Object.keys(configFile.shape).filter((field) => field !== '$schema');
   const checked = checkSchema(configFile, document, () => known);
@@ -115,7 +116,7 @@ export async function checkConfig(document: unknown, title: string, nameOf: (fie
     const field = path.map(String).join('.');
     return `  ${path.length === 0 ? 'the file' : nameOf(field)}: ${(unknown === true ? placeElsewhere(field) : undefined) ?? message}`;
   });
-  throw new JobError('CONFIG_INVALID', `${title} valid:\n${lines.join('\n')}`);
+  throw new JobError('CONFIG_INVALID', `${title} valid:\n${lines.join('\n')}`, { where });
 }
 
 /** Region and profile of the file where the environment has none of its own. */
