@@ -19,9 +19,13 @@ export async function inTemporaryFolder<Result>(work: () => Promise<Result>): Pr
   try {
     return await work();
   } catch (cause) {
-    const folder = tmpdir();
-    throw new OutputError('SCRATCH_UNUSABLE', `The folder for temporary files, ${folder}, cannot be used: ${messageOf(cause)}. Make room in it, or name another one in TMPDIR`, { cause, where: { path: folder } });
+    throw temporaryFolderFault(messageOf(cause), cause);
   }
+}
+
+export function temporaryFolderFault(reason: string, cause: unknown): OutputError {
+  const folder = tmpdir();
+  return new OutputError('SCRATCH_UNUSABLE', `The folder for temporary files, ${folder}, cannot be used: ${reason}. Make room in it, or name another one in TMPDIR`, { cause, where: { path: folder } });
 }
 
 /** Removes such folders of a process that was killed and could not do it itself. Never throws. */

@@ -1,8 +1,9 @@
 /** One conversion, as a worker does it: a scene that only GDAL reads becomes a tiled GeoTIFF under the run prefix. Doing it again is harmless. */
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataError, TryAgainError } from '../base/errors.ts';
+import { DataError, OutputError, TryAgainError } from '../base/errors.ts';
+import { inTemporaryFolder, temporaryFolderFault } from '../code/scratch-folder.ts';
 import { GdalPool } from '../gdal/gdal-pool.ts';
 import { basename, displayHref, fileHref, parentHref, parseHref, stem } from '../store/href.ts';
 import type { ObjectStat, Part, Store } from '../store/store.ts';
@@ -18,14 +19,14 @@ export interface ConvertEnvironment {
 }
 
 /**
- * @throws DataError with GDAL's words and the input's name; InputUnavailableError GDAL_MISSING; TryAgainError WORKER_STOPPED; whatever the store throws
+ * @throws DataError with GDAL's words and the input's name; OutputError SCRATCH_UNUSABLE when there is no room for what it makes; InputUnavailableError GDAL_MISSING; TryAgainError WORKER_STOPPED; whatever the store throws
  */
 export async function runConversion(line: ConvertLine, { run, store, signal }: ConvertEnvironment): Promise<void> {
   const { convert } = line;
   if ((await findConverted(store, run, line)) !== undefined) return;
   const before = await store.stat(convert.href);
   if (before.version !== convert.version) throw changed(convert, before.version);
-  const scratch = await mkdtemp(join(tmpdir(), 'tilefan-convert-'));
+  const scratch = await inTemporaryFolder(async () => await mkdtemp(join(tmpdir(), 'tilefan-convert-')));
   const pool = await GdalPool.start({ processes: 1 });
   const stop = (): void => void pool.close();
   signal.addEventListener('abort', stop, { once: true });
@@ -42,7 +43,7 @@ export async function runConversion(line: ConvertLine, { run, store, signal }: C
     await store.put(record, encodeDocument(document), { contentType: 'application/json', createFolders: true });
   } catch (error) {
     if (signal.aborted) throw new TryAgainError('WORKER_STOPPED', `stopped while ${displayHref(convert.href)} was converted`, { cause: error });
-    throw named(error, convert);
+    throw (await lackOfRoom(error, scratch)) ?? named(error, convert);
   } finally {
     signal.removeEventListener('abort', stop);
     await pool.close();
@@ -52,6 +53,16 @@ export async function runConversion(line: ConvertLine, { run, store, signal }: C
 
 function changed({ href, version }: ConvertLine['convert'], found: string): DataError {
   return new DataError('INPUT_CHANGED', `${displayHref(href)} has changed since it was found (wanted version ${version}, found ${found}); continue the run to convert it as it is now`, { where: { href } });
+}
+
+/** Below this GDAL can't go on. */
+const leastRoomBytes = 2 ** 20;
+
+/** GDAL doesn't say why it couldn't write, but its file system shows it. */
+async function lackOfRoom(error: unknown, scratch: string): Promise<OutputError | undefined> {
+  if (!(error instanceof DataError) || error.code !== 'GDAL_FAILED') return undefined;
+  const { bavail, bsize } = await statfs(scratch);
+  return bavail * bsize < leastRoomBytes ? temporaryFolderFault('there is no room left for a converted input', error) : undefined;
 }
 
 /** The same error with the input named. */
@@ -88,7 +99,7 @@ async function download(store: Store, { href, size, version }: ObjectStat, path:
       signal.throwIfAborted();
       const part = chunk.subarray(0, Math.min(chunk.length, size - offset));
       await store.readInto(href, offset, part, version);
-      await file.write(part, 0, part.length, offset);
+      await inTemporaryFolder(async () => await file.write(part, 0, part.length, offset));
     }
   } finally {
     await file.close();

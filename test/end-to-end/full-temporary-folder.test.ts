@@ -1,7 +1,7 @@
-/** User code where the folder for temporary files is full. */
+/** User code and conversions where the folder for temporary files is full. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { runCli } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
@@ -30,6 +30,21 @@ describe('a full folder for temporary files', { skip: withoutGdal }, () => {
     makeFiles(`ds = gdal.GetDriverByName('GTiff').Create(sys.argv[1], 200, 150, 1, gdal.GDT_Byte)\nds = None`, [space.path('a.tif')]);
     writeFileSync(space.path('f.py'), 'def f(info, inputs, outputs):\n    outputs.o = inputs.a\n');
     writeFileSync(space.path('f.ts'), 'export const f = ({ inputs, outputs }: any) => { outputs.o = inputs.a; };\n');
+  });
+
+  // Catches GDAL's word for it, which names no reason, and an exit code that blames the input.
+  it('is named when an input that has to be converted finds no room there', async (test) => {
+    const disk = fullDisk();
+    if (disk === undefined) {
+      test.diagnostic('skipped: no right to mount a tmpfs here');
+      test.skip('no right to mount a tmpfs here');
+      return;
+    }
+    // Room for a beginning, and not for the whole.
+    truncateSync(`${disk}/all`, 2 ** 19);
+    makeFiles(`ds = gdal.GetDriverByName('HFA').Create(sys.argv[1], 2000, 1500, 1, gdal.GDT_Byte)\nds.SetGeoTransform((5e5, 10, 0, 5e6, 0, -10))\nds.WriteArray(np.random.default_rng(1).integers(0, 255, (1500, 2000)).astype(np.uint8))\nds = None`, [space.path('a.img')]);
+    const job = space.job('convert.json', { inputs: { a: 'a.img' }, operation: { expression: { o: 'a[1]' } }, outputs: { o: { href: 'o.tif', dtype: 'uint8' } } });
+    assertSays(await runCli(['run', job, '--work', space.path('work')], { env: { ...process.env, TMPDIR: disk } }), 73, ['OutputError', `The folder for temporary files, ${disk}, cannot be used: there is no room left for a converted input`, 'TMPDIR']);
   });
 
   // Catches a message without the folder, an exit code that blames the code, and the module that is said to be wrong.
