@@ -2,7 +2,7 @@
 import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataError, OutputError, TryAgainError } from '../base/errors.ts';
+import { DataError, TryAgainError, type OutputError } from '../base/errors.ts';
 import { inTemporaryFolder, temporaryFolderFault } from '../code/scratch-folder.ts';
 import { GdalPool } from '../gdal/gdal-pool.ts';
 import { basename, displayHref, fileHref, parentHref, parseHref, stem } from '../store/href.ts';
