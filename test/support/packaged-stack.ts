@@ -51,6 +51,8 @@ export interface Packaged {
 export async function runPackager({ params = {}, stage }: Packaging = {}): Promise<Packaged> {
   const folder = mkdtempSync(join(tmpdir(), 'tilefan-package-'));
   const service = mkdtempSync(join(tmpdir(), 'tilefan-service-'));
+  // The packager leaves its bundles behind among temporary files.
+  const scratch = mkdtempSync(join(tmpdir(), 'tilefan-packager-'));
   for (const entry of readdirSync(root, { withFileTypes: true })) {
     if (entry.name.startsWith('.')) continue;
     // The packager takes serverless.yml from a plain file only.
@@ -63,10 +65,10 @@ export async function runPackager({ params = {}, stage }: Packaging = {}): Promi
   const given = Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`]);
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
   const nowhere = 'http://127.0.0.1:9';
-  const env = { ...Object.fromEntries(clean), HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere, AWS_EC2_METADATA_DISABLED: 'true', SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' };
+  const env = { ...Object.fromEntries(clean), TMPDIR: scratch, HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere, AWS_EC2_METADATA_DISABLED: 'true', SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' };
   return await new Promise((resolve) => {
     execFile(process.execPath, [program, 'package', '--package', folder, ...(stage === undefined ? [] : ['--stage', stage]), ...given], { cwd: service, env }, (error, stdout, stderr) => {
-      rmSync(service, { recursive: true, force: true });
+      for (const made of [service, scratch]) rmSync(made, { recursive: true, force: true });
       resolve({ folder, exitCode: error === null ? 0 : Number(error.code), printed: `${stdout}${stderr}` });
     });
   });
