@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 
 // Plain JavaScript, so that an old Node can at least say what is wrong: the rest is TypeScript, which Node runs from version 24 on.
 const wanted = 24;
@@ -12,7 +15,21 @@ if (found < wanted) {
   process.exit(69);
 }
 // Type stripping and parsing are done once for each version of a file; workers inherit the cache by the environment.
-const cache = module.enableCompileCache();
+const cache = module.enableCompileCache(process.env.NODE_COMPILE_CACHE ? undefined : cacheFolder());
 if (cache.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
 await import('../local/lean-start.mjs');
 await import('./main.ts');
+
+/** The user's own cache, and no folder that everybody writes into (XDG Base Directory Specification); undefined, Node's default, where that can't be made. */
+function cacheFolder() {
+  const { XDG_CACHE_HOME: named = '' } = process.env;
+  try {
+    const folder = isAbsolute(named) ? named : join(homedir(), '.cache');
+    // Level by level: where nothing can be made, as in /proc, Node would try to make all of them for ever.
+    for (const path of [folder, join(folder, 'tilefan')]) if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+    accessSync(join(folder, 'tilefan'), constants.W_OK);
+    return join(folder, 'tilefan', 'node-compile-cache');
+  } catch {
+    return undefined;
+  }
+}
