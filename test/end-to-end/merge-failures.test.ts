@@ -16,6 +16,10 @@ const modules = {
     outputs.o = inputs.a
     return {'at': [info.xblock, info.yblock]}
 
+def g(info, inputs, outputs):
+    outputs.o = inputs.a
+    return {'n': [1] if (info.xblock, info.yblock) == (1, 1) else 1}
+
 def merge(a, b):
     if b['at'] == [1, 1]:
         raise KeyError('no such class')
@@ -32,11 +36,11 @@ export function merge(a: any, b: any) {
 `,
 } as const;
 
-async function runMerge(name: string, module: string, merge: unknown): Promise<CliResult> {
+async function runMerge(name: string, module: string, called: string, merge: unknown): Promise<CliResult> {
   const job = space.job(`${name}.json`, {
     inputs: { a: 'a.tif' },
     grid: { tileSize: 128 },
-    operation: { module, function: 'f' },
+    operation: { module, function: called },
     outputs: { o: { href: `${name}.tif`, dtype: 'uint8', nodata: null, blockSize: 128, statistics: false } },
     results: { href: `${name}-results.json`, merge },
     compute: { tilesPerTask: 64 },
@@ -59,10 +63,10 @@ ds = None`, [space.path('a.tif')]);
     // Catches: the number of a task where words are wanted, values that met of which nobody knows whose they are, and finished files that nobody knows of.
     void it(`says what failed, on which tiles' values, and what is there all the same: ${ending}`, async () => {
       const name = `own-${ending}`;
-      const result = await runMerge(name, `merge.${ending}`, { function: 'merge' });
+      const result = await runMerge(name, `merge.${ending}`, 'f', { function: 'merge' });
       assertSays(result, 70, [
         /^\s*Merging the results failed for good in attempt 1 \(exit code 70, FUNCTION_FAILED\)/m,
-        `function merge at merge.${ending}:${ending === 'py' ? '7' : '6'}`,
+        `function merge at merge.${ending}:${ending === 'py' ? '11' : '6'}`,
         'no such class',
         'the value of tile 1,1, and what the values of 4 tiles before it had come to',
         `finished and there all the same: o (${space.path(`${name}.tif`)})`,
@@ -76,6 +80,6 @@ ds = None`, [space.path('a.tif')]);
 
   // Catches: the same of a merge that is ours.
   void it('says what is there when a merge of ours refuses a value', async () => {
-    assertSays(await runMerge('ours', 'merge.py', 'histogram'), 70, ['at is an array of 2', `finished and there all the same: o (${space.path('ours.tif')})`]);
+    assertSays(await runMerge('ours', 'merge.py', 'g', 'histogram'), 70, ['the result of tile 1,1', 'n is an array of 1', `finished and there all the same: o (${space.path('ours.tif')})`]);
   });
 });
