@@ -5,8 +5,9 @@
  * that a later version of an event, with more of them, is understood too.
  */
 import * as z from 'zod';
-import { DataError, messageOf } from '../base/errors.ts';
+import { DataError, messageOf, TilefanError } from '../base/errors.ts';
 import { checkSchema, problemsLine } from '../base/schema-problems.ts';
+import { parseJobText } from './job-text.ts';
 
 /** An object was created in a bucket. */
 export interface Upload {
@@ -72,8 +73,10 @@ const forms = "a notification of S3 (Records), S3's test event, an event of S3 b
 export function readMessage(body: string): readonly Notice[] {
   let document: unknown;
   try {
-    document = JSON.parse(body);
+    // A schedule's message may have a job in it.
+    document = parseJobText(body);
   } catch (cause) {
+    if (cause instanceof TilefanError) throw new DataError('MESSAGE_MALFORMED', `The message has numbers that can't be kept: ${cause.message}`, { cause });
     throw new DataError('MESSAGE_MALFORMED', `The message is not JSON (${messageOf(cause)}); wanted ${forms}`, { cause });
   }
   if (has(document, 'Records')) return parse(notification, document, 'notification').Records.map(readRecord);

@@ -51,6 +51,12 @@ suite('any message', () => {
     );
   });
 
+  // Catches: a job in a schedule's message that runs with another number than was written.
+  test('keeps the numbers of a job, or is refused', () => {
+    const message = '{"schedule": "s", "scheduledTime": "2026-01-01T00:00:00Z", "job": {"operation": {"parameters": {"n": 9007199254740993}}}}';
+    assert.throws(() => readMessage(message), (error) => error instanceof DataError && error.code === 'MESSAGE_MALFORMED' && /\$\.job\.operation\.parameters\.n: the whole number 9007199254740993 can't be kept/.test(error.message));
+  });
+
   // Catches: an encoding of ours that isn't that of forms, for which URLSearchParams is the oracle, and a key that comes back changed.
   test('keys survive their encoding', () => {
     fc.assert(
