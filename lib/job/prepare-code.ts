@@ -14,7 +14,7 @@ import { modelSetup } from './plan-code-setup.ts';
 import { plan as planSchema, runFiles, tilingOf, type Plan, type PlanCode } from './plan.ts';
 import { preparedHref, readPrepared, trialPlanHref, type PreparedCode } from './prepared-code.ts';
 import { encodeDocument, readDocument, type BatchRecord } from './records.ts';
-import { checkTrialResults } from './results/check-trial.ts';
+import { checkTrialResults, type TrialResult } from './results/check-trial.ts';
 import { storeBytes } from './store-code.ts';
 import { tileGrid } from './tiling.ts';
 
@@ -40,14 +40,32 @@ interface TilePlace {
   readonly row: number;
 }
 
-/** The tiles that code is tried on: the first, whose outputs decide what types outputs have, as in RIOS. Where failures are tolerated and it fails on that one, one in the middle, and the last. */
+/** The tiles that code is tried on: the first, whose outputs decide what types outputs have, as in RIOS. Where failures are tolerated and it fails on that one, two others. */
 function trialTiles(plan: Plan, tile: TilePlace | undefined): readonly TilePlace[] {
   if (tile !== undefined) return [tile];
-  const first = { column: 0, row: 0 };
-  if (plan.job.tolerateFailures.percentage === 0) return [first];
+  const places = farTiles(plan);
+  return plan.job.tolerateFailures.percentage === 0 ? places.slice(0, 1) : places;
+}
+
+/** The first tile, one in the middle, and the last. */
+function farTiles(plan: Plan): TilePlace[] {
   const { across, down } = tileGrid(tilingOf(plan));
-  const places = [first, { column: across >> 1, row: down >> 1 }, { column: across - 1, row: down - 1 }];
+  const places = [{ column: 0, row: 0 }, { column: across >> 1, row: down >> 1 }, { column: across - 1, row: down - 1 }];
   return places.filter(({ column, row }, i) => places.findIndex((other) => other.column === column && other.row === row) === i);
+}
+
+/** What the code returns for other tiles than the one that it was tried on, as far as it does. */
+async function resultsElsewhere(store: Store, trial: Plan, tried: TilePlace, { env, signal }: PrepareEnvironment): Promise<TrialResult[]> {
+  const results: TrialResult[] = [];
+  for (const tile of farTiles(trial).filter(({ column, row }) => column !== tried.column || row !== tried.row)) {
+    try {
+      const { value } = await tryTile(store, trial, tile, env, signal);
+      results.push({ tile, value });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof OperationError)) throw error;
+    }
+  }
+  return results;
 }
 
 /** The plan that the code was tried with; undefined when there was no trial. @throws DataError RECORD_BROKEN */
@@ -77,7 +95,7 @@ export async function prepareCode(store: Store, plan: Plan, environment: Prepare
   try {
     const { value, ...made } = await tryTiles(store, trial, trialTiles(plan, tile), environment);
     const [column, row] = made.tile;
-    await checkTrialResults(store, trial, { tile: { column, row }, value }, env, signal);
+    await checkTrialResults(store, trial, { tile: { column, row }, value }, () => resultsElsewhere(store, trial, { column, row }, environment), env, signal);
     tried = made;
   } catch (error) {
     // The message alone goes through the state machine; traceback and prints are kept here.

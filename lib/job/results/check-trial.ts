@@ -20,16 +20,17 @@ export interface TrialResult {
 const mostMerged = 3;
 
 /**
+ * @param others tries the code on some more tiles, for a function that does not merge two equal results: it may be right not to
  * @param env the worker's
  * @param signal gives the check up
  * @throws JobError FUNCTION_MISSING, FUNCTION_SIGNATURE and whatever else merging throws; OperationError RESULT_KIND; JobError RESULT_COLUMNS
  */
-export async function checkTrialResults(store: Store, trial: Plan, { tile, value }: TrialResult, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+export async function checkTrialResults(store: Store, trial: Plan, { tile, value }: TrialResult, others: () => Promise<readonly TrialResult[]>, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const { results } = trial.job;
   if (results === undefined) return;
   const { merge } = results;
   let merged = value;
-  if (typeof merge === 'object') merged = await mergeWithItself(store, trial, { tile, value }, env, signal);
+  if (typeof merge === 'object') merged = await mergeOnTrial(store, trial, { tile, value }, others, env, signal);
   // A tile that has nothing to say shows nothing of what the others will say.
   if (value === undefined) return;
   if (typeof merge === 'string' && merge !== 'list') {
@@ -42,7 +43,8 @@ export async function checkTrialResults(store: Store, trial: Plan, { tile, value
   await checkColumns(merge === 'list' ? tileTable(() => once([{ ...tile, value }])) : valueTable(merged, typeof merge === 'object' ? 'function' : merge));
 }
 
-async function mergeWithItself(store: Store, trial: Plan, { tile, value }: TrialResult, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<unknown> {
+async function mergeOnTrial(store: Store, trial: Plan, first: TrialResult, others: () => Promise<readonly TrialResult[]>, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<unknown> {
+  const { tile, value } = first;
   const merger = await openCodeMerger(store, trial, env);
   const stop = (): void => void merger.close();
   signal.addEventListener('abort', stop, { once: true });
@@ -53,9 +55,17 @@ async function mergeWithItself(store: Store, trial: Plan, { tile, value }: Trial
     });
     // One result is what it is, without the function.
     if (count < 2) return value;
-    return await merger.merge(Array.from({ length: count }, () => value)).catch((error: unknown) => {
-      throw named(error, `results.merge, tried on the result of ${tileText(tile)} and the same again`);
-    });
+    try {
+      return await merger.merge(Array.from({ length: count }, () => value));
+    } catch (error) {
+      if (!(error instanceof TilefanError) || error.code !== 'FUNCTION_FAILED') throw named(error, `results.merge, tried on the result of ${tileText(tile)} and the same again`);
+      const further = (await others()).filter((other) => other.value !== undefined);
+      // With nothing to merge, nothing is shown.
+      if (further.length === 0) return value;
+      return await merger.merge([first, ...further].map((each) => each.value)).catch((reason: unknown) => {
+        throw named(reason, `results.merge, tried on the results of ${[first, ...further].map((each) => tileText(each.tile)).join(', ')}`);
+      });
+    }
   } finally {
     signal.removeEventListener('abort', stop);
     await merger.close();
