@@ -13,6 +13,7 @@ export function localEnvironment({ workers, threads }: LocalOptions): Record<str
   const each = threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
   return {
     TILEFAN_LOCAL_THREADS: String(each),
+    TILEFAN_LOCAL_WORKERS: String(workers),
     TILEFAN_MAX_CONCURRENCY: String(workers),
     TILEFAN_STARTUP_SECONDS: String(startupSeconds),
     // Nobody pays by the hour here, and whoever has had enough stops the run.

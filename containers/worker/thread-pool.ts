@@ -61,7 +61,10 @@ export class ThreadPool implements TileRunner {
     for (const worker of early.workers.slice(threads)) void worker.terminate();
     if (early.failure !== undefined) this.#died(early.failure);
     signal.addEventListener('abort', () => {
-      for (const { reject } of this.#queue.splice(0)) reject(new TryAgainError('WORKER_STOPPED', 'the worker was stopped'));
+      // Blocks of levels above belong to tiles that are done, and take a moment.
+      const waiting = this.#queue.splice(0);
+      this.#queue.push(...waiting.filter(({ task }) => 'block' in task));
+      for (const { task, reject } of waiting) if (!('block' in task)) reject(new TryAgainError('WORKER_STOPPED', 'the worker was stopped'));
     });
   }
 

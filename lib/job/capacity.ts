@@ -12,6 +12,8 @@ import { describeSizes, fargateSizes, nextLargerSize, toTaskSize, type TaskSize 
 
 export const capacityNames = ['FARGATE', 'FARGATE_SPOT', 'EC2', 'MANAGED_INSTANCES'] as const;
 export const architectures = ['ARM64', 'X86_64'] as const;
+/** Stands for the capacity of a run on this machine. */
+export const localCapacity = 'local';
 export type CapacityName = (typeof capacityNames)[number];
 export type Architecture = (typeof architectures)[number];
 

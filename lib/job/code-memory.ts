@@ -31,7 +31,7 @@ export function codeMemoryBytes({ limit, others, planned, runtime, sharing }: Co
 }
 
 /** Worker processes at a time, of a run on this machine. @param env that of the run; `try` and `replay` have one process, which counts as one worker */
-export function localWorkers({ TILEFAN_MAX_CONCURRENCY: text }: NodeJS.ProcessEnv): number {
+export function localWorkers({ TILEFAN_LOCAL_WORKERS: text }: NodeJS.ProcessEnv): number {
   const workers = Number(text);
   return Number.isInteger(workers) && workers > 0 ? workers : 1;
 }

@@ -47,7 +47,8 @@ export function parseJobText(text: string): unknown {
 
 function changeOf(value: number, source: string): string | undefined {
   if (!Number.isFinite(value)) return `${shortened(source)} is too large for a number; wanted ${String(Number.MAX_VALUE)} at most`;
-  if (!/^-?\d+$/.test(source) || Number.isSafeInteger(value) || BigInt(source) === BigInt(value)) return undefined;
+  // Digits that a double doesn't have are zeros where another program has written one as short as may be.
+  if (!/^-?\d+$/.test(source) || Number.isSafeInteger(value) || String(value) === source || BigInt(source) === BigInt(value)) return undefined;
   return `the whole number ${shortened(source)} can't be kept, it would become ${String(BigInt(value))}; write it as text`;
 }
 

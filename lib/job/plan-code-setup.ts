@@ -5,7 +5,7 @@ import { modelOptions, type ModelSetup } from '../code/model/model-setup.ts';
 import { displayHref } from '../store/href.ts';
 import { codeMemoryBytes, localWorkers } from './code-memory.ts';
 import { nodataOf, tilingOf, type Plan } from './plan.ts';
-import { localCapacity } from './settings.ts';
+import { localCapacity } from './capacity.ts';
 import { tileGrid } from './tiling.ts';
 
 /**

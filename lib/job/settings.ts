@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { JobError } from '../base/errors.ts';
 import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 import { folderHref } from '../store/href.ts';
-import { architectures, capacityNames, checkFargateSize, isFargate, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
+import { architectures, capacityNames, checkFargateSize, isFargate, localCapacity, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
 import type { TaskCompute } from './events.ts';
 import type { Problem } from './problems.ts';
 import { durationPattern, memoryPattern, parseDuration, parseMemory } from './quantities.ts';
@@ -94,9 +94,6 @@ function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: Ta
   // Where there is no place, the problem that says so keeps the plan from being used.
   return placeTasks(parseCapacities(settings.TILEFAN_CAPACITIES), wishes, problems) ?? placeHere(size, compute, []);
 }
-
-/** Stands for the capacity of a run on this machine. */
-export const localCapacity = 'local';
 
 /** A machine of one's own has one size and no capacity providers; what the job says of Fargate is checked all the same. */
 function placeHere(size: TaskSize, compute: JobSpec['compute'], problems: Problem[]): Place {

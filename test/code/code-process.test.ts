@@ -196,7 +196,7 @@ void describe('a code process', () => {
 });
 
 void describe('the end of the worker', () => {
-  const python = 'import os, subprocess\ndef f(info, inputs, outputs):\n    if not hasattr(f, "pids"):\n        f.pids = [os.getpid(), subprocess.Popen(["sleep", "1000"]).pid]\n        outputs.result = None\n        open("pids", "w").write(str(f.pids))\n        return f.pids\n    while True: pass\n';
+  const python = 'import os, subprocess\ndef f(info, inputs, outputs):\n    if not hasattr(f, "pids"):\n        f.pids = [os.getpid(), subprocess.Popen(["sleep", "1000"]).pid]\n        open("pids", "w").write(str(f.pids))\n        return f.pids\n    while True: pass\n';
 
   for (const [runtime, ending, source] of [
     ['node', 'mjs', endless],
@@ -209,7 +209,7 @@ void describe('the end of the worker', () => {
         const code = join(folder, `user.${ending}`);
         writeFileSync(code, source);
         const worker = spawn(process.execPath, [join(import.meta.dirname, 'worker-that-dies.ts'), runtime, code, join(folder, 'scratch')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LEAVE: how } });
-        const [line] = (await once(worker.stdout, 'data')) as [Buffer];
+        const [line] = (await Promise.race([once(worker.stdout, 'data'), once(worker, 'exit').then(() => assert.fail('the worker has ended by itself'))])) as [Buffer];
         const { result } = JSON.parse(line.toString()) as { result: [number, number] };
         const exited = worker.exitCode === null ? once(worker, 'exit') : undefined;
         if (how !== 'exit') {

@@ -15,7 +15,7 @@ const bench = new Bench();
 after(() => bench[Symbol.asyncDispose]());
 const threads = 3;
 const workers = 2;
-const machine = { ...process.env, TILEFAN_PYTHON: gdalPython, TILEFAN_LOCAL_THREADS: String(threads), TILEFAN_MAX_CONCURRENCY: String(workers) };
+const machine = { ...process.env, TILEFAN_PYTHON: gdalPython, TILEFAN_LOCAL_THREADS: String(threads), TILEFAN_LOCAL_WORKERS: String(workers) };
 const { signal } = new AbortController();
 const gib = 2 ** 30;
 

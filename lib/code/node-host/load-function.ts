@@ -1,6 +1,5 @@
 /** The user's function, out of its bundle. */
 import { pathToFileURL } from 'node:url';
-import { types } from 'node:util';
 
 import { nearestName } from '../../base/nearest.ts';
 import { defaultExport } from '../source-names.ts';
@@ -50,7 +49,8 @@ async function load(path: string, name: string | null, { wanted, least, most }: 
   const wrong = (what: string): CodeError => new CodeError('signature', `${called} ${what}; wanted ${wanted}`);
   if (typeof value !== 'function') throw wrong(`is ${value === null ? 'null' : value === undefined ? 'undefined' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   if (/^class\b/.test(Function.prototype.toString.call(value))) throw wrong('is a class');
-  if (types.isGeneratorFunction(value)) throw wrong('is a generator (function*), which nothing runs to its end');
+  // Not by node:util: imported, it makes prints fail that come faster than they are read (EAGAIN).
+  if (/GeneratorFunction\]$/.test(Object.prototype.toString.call(value))) throw wrong('is a generator (function*), which nothing runs to its end');
   if (value.length > most) throw wrong(`takes ${String(value.length)} arguments`);
   const plain = plainArguments(value);
   if (plain !== undefined && plain < least) throw wrong(`takes ${plain === 0 ? 'no argument' : 'one argument'}`);

@@ -16,7 +16,7 @@ const programs = { start: 'functions/start/handler.ts', split: 'functions/split/
 
 /** Variables that are not the template's to set, and who sets them. */
 const others: Readonly<Record<string, string>> = {
-  TILEFAN_LOCAL_THREADS: 'a run on one machine', TILEFAN_PARENT_PIPE: 'a run on one machine', TILEFAN_STARTUP_SECONDS: 'a run on one machine',
+  TILEFAN_LOCAL_THREADS: 'a run on one machine', TILEFAN_LOCAL_WORKERS: 'a run on one machine', TILEFAN_PARENT_PIPE: 'a run on one machine', TILEFAN_STARTUP_SECONDS: 'a run on one machine',
   TILEFAN_STANDBY: 'a run on one machine', TILEFAN_LOG_LEVEL: 'whoever looks for a fault',
   TILEFAN_PYTHON: 'a machine whose GDAL is elsewhere', TILEFAN_SCRATCH: 'the worker, for user code', TILEFAN_REDUCE_BLOCKS: 'whoever wants passes of workers earlier or later',
 };
