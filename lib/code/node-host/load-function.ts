@@ -50,7 +50,7 @@ async function load(path: string, name: string | null, { wanted, least, most }: 
   if (typeof value !== 'function') throw wrong(`is ${value === null ? 'null' : value === undefined ? 'undefined' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}`);
   if (/^class\b/.test(Function.prototype.toString.call(value))) throw wrong('is a class');
   // Not by node:util: imported, it makes prints fail that come faster than they are read (EAGAIN).
-  if (/GeneratorFunction\]$/.test(Object.prototype.toString.call(value))) throw wrong('is a generator (function*), which nothing runs to its end');
+  if (Object.prototype.toString.call(value).endsWith('GeneratorFunction]')) throw wrong('is a generator (function*), which nothing runs to its end');
   if (value.length > most) throw wrong(`takes ${String(value.length)} arguments`);
   const plain = plainArguments(value);
   if (plain !== undefined && plain < least) throw wrong(`takes ${plain === 0 ? 'no argument' : 'one argument'}`);
