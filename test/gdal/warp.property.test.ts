@@ -117,21 +117,22 @@ async function assemble(made: Made, sides: readonly [number, number], halo: numb
   return whole;
 }
 
-function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype: Dtype): void {
+/** @param most the share of samples that may differ */
+function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype: Dtype, most = 0): void {
   assert.equal(found.length, expected.length, `${what}: length`);
   if (Buffer.compare(found, expected) === 0) return;
   const size = bytesPerSample(dtype);
   const different: number[] = [];
   for (let at = 0; at < found.length; at += size) if (Buffer.compare(found.subarray(at, at + size), expected.subarray(at, at + size)) !== 0) different.push(at / size);
-  assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
+  if (different.length > (most * found.length) / size) assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
 }
 
 /**
- * Whether gdalwarp's pixels are expected bit for bit. Of masked sources, resamplings that look at areas differ from it in a few pixels at the source's edge, where
- * GDAL cuts areas by the window that it has loaded (docs/grids-and-inputs.md); that windows equal the whole is expected of these, too.
+ * The share of pixels in which gdalwarp's may be others. Resamplings that look at areas differ from it in a few pixels at the edges of a source and of its mask, where GDAL
+ * cuts areas by the window that it has loaded (docs/grids-and-inputs.md); that windows equal the whole is expected of these, too.
  */
-function isComparable({ mask, resampling }: { readonly mask: string | undefined; readonly resampling: string }): boolean {
-  return mask === undefined || !['average', 'mode', 'min', 'max', 'med'].includes(resampling);
+function shareAtEdges({ resampling }: { readonly resampling: string }): number {
+  return ['average', 'mode', 'min', 'max', 'med'].includes(resampling) ? 0.005 : 0;
 }
 
 void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
@@ -145,7 +146,7 @@ void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
         const made = await make(test);
         try {
           const whole = await assemble(made, [made.grid.columns, made.grid.rows], 0);
-          if (isComparable(test)) sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype);
+          sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype, shareAtEdges(test));
           sameBytes(await assemble(made, test.cuts, test.halo), whole, 'windows against the whole', test.dtype);
         } finally {
           await made.pool.close();
