@@ -2,11 +2,18 @@
 import { availableParallelism } from 'node:os';
 import type { default as Sharp } from 'sharp';
 
+let loaded: Promise<typeof Sharp> | undefined;
+
 /**
  * sharp with its cache off and one thread an image. Every image comes once, so a cache only holds memory; and several images at a time
- * use processors better than several threads on one. Both settings are of the whole process, and harmless to say again.
+ * use processors better than several threads on one. Both settings are of the whole process, and made once.
  */
 export async function loadSharp(): Promise<typeof Sharp> {
+  loaded ??= setUp();
+  return await loaded;
+}
+
+async function setUp(): Promise<typeof Sharp> {
   const { default: sharp } = await import('sharp');
   sharp.cache(false);
   sharp.concurrency(1);
