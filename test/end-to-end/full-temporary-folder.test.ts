@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { runCli } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { makeFiles } from '../support/raster-oracle.ts';
@@ -12,12 +12,15 @@ import { createWorkspace } from '../support/workspace.ts';
 const space = createWorkspace('full-temporary');
 after(() => space.remove());
 
-/** A file system of 1 MB without room, where this user may mount one. */
-function fullDisk(): string | undefined {
+/** A file system of 1 MB without room. Undefined, and the test skipped with the reason, where this user may mount none. */
+function fullDisk(test: TestContext): string | undefined {
   const path = space.newFolder('disk');
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tilefan-test', path], { stdio: 'ignore' });
   } catch {
+    const reason = 'no right to mount a tmpfs here';
+    test.diagnostic(`skipped: ${reason}`);
+    test.skip(reason);
     return undefined;
   }
   after(() => execFileSync('umount', [path]));
@@ -34,12 +37,8 @@ describe('a full folder for temporary files', { skip: withoutGdal }, () => {
 
   // Catches GDAL's word for it, which names no reason, and an exit code that blames the input.
   it('is named when an input that has to be converted finds no room there', async (test) => {
-    const disk = fullDisk();
-    if (disk === undefined) {
-      test.diagnostic('skipped: no right to mount a tmpfs here');
-      test.skip('no right to mount a tmpfs here');
-      return;
-    }
+    const disk = fullDisk(test);
+    if (disk === undefined) return;
     // Room for a beginning, and not for the whole.
     truncateSync(`${disk}/all`, 2 ** 19);
     makeFiles(`ds = gdal.GetDriverByName('HFA').Create(sys.argv[1], 2000, 1500, 1, gdal.GDT_Byte)\nds.SetGeoTransform((5e5, 10, 0, 5e6, 0, -10))\nds.WriteArray(np.random.default_rng(1).integers(0, 255, (1500, 2000)).astype(np.uint8))\nds = None`, [space.path('a.img')]);
@@ -49,12 +48,8 @@ describe('a full folder for temporary files', { skip: withoutGdal }, () => {
 
   // Catches a message without the folder, an exit code that blames the code, and the module that is said to be wrong.
   it('is named, with the variable that chooses it', async (test) => {
-    const disk = fullDisk();
-    if (disk === undefined) {
-      test.diagnostic('skipped: no right to mount a tmpfs here');
-      test.skip('no right to mount a tmpfs here');
-      return;
-    }
+    const disk = fullDisk(test);
+    if (disk === undefined) return;
     const env = { ...codeEnv, TMPDIR: disk };
     for (const module of ['f.py', 'f.ts']) {
       const job = space.job(`${module}.json`, { inputs: { a: 'a.tif' }, operation: { module, function: 'f' }, outputs: { o: { href: 'o.tif', dtype: 'uint8' } } });
