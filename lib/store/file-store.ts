@@ -4,7 +4,7 @@
  *
  * Nothing is fsynced: a killed process loses nothing, a machine that loses power may. See docs/storage.md.
  */
-import type { BigIntStats, Dirent } from 'node:fs';
+import type { BigIntStats, Dirent, Stats } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -13,6 +13,7 @@ import { FileAssembly, createAssembly } from './file-assembly.ts';
 import { errnoOf, isDirectory, notAFile, readError, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
+import { factsAt, isLocal, mostSmallBytes, replaceFile } from './small-files.ts';
 import { defaultMaxBytes, type AssembleOptions, type Assembly, type ClosableStore, type ObjectReader, type ObjectStat, type PutOptions } from './store.ts';
 import { isTemporaryName, isToken, newToken, temporaryPath } from './temporary-name.ts';
 
@@ -83,6 +84,7 @@ export class FileStore implements ClosableStore {
     const path = objectPath(href);
     const pieces = body instanceof Uint8Array ? [body] : body;
     try {
+      if (options.ifAbsent !== true && (await this.#putSmall(href, path, pieces))) return 'written';
       if ((await this.#checkDestination(href, path)) && options.ifAbsent === true) return 'exists';
       const temporary = temporaryPath(path, newToken(), 'tmp');
       const handle = await inFolder(path, options.createFolders ?? false, () => open(temporary, 'wx'));
@@ -167,17 +169,32 @@ export class FileStore implements ClosableStore {
     });
   }
 
-  /** Whether a regular file is there. Anything else there is refused: a rename would replace a device or hide a folder. */
-  async #checkDestination(href: string, path: string): Promise<boolean> {
+  /** Puts what is small on a disk of this machine. False when it isn't that, or its folder is missing. */
+  async #putSmall(href: string, path: string, pieces: readonly Uint8Array[]): Promise<boolean> {
+    if (pieces.reduce((sum, { length }) => sum + length, 0) > mostSmallBytes || !(await isLocal(path))) return false;
+    const facts = factsAt(path);
+    if (facts !== undefined) checkReplaceable(href, facts);
     try {
-      const facts = await lstat(path);
-      if (facts.isDirectory()) throw isDirectory(href, 'write');
-      if (!facts.isFile() && !facts.isSymbolicLink()) throw notAFile(href, 'write');
-      return true;
+      replaceFile(temporaryPath(path, newToken(), 'tmp'), path, pieces);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return false;
       throw error;
     }
+    await this.#openFiles.drop(path);
+    return true;
+  }
+
+  /** Whether a regular file is there. */
+  async #checkDestination(href: string, path: string): Promise<boolean> {
+    let facts: Stats;
+    try {
+      facts = await lstat(path);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+    checkReplaceable(href, facts);
+    return true;
   }
 
   async *#walk(folder: string, prefix: string): AsyncGenerator<ObjectStat, void, undefined> {
@@ -238,6 +255,12 @@ export class FileStore implements ClosableStore {
 /** A version without inode would miss a replacement of the same size within one tick of the file system's clock (4 ms on ext4). */
 function versionOf(facts: BigIntStats): string {
   return `${facts.ino.toString(36)}-${facts.size.toString(36)}-${facts.mtimeNs.toString(36)}`;
+}
+
+/** Files and links are replaced, and nothing else: a rename would replace a device or hide a folder. */
+function checkReplaceable(href: string, facts: Stats): void {
+  if (facts.isDirectory()) throw isDirectory(href, 'write');
+  if (!facts.isFile() && !facts.isSymbolicLink()) throw notAFile(href, 'write');
 }
 
 function objectPath(href: string): string {

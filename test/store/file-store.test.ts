@@ -36,6 +36,19 @@ void describe('file store: bad paths', () => {
     await (await store.assemble(fileHref(`${root}/other/o.tif`), { createFolders: true })).abort();
   });
 
+  void it('makes a folder again that has gone since the last file', async () => {
+    const root = folder();
+    const href = fileHref(`${root}/results/o`);
+    for (const body of [pattern(10, 1), [pattern(5, 2), pattern(6, 3)]]) {
+      assert.equal(await store.put(href, body, { createFolders: true }), 'written');
+      assert.equal(await store.put(href, body), 'written');
+      assert.deepEqual(readdirSync(`${root}/results`), ['o']);
+      assert.deepEqual(await store.readAll(href), body instanceof Uint8Array ? body : new Uint8Array(Buffer.concat(body)));
+      rmSync(`${root}/results`, { recursive: true });
+      await rejects(store.put(href, body), 'STORE_NO_FOLDER', 'OutputError', `${root}/results`);
+    }
+  });
+
   void it('tells folders, pipes and files in the way of a path from files', async () => {
     const root = folder();
     mkdirSync(join(root, 'dir.tif'));
@@ -243,7 +256,10 @@ void describe('file store: disks and permissions', () => {
     await rejects(assembly.put(part), 'STORE_FULL', 'OutputError', 'no space left');
     assert.deepEqual(await assembly.stored(), new Set());
     await assembly.abort();
-    assert.equal(await store.put(href, pattern(1_000_000, 1)), 'written');
+    assert.equal(await store.put(href, pattern(1_200_000, 1)), 'written');
+    // Small files are written in another way (small-files.ts).
+    await rejects(store.put(fileHref(`${root}/p`), [pattern(600_000, 1), pattern(448_000, 1)]), 'STORE_FULL', 'OutputError', `${root}/p`);
+    assert.deepEqual(readdirSync(root), ['o']);
   });
 
   void it('says that the file system is read-only', async (test) => {

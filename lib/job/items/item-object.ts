@@ -16,7 +16,8 @@ export async function readObject(reader: ObjectReader, { href, size, version }: 
   // A size without a version is what a list once said.
   const known = size === null || version === null ? await reader.stat(href) : { size, version };
   if (known.size > mostBytes) throw new DataError('ITEM_TOO_LARGE', `${displayHref(href)} has ${String(known.size)} bytes; wanted ${String(mostBytes)} at most`, { where: { href } });
-  const bytes = new Uint8Array(known.size);
+  // Not filled with zeros first: whoever gets it gets it read whole.
+  const bytes = Buffer.allocUnsafeSlow(known.size);
   if (bytes.length > 0) await reader.readInto(href, 0, bytes, known.version);
   return bytes;
 }
