@@ -94,32 +94,51 @@ function isValid(value: number, nodata: number | undefined): boolean {
 function halveFloatByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
   const { samples: from, columns, rows } = source;
   const to = target.samples;
-  const nanIsNodata = nodata !== undefined && Number.isNaN(nodata);
+  const averageRow = nodata !== undefined && Number.isNaN(nodata) ? averageNumbers : averageValues;
   const pairs = columns >> 1;
   for (let row = 0; row < target.rows; row++) {
     const above = 2 * row * columns;
     const below = above + columns;
     const rowStart = row * target.columns;
     const whole = 2 * row + 1 < rows ? pairs : 0;
-    for (let column = 0; column < whole; column++) {
-      const s = above + 2 * column;
-      const a = from[s] as number;
-      const b = from[s + 1] as number;
-      const c = from[s + columns] as number;
-      const d = from[s + columns + 1] as number;
-      const sum = a + b + c + d;
-      // A sum that is a number means that no cell is NaN.
-      if (nanIsNodata ? sum === sum : a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
-        to[rowStart + column] = sum * 0.25;
-        // The stored value counts: in float32 an average can round to nodata.
-        if (to[rowStart + column] === nodata) to[rowStart + column] = replacement;
-      } else {
-        storeAverage(to, rowStart + column, [a, b, c, d], nodata, replacement);
-      }
-    }
+    averageRow(from, above, columns, whole, to, rowStart, nodata ?? NaN, replacement);
     for (let column = whole; column < target.columns; column++) {
       storeAverage(to, rowStart + column, existingCells(source, above, below, row, column), nodata, replacement);
     }
+  }
+}
+
+/**
+ * A row of whole cells, `above` being the first sample of its upper row. A row is a call, as in statistics.ts.
+ * @param nodata NaN where there is none
+ */
+function averageValues(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
+  for (let s = above, t = start; t < start + cells; s += 2, t++) {
+    const a = from[s] as number;
+    const b = from[s + 1] as number;
+    const c = from[s + columns] as number;
+    const d = from[s + columns + 1] as number;
+    if (a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
+      to[t] = (a + b + c + d) * 0.25;
+      // The stored value counts: in float32 an average can round to nodata.
+      if (to[t] === nodata) to[t] = replacement;
+    } else {
+      storeAverage(to, t, [a, b, c, d], nodata, replacement);
+    }
+  }
+}
+
+/** The same where NaN is nodata. */
+function averageNumbers(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
+  for (let s = above, t = start; t < start + cells; s += 2, t++) {
+    const a = from[s] as number;
+    const b = from[s + 1] as number;
+    const c = from[s + columns] as number;
+    const d = from[s + columns + 1] as number;
+    const sum = a + b + c + d;
+    // A sum that is a number means that no cell is NaN.
+    if (sum === sum) to[t] = sum * 0.25;
+    else storeAverage(to, t, [a, b, c, d], nodata, replacement);
   }
 }
 

@@ -53,17 +53,26 @@ export function windowStatistics(
   stride: number,
   nodata: number | undefined,
 ): Statistics {
-  const total = columns * rows;
-  let first = 0;
-  const at = (index: number): number => samples[offset + Math.floor(index / columns) * stride + (index % columns)] as number;
-  // NaN never counts, so a nodata of NaN needs no comparison of its own.
-  while (first < total && (at(first) === nodata || Number.isNaN(at(first)))) first++;
-  if (first === total) return noStatistics;
-  const row = Math.floor(first / columns);
-  const start = offset + row * stride;
-  const once = shiftedStatistics(samples, start, columns, rows - row, stride, nodata, at(first));
+  // NaN never counts, so where there is no nodata it stands for one; and a nodata of NaN needs no comparison of its own.
+  const empty = nodata ?? NaN;
+  let start = offset;
+  let first = -1;
+  let row = 0;
+  for (; row < rows && first < 0; row++, start += stride) first = firstValid(samples, start, columns, empty);
+  if (first < 0) return noStatistics;
+  const left = { samples, offset: start - stride, columns, rows: rows - row + 1, stride, empty };
+  const once = shiftedStatistics(left, samples[first] as number);
   if (!(once.squares < once.shifted * cancellation)) return finished(once);
-  return finished(shiftedStatistics(samples, start, columns, rows - row, stride, nodata, once.mean));
+  return finished(shiftedStatistics(left, once.mean));
+}
+
+/** Index of the first sample of a row that counts; -1 when none does. */
+function firstValid(samples: SampleArray, start: number, columns: number, empty: number): number {
+  for (let i = start, end = start + columns; i < end; i++) {
+    const value = samples[i] as number;
+    if (value !== empty && value === value) return i;
+  }
+  return -1;
 }
 
 type ShiftedStatistics = Statistics & { /** Sum of squared deviations from the shift. */ readonly shifted: number };
@@ -72,32 +81,46 @@ function finished({ count, minimum, maximum, mean, squares }: ShiftedStatistics)
   return { count, minimum, maximum, mean, squares };
 }
 
+interface Rectangle {
+  readonly samples: SampleArray;
+  readonly offset: number;
+  readonly columns: number;
+  readonly rows: number;
+  readonly stride: number;
+  readonly empty: number;
+}
+
 /** Statistics from sums of the differences from `shift`. */
-function shiftedStatistics(
-  samples: SampleArray,
-  offset: number,
-  columns: number,
-  rows: number,
-  stride: number,
-  nodata: number | undefined,
-  shift: number,
-): ShiftedStatistics {
-  let count = 0;
-  let sum = 0;
-  let shifted = 0;
-  let minimum = Infinity;
-  let maximum = -Infinity;
-  for (let row = 0; row < rows; row++) {
-    for (let i = offset + row * stride, end = i + columns; i < end; i++) {
-      const value = samples[i] as number;
-      if (value === nodata || value !== value) continue;
-      const difference = value - shift;
-      count++;
-      sum += difference;
-      shifted += difference * difference;
-      if (value < minimum) minimum = value;
-      if (value > maximum) maximum = value;
-    }
-  }
+function shiftedStatistics({ samples, offset, columns, rows, stride, empty }: Rectangle, shift: number): ShiftedStatistics {
+  const sums = new Float64Array([0, 0, 0, Infinity, -Infinity]);
+  for (let row = 0; row < rows; row++) addRow(samples, offset + row * stride, columns, empty, shift, sums);
+  const [count = 0, sum = 0, shifted = 0, minimum = 0, maximum = 0] = sums;
   return { count, minimum, maximum, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };
+}
+
+/**
+ * A row's share of count, sum, sum of squares, minimum and maximum. A row is a call, so that the loop is compiled as a function and not in the
+ * middle of one, which takes V8 longer and sometimes misses (docs/performance.md).
+ */
+function addRow(samples: SampleArray, start: number, columns: number, empty: number, shift: number, sums: Float64Array): void {
+  let count = sums[0] as number;
+  let sum = sums[1] as number;
+  let shifted = sums[2] as number;
+  let minimum = sums[3] as number;
+  let maximum = sums[4] as number;
+  for (let i = start, end = start + columns; i < end; i++) {
+    const value = samples[i] as number;
+    if (value === empty || value !== value) continue;
+    const difference = value - shift;
+    count++;
+    sum += difference;
+    shifted += difference * difference;
+    if (value < minimum) minimum = value;
+    if (value > maximum) maximum = value;
+  }
+  sums[0] = count;
+  sums[1] = sum;
+  sums[2] = shifted;
+  sums[3] = minimum;
+  sums[4] = maximum;
 }

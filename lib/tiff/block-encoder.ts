@@ -130,15 +130,18 @@ async function settleBlock(reader: BlockReader, encoded: Uint8Array | Promise<Ui
 
 /** Whether any pixel of the window differs from `empty`. */
 function hasOther(plane: Plane, column: number, row: number, columns: number, rows: number, empty: number): boolean {
-  const { samples } = plane;
-  const nan = Number.isNaN(empty);
-  for (let r = 0; r < rows; r++) {
-    const start = (row + r) * plane.columns + column;
-    for (let i = start; i < start + columns; i++) {
-      const value = samples[i] as number;
-      if (nan ? value === value : value !== empty) return true;
-    }
-  }
+  const rowHasOther = Number.isNaN(empty) ? rowHasNumber : rowHasOtherThan;
+  for (let r = 0; r < rows; r++) if (rowHasOther(plane.samples, (row + r) * plane.columns + column, columns, empty)) return true;
+  return false;
+}
+
+function rowHasOtherThan(samples: SampleArray, start: number, columns: number, empty: number): boolean {
+  for (let i = start; i < start + columns; i++) if (samples[i] !== empty) return true;
+  return false;
+}
+
+function rowHasNumber(samples: SampleArray, start: number, columns: number): boolean {
+  for (let i = start; i < start + columns; i++) if (samples[i] === samples[i]) return true;
   return false;
 }
 

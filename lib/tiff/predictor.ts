@@ -63,34 +63,34 @@ export function predictFloat32(
   }
 }
 
+function predictQuads(words: Uint32Array, first: number, stride: number, columns: number, rows: number, target: Uint32Array): void {
+  for (let row = 0; row < rows; row++) predictQuadRow(words, first + row * stride, columns, target, row * columns);
+}
+
 /**
- * One band, four floats at a time: the four bytes of each are differenced at once in a word (the highest bit of each byte is kept apart, so that nothing is
+ * One row of one band, four floats at a time: the four bytes of each are differenced at once in a word (the highest bit of each byte is kept apart, so that nothing is
  * borrowed from the next), and then the bytes of four words are sorted into four others, one for each plane. Half as fast again as byte by byte.
  */
-function predictQuads(words: Uint32Array, first: number, stride: number, columns: number, rows: number, target: Uint32Array): void {
+function predictQuadRow(words: Uint32Array, from: number, columns: number, target: Uint32Array, start: number): void {
   const high = 0x80808080;
   const low = 0x7f7f7f7f;
   const quads = columns >> 2;
-  for (let row = 0; row < rows; row++) {
-    const from = first + row * stride;
-    let to = row * columns;
-    // The planes follow each other: left of a plane's first byte is the last one of the plane before, and left of the first plane is nothing.
-    let left = (words[from + columns - 1] as number) >>> 8;
-    for (let i = from; i < from + columns; i += 4, to++) {
-      const a = (words[i] as number) | 0;
-      const b = (words[i + 1] as number) | 0;
-      const c = (words[i + 2] as number) | 0;
-      const d = (words[i + 3] as number) | 0;
-      const da = ((a | high) - (left & low)) ^ ((a ^ ~left) & high);
-      const db = ((b | high) - (a & low)) ^ ((b ^ ~a) & high);
-      const dc = ((c | high) - (b & low)) ^ ((c ^ ~b) & high);
-      const dd = ((d | high) - (c & low)) ^ ((d ^ ~c) & high);
-      left = d;
-      target[to] = (da >>> 24) | ((db >>> 16) & 0xff00) | ((dc >>> 8) & 0xff0000) | (dd & 0xff000000);
-      target[to + quads] = ((da >>> 16) & 0xff) | ((db >>> 8) & 0xff00) | (dc & 0xff0000) | ((dd << 8) & 0xff000000);
-      target[to + 2 * quads] = ((da >>> 8) & 0xff) | (db & 0xff00) | ((dc << 8) & 0xff0000) | ((dd << 16) & 0xff000000);
-      target[to + 3 * quads] = (da & 0xff) | ((db << 8) & 0xff00) | ((dc << 16) & 0xff0000) | (dd << 24);
-    }
+  // The planes follow each other: left of a plane's first byte is the last one of the plane before, and left of the first plane is nothing.
+  let left = (words[from + columns - 1] as number) >>> 8;
+  for (let i = from, to = start; i < from + columns; i += 4, to++) {
+    const a = (words[i] as number) | 0;
+    const b = (words[i + 1] as number) | 0;
+    const c = (words[i + 2] as number) | 0;
+    const d = (words[i + 3] as number) | 0;
+    const da = ((a | high) - (left & low)) ^ ((a ^ ~left) & high);
+    const db = ((b | high) - (a & low)) ^ ((b ^ ~a) & high);
+    const dc = ((c | high) - (b & low)) ^ ((c ^ ~b) & high);
+    const dd = ((d | high) - (c & low)) ^ ((d ^ ~c) & high);
+    left = d;
+    target[to] = (da >>> 24) | ((db >>> 16) & 0xff00) | ((dc >>> 8) & 0xff0000) | (dd & 0xff000000);
+    target[to + quads] = ((da >>> 16) & 0xff) | ((db >>> 8) & 0xff00) | (dc & 0xff0000) | ((dd << 8) & 0xff000000);
+    target[to + 2 * quads] = ((da >>> 8) & 0xff) | (db & 0xff00) | ((dc << 8) & 0xff0000) | ((dd << 16) & 0xff000000);
+    target[to + 3 * quads] = (da & 0xff) | ((db << 8) & 0xff00) | ((dc << 16) & 0xff0000) | (dd << 24);
   }
 }
 
