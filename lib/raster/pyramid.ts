@@ -174,48 +174,52 @@ function existingCells(source: Plane, above: number, below: number, row: number,
 
 function halveIntegerByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
   const { samples: from, columns, rows } = source;
-  const to = target.samples;
-  for (let row = 0, t = 0; row < target.rows; row++) {
-    const hasBelow = 2 * row + 1 < rows;
-    for (let column = 0; column < target.columns; column++, t++) {
-      const s = 2 * row * columns + 2 * column;
-      const hasRight = 2 * column + 1 < columns;
-      let sum = 0;
-      let count = 0;
-      const a = from[s] as number;
-      if (a !== nodata) {
-        sum += a;
-        count++;
-      }
-      if (hasRight) {
-        const b = from[s + 1] as number;
-        if (b !== nodata) {
-          sum += b;
-          count++;
-        }
-      }
-      if (hasBelow) {
-        const c = from[s + columns] as number;
-        if (c !== nodata) {
-          sum += c;
-          count++;
-        }
-        if (hasRight) {
-          const d = from[s + columns + 1] as number;
-          if (d !== nodata) {
-            sum += d;
-            count++;
-          }
-        }
-      }
-      if (count === 0) {
-        to[t] = nodata as number;
-        continue;
-      }
-      const mean = sum < 0 ? Math.ceil(sum / count - 0.5) : Math.floor(sum / count + 0.5);
-      to[t] = mean === nodata ? replacement : mean;
+  const pairs = columns >> 1;
+  for (let row = 0; row < target.rows; row++) {
+    const above = 2 * row * columns;
+    const start = row * target.columns;
+    const whole = 2 * row + 1 < rows ? pairs : 0;
+    averageIntegers(from, above, columns, whole, target.samples, start, nodata ?? NaN, replacement);
+    for (let column = whole; column < target.columns; column++) {
+      target.samples[start + column] = integerAverage(existingCells(source, above, above + columns, row, column), nodata, replacement);
     }
   }
+}
+
+/** As averageValues, for integers. */
+function averageIntegers(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
+  for (let s = above, t = start; t < start + cells; s += 2, t++) {
+    const a = from[s] as number;
+    const b = from[s + 1] as number;
+    const c = from[s + columns] as number;
+    const d = from[s + columns + 1] as number;
+    if (a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
+      const mean = roundedAway((a + b + c + d) * 0.25);
+      to[t] = mean === nodata ? replacement : mean;
+    } else {
+      to[t] = integerAverage([a, b, c, d], nodata, replacement);
+    }
+  }
+}
+
+/** The average of the valid cells; nodata when there is none, and only then. */
+function integerAverage(cells: readonly number[], nodata: number | undefined, replacement: number): number {
+  let sum = 0;
+  let count = 0;
+  for (const cell of cells) {
+    if (cell === nodata) continue;
+    sum += cell;
+    count++;
+  }
+  // Without a nodata value every cell is valid.
+  if (count === 0) return nodata ?? 0;
+  const mean = roundedAway(sum / count);
+  return mean === nodata ? replacement : mean;
+}
+
+/** Rounded to the nearest integer, halves away from zero. */
+function roundedAway(value: number): number {
+  return value < 0 ? Math.ceil(value - 0.5) : Math.floor(value + 0.5);
 }
 
 function halveByMode(source: Plane, target: Plane, nodata: number | undefined): void {

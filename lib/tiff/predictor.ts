@@ -11,10 +11,12 @@ type IntegerSamples = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32
  */
 export function differenceHorizontally(samples: IntegerSamples, columns: number, rows: number, bands: number): void {
   const rowSamples = columns * bands;
-  for (let row = 0; row < rows; row++) {
-    const start = row * rowSamples;
-    for (let i = start + rowSamples - 1; i >= start + bands; i--) samples[i] = (samples[i] as number) - (samples[i - bands] as number);
-  }
+  for (let row = 0; row < rows; row++) differenceRow(samples, row * rowSamples, rowSamples, bands);
+}
+
+/** A row is a call, so that V8 compiles the loop as a function (docs/performance.md). */
+function differenceRow(samples: IntegerSamples, start: number, rowSamples: number, bands: number): void {
+  for (let i = start + rowSamples - 1; i >= start + bands; i--) samples[i] = (samples[i] as number) - (samples[i - bands] as number);
 }
 
 /**
