@@ -154,9 +154,13 @@ async function gridExtent({ footprint: kind, bounds, alignedPixels, like }: JobS
   const { lattice, input } = reference;
   const ownCorner = input === undefined && !(alignedPixels ?? bounds === undefined);
   if (bounds === undefined) {
-    if (!ownCorner) return await inputsExtent({ kind, like }, reference, rasters, input === undefined ? outwards : byCentres, problems);
-    const extent = await inputsExtent({ kind, like }, reference, rasters, exactly, problems);
-    return extent && fromCorner(extent);
+    const found = async (snap: Snap): Promise<Extent | undefined> => await inputsExtent({ kind, like }, reference, rasters, snap, problems);
+    if (input !== undefined) return await found(byCentres);
+    const extent = ownCorner ? await found(exactly) : await found(outwards);
+    if (extent === undefined) return undefined;
+    const mayBeTooCoarse = extent.xmax - extent.xmin <= 2 && extent.ymax - extent.ymin <= 2;
+    if (mayBeTooCoarse && isTooCoarse(lattice, ownCorner ? extent : await found(exactly), problems)) return undefined;
+    return ownCorner ? fromCorner(extent) : extent;
   }
   if (lattice.geotransform === null) {
     problems.push({ path: '$.grid.bounds', message: `input ${input?.name ?? ''} has no georeference, so bounds have no meaning` });
@@ -166,6 +170,19 @@ async function gridExtent({ footprint: kind, bounds, alignedPixels, like }: JobS
   const inverse = invertAffine(lattice.geotransform);
   const extent = extentOf([[xmin, ymin], [xmin, ymax], [xmax, ymin], [xmax, ymax]].map(([x = 0, y = 0]) => applyAffine(inverse, [x, y])));
   return ownCorner ? fromCorner(extent) : outwards(extent);
+}
+
+/** Whether a pixel would be more than twice as large as all that it covers in both directions: a resolution in the units of another CRS. Who wants one pixel says so by bounds. */
+function isTooCoarse(lattice: Lattice, extent: Extent | undefined, problems: Problem[]): boolean {
+  const coarsest = 0.5;
+  if (extent === undefined || extent.xmax - extent.xmin >= coarsest || extent.ymax - extent.ymin >= coarsest) return false;
+  const [, x = 0, , , , y = 0] = lattice.geotransform ?? [];
+  problems.push({
+    path: '$.grid.resolution',
+    message: `makes pixels of ${String(Math.abs(x))} x ${String(Math.abs(y))}, one of which has room for all inputs, ${showExtent(lattice, extent)}. Is the resolution in units of ${crsName(lattice.crs)}? Wanted a finer one, or bounds in grid`,
+    code: 'GRID_TOO_COARSE',
+  });
+  return true;
 }
 
 /** The footprint of the inputs that the job asks for, in pixels of the lattice; each input's own extent is snapped, and then they are put together. */

@@ -116,6 +116,11 @@ ds = None`,
   // Catches: a grid of a size that no machine has, planned; an input far from the grid read as if there were something.
   void it('of absurd size, and of places where an input has nothing, are refused', async () => {
     await refused({ a: 'here.tif' }, { crs: 'EPSG:32633', resolution: 0.001 }, /1,000,000 x 900,000 = 9\.00e\+11 pixels/, /wanted 1\.00e\+11 at most/, /EPSG:32633/);
+    for (const alignedPixels of [true, false]) {
+      await refused({ a: 'here.tif' }, { crs: 'EPSG:4326', resolution: 10, alignedPixels }, /\$\.grid\.resolution/, /makes pixels of 10 x 10, one of which has room for all inputs, \[15, 45\.\d+, 15\.0\d+, 45\.\d+\]/, /in units of EPSG:4326/, /or bounds in grid/);
+    }
+    const { columns, rows } = await equalsGdalwarp({ a: 'here.tif' }, { resolution: 1000, alignedPixels: false });
+    assert.deepEqual([columns, rows], [1, 1], 'one pixel for all of it is no mistake');
     await refused({ a: 'here.tif' }, { resolution: 1e-300 }, /\$\.grid\.resolution/, /found 1e-300 x 1e-300/);
     await refused({ a: 'here.tif' }, { bounds: [0, 0, 1e9, 10], maxPixels: 1e300, resolution: [0.1, 10] }, /2\^31 - 1 on a side/);
     await refused({ a: 'here.tif' }, { bounds: [10, 0, 10, 10] }, /\$\.grid\.bounds/, /xmin < xmax/);

@@ -1,5 +1,5 @@
 /** Copies of images: each item is read, its variants are made, and put below the outputs' prefix. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { DataError, messageOf } from '../../base/errors.ts';
 import { parseHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
@@ -42,7 +42,7 @@ export class ImageItems implements ItemWorker {
         const path = `${name}/${item.path}`;
         const href = copyHref(this.#prefix, path);
         await this.#store.put(href, made, { contentType, createFolders: true });
-        return { href, path, size: made.length, sha256: createHash('sha256').update(made).digest('hex') };
+        return { href, path, size: made.length, sha256: hash('sha256', made) };
       }),
     );
     const { format, width, height } = source;
