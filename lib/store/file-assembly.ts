@@ -7,8 +7,9 @@
 import { appendFile, open, readFile, rename, stat, truncate, unlink, type FileHandle } from 'node:fs/promises';
 
 import { DataError, OutputError } from '../base/errors.ts';
-import { errnoOf, writeError } from './file-errors.ts';
-import { displayHref, pathOf } from './href.ts';
+import { errnoOf, readError, truncated, writeError } from './file-errors.ts';
+import { displayHref, parseHref, pathOf } from './href.ts';
+import { SourceError, copyRange, isLocal } from './local-files.ts';
 import { checkPart, checkParts, someNumbers } from './parts.ts';
 import type { Assembly, ObjectReader, ObjectStat, Part } from './store.ts';
 import { temporaryPath } from './temporary-name.ts';
@@ -123,11 +124,25 @@ export class FileAssembly implements Assembly {
     return parts;
   }
 
-  /**
-   * Copies a range through two buffers, reading one while the other is written. Node has no copy_file_range for a range (copyFile
-   * takes whole files only); through the page cache this costs one copy more.
-   */
   async #copy(source: string, offset: number, length: number, target: FileHandle, position: number): Promise<void> {
+    const location = parseHref(source);
+    if (location.scheme === 'file' && (await isLocal(location.path)) && (await isLocal(this.#partPath))) await this.#copyHere(source, location.path, offset, length, target, position);
+    else await this.#copyThrough(source, offset, length, target, position);
+  }
+
+  /** From one disk of this machine to another. */
+  async #copyHere(href: string, path: string, offset: number, length: number, target: FileHandle, position: number): Promise<void> {
+    let copied: number;
+    try {
+      copied = await copyRange(path, offset, length, target.fd, position);
+    } catch (error) {
+      throw error instanceof SourceError ? readError(error.cause, href) : error;
+    }
+    if (copied < length) throw truncated(href, offset, length, copied);
+  }
+
+  /** Through two buffers, reading one while the other is written. */
+  async #copyThrough(source: string, offset: number, length: number, target: FileHandle, position: number): Promise<void> {
     const buffers = [this.#spare.pop() ?? new Uint8Array(copyChunkBytes), this.#spare.pop() ?? new Uint8Array(copyChunkBytes)] as const;
     let [filling, emptying] = buffers;
     let writing: Promise<void> = Promise.resolve();

@@ -1,7 +1,7 @@
 /** Turns what the operating system says into the error tree, in words that a user understands. */
 import { dirname } from 'node:path';
 
-import { InputUnavailableError, OutputError, TilefanError, TryAgainError } from '../base/errors.ts';
+import { DataError, InputUnavailableError, OutputError, TilefanError, TryAgainError } from '../base/errors.ts';
 import { displayHref } from './href.ts';
 
 /** The system's error code (`ENOENT`), when `error` is a system error. */
@@ -99,4 +99,9 @@ export function notAFile(href: string, doing: 'read' | 'write'): TilefanError {
 
 function systemMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The error for a range that a file doesn't have whole. @param found bytes that there were of it */
+export function truncated(href: string, offset: number, length: number, found: number): DataError {
+  return new DataError('STORE_TRUNCATED', `${displayHref(href)} ends at byte ${String(offset + found)}: wanted ${String(length)} bytes from byte ${String(offset)}`, { where: { href, offset, length } });
 }

@@ -10,10 +10,10 @@ import { dirname, join } from 'node:path';
 
 import { DataError, JobError, OutputError } from '../base/errors.ts';
 import { FileAssembly, createAssembly } from './file-assembly.ts';
-import { errnoOf, isDirectory, notAFile, readError, writeError } from './file-errors.ts';
+import { errnoOf, isDirectory, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
-import { factsAt, isLocal, mostSmallBytes, replaceFile } from './small-files.ts';
+import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
 import { defaultMaxBytes, type AssembleOptions, type Assembly, type ClosableStore, type ObjectReader, type ObjectStat, type PutOptions } from './store.ts';
 import { isTemporaryName, isToken, newToken, temporaryPath } from './temporary-name.ts';
 
@@ -317,11 +317,7 @@ async function readFully(handle: FileHandle, href: string, offset: number, targe
   let done = 0;
   while (done < target.length) {
     const { bytesRead } = await handle.read(target, done, target.length - done, offset + done);
-    if (bytesRead === 0) {
-      throw new DataError('STORE_TRUNCATED', `${displayHref(href)} ends at byte ${offset + done}: wanted ${target.length} bytes from byte ${offset}`, {
-        where: { href, offset, length: target.length },
-      });
-    }
+    if (bytesRead === 0) throw truncated(href, offset, target.length, done);
     done += bytesRead;
   }
 }

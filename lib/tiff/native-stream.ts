@@ -26,6 +26,7 @@ const kinds = {
 export class StreamDecoder {
   readonly #kind: StreamKind;
   #native: Native | undefined;
+  readonly #frames = new SizedFrames();
 
   /** @param reuse false for the public functions, whatever this Node has. */
   constructor(kind: StreamKind, reuse = true) {
@@ -41,11 +42,23 @@ export class StreamDecoder {
 
   /**
    * The decoded block: a part of `into`, or memory of its own where this Node can't do that. One that is as long as `into` may go on.
+   * @param likely how long it should be; decoding is faster when it is
    * @throws Error of zlib for damaged bytes.
    */
-  decode(bytes: Uint8Array, into: Uint8Array): Uint8Array {
+  decode(bytes: Uint8Array, into: Uint8Array, likely?: number): Uint8Array {
     const native = this.#native;
     if (native === undefined) return this.#decodePublic(bytes, into.length);
+    const sized = this.#kind === 'zstd' && likely !== undefined ? this.#frames.sized(bytes, likely) : undefined;
+    if (sized === undefined) return this.#decodeInto(native, bytes, into);
+    try {
+      return this.#decodeInto(native, sized, into);
+    } catch {
+      // It is longer or shorter, or damaged, which the frame as it is will show.
+      return this.decode(bytes, into);
+    }
+  }
+
+  #decodeInto(native: Native, bytes: Uint8Array, into: Uint8Array): Uint8Array {
     try {
       const left = native.decode(bytes, into);
       // What fills its room may not have ended.
@@ -79,6 +92,37 @@ export class StreamDecoder {
     }
   }
 }
+
+/**
+ * Frames of zstd that say how long they are. Those of libtiff don't, so zstd would decode them into a window of its own and copy them from there, which takes a
+ * fifth longer; and whoever reads a TIFF knows how long a block is. If it isn't so, zstd says so.
+ */
+class SizedFrames {
+  #room = new Uint8Array(0);
+
+  /** The frame with its content size (RFC 8878 section 3.1.1.1), which the next call overwrites; undefined where it has one, and where it isn't plain. */
+  sized(frame: Uint8Array, size: number): Uint8Array | undefined {
+    const [a, b, c, d, descriptor = 0] = frame;
+    const isFrame = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd;
+    // All but the flag of a checksum is 0: no content size, no single segment, no dictionary.
+    if (!isFrame || (descriptor & ~checksumFlag) !== 0 || size >= 2 ** 32) return undefined;
+    const length = frame.length + sizeBytes;
+    if (this.#room.length < length) this.#room = new Uint8Array(length);
+    const room = this.#room;
+    room.set(frame.subarray(0, headerBytes));
+    room[descriptorAt] = descriptor | fourByteSize;
+    new DataView(room.buffer).setUint32(headerBytes, size, true);
+    room.set(frame.subarray(headerBytes), headerBytes + sizeBytes);
+    return room.subarray(0, length);
+  }
+}
+
+/** Magic number, descriptor, window. */
+const headerBytes = 6;
+const descriptorAt = 4;
+const checksumFlag = 0x04;
+const fourByteSize = 0x80;
+const sizeBytes = 4;
 
 function throws(run: () => unknown): boolean {
   try {

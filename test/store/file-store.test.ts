@@ -257,7 +257,7 @@ void describe('file store: disks and permissions', () => {
     assert.deepEqual(await assembly.stored(), new Set());
     await assembly.abort();
     assert.equal(await store.put(href, pattern(1_200_000, 1)), 'written');
-    // Small files are written in another way (small-files.ts).
+    // Small files are written in another way (local-files.ts).
     await rejects(store.put(fileHref(`${root}/p`), [pattern(600_000, 1), pattern(448_000, 1)]), 'STORE_FULL', 'OutputError', `${root}/p`);
     assert.deepEqual(readdirSync(root), ['o']);
   });

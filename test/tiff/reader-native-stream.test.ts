@@ -2,11 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deflateSync, zstdCompressSync } from 'node:zlib';
+import { constants, deflateSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { StreamDecoder, type StreamKind } from '../../lib/tiff/native-stream.ts';
 
-const encoders = { deflate: deflateSync, zstd: zstdCompressSync } as const;
+/** zstd's frames as libtiff makes them, which don't say how long they are, too. */
+const zstdFrames = (contentSizeFlag: number, checksumFlag: number) => (bytes: Uint8Array): Buffer =>
+  zstdCompressSync(bytes, { params: { [constants.ZSTD_c_contentSizeFlag]: contentSizeFlag, [constants.ZSTD_c_checksumFlag]: checksumFlag } });
+const encoders = { deflate: [deflateSync], zstd: [zstdFrames(1, 0), zstdFrames(0, 0), zstdFrames(0, 1)] } as const;
 
 for (const kind of ['deflate', 'zstd'] as const satisfies readonly StreamKind[]) {
   // Would catch: a Node in which the way that needs no new memory has silently gone, and every block costs 5 to 15 % more.
@@ -19,6 +22,8 @@ for (const kind of ['deflate', 'zstd'] as const satisfies readonly StreamKind[])
   void test(`${kind}: one decoder for many blocks gives what a new one gives for each, good or damaged`, () => {
     const block = fc.record({
       bytes: fc.oneof(fc.uint8Array({ maxLength: 3000 }), fc.nat({ max: 100_000 }).map((length) => new Uint8Array(length))),
+      encoder: fc.nat(),
+      likely: fc.constantFrom(undefined, -1, 0, 0, 1, 5000),
       damage: fc.option(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { freq: 3 }),
       shared: fc.boolean(),
     });
@@ -26,18 +31,32 @@ for (const kind of ['deflate', 'zstd'] as const satisfies readonly StreamKind[])
     const decoder = new StreamDecoder(kind);
     fc.assert(
       fc.property(fc.array(block, { minLength: 1, maxLength: 6 }), (blocks) => {
-        for (const { bytes, damage, shared } of blocks) {
-          const encoded = encoders[kind](bytes);
+        for (const { bytes, encoder, likely, damage, shared } of blocks) {
+          const encode = encoders[kind][encoder % encoders[kind].length] ?? deflateSync;
+          const encoded = encode(bytes);
           if (damage !== null) encoded[damage[0] % encoded.length] = damage[1];
           const given = shared ? new Uint8Array(new SharedArrayBuffer(encoded.length)) : new Uint8Array(encoded.length);
           given.set(encoded);
-          assert.deepEqual(outcome(() => decoder.decode(given, into)), outcome(() => new StreamDecoder(kind, false).decode(given, into)));
+          assert.deepEqual(outcome(() => decoder.decode(given, into, likely === undefined ? undefined : Math.max(0, bytes.length + likely))), outcome(() => new StreamDecoder(kind, false).decode(given, into)));
         }
       }),
       { numRuns: 300 },
     );
   });
 }
+
+// Would catch: a length that zstd is told for nothing, as it goes on decoding into a window of its own.
+void test('zstd: a frame that does not say how long it is needs no window when that is known', () => {
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => (i * i) >> 7);
+  const frame = zstdFrames(0, 0)(bytes);
+  // A window of 256 MiB (RFC 8878 section 3.1.1.1.2), more than zstd makes.
+  frame[5] = (28 - 10) << 3;
+  const into = new Uint8Array(bytes.length + 1);
+  const decoder = new StreamDecoder('zstd');
+  assert.throws(() => decoder.decode(frame, into), /too much memory/);
+  assert.equal(Buffer.compare(decoder.decode(frame, into, bytes.length), bytes), 0);
+  assert.throws(() => decoder.decode(frame, into, bytes.length - 1), /too much memory/);
+});
 
 /** More than any block of the test has. */
 const roomBytes = 100_001;

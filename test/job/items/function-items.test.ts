@@ -142,9 +142,10 @@ void describe('functions over items in a worker', { skip: withoutGdal }, () => {
 
   // Catches processes that wait for each other, results that go to another item, and items that aren't side by side at all.
   void it('work side by side', async () => {
-    const source = 'import os, time\ndef f(n, folder):\n    open(f"{folder}/{n % 2}", "w").close()\n    while len(os.listdir(folder)) < 2: time.sleep(0.01)\n    return [n, os.getpid()]\n';
+    // Each process waits for the other; which items they have is no matter.
+    const source = 'import os, time\ndef f(n, folder):\n    open(f"{folder}/{os.getpid()}", "w").close()\n    while len(os.listdir(folder)) < 2: time.sleep(0.01)\n    return [n, os.getpid()]\n';
     const folder = workspace.newFolder('meet');
-    await withWorker({ code: ['f.py', source], count: 2, operation: { parameters: { folder }, timeout: '10m' } }, async (worker) => {
+    await withWorker({ code: ['f.py', source], count: 2, operation: { parameters: { folder }, timeout: '2m' } }, async (worker) => {
       assert.equal(worker.atOnce, 4);
       const done = await Promise.all(Array.from({ length: 12 }, async (_, n) => (await worker.work(parameterItem(n, { n }))).value as [number, number]));
       assert.deepEqual(done.map(([n]) => n), Array.from({ length: 12 }, (_, n) => n));
