@@ -134,6 +134,14 @@ def dump(step):
     data.astype(step['dtype']).tofile(step['to'])
 
 
+def clipped(data, nodata):
+    """Limited to int8. A pixel with data that a kernel takes beyond a limit which is nodata gets the value beside it, as GDAL does it for types of its own."""
+    limited = np.clip(data, -128, 127)
+    if nodata is None:
+        return limited
+    return np.where((limited != data) & (limited == float(nodata)), limited - np.sign(limited), limited)
+
+
 def gdalwarp(step):
     grid = step['grid']
     common = ['-q', '-overwrite', '-et', '0', '-ovr', 'NONE', '-t_srs', 'EPSG:%d' % step['gridEpsg'], '-te'] + [repr(v) for v in grid['bounds']] + ['-ts', str(grid['columns']), str(grid['rows'])]
@@ -157,7 +165,7 @@ def gdalwarp(step):
     if step.get('validity'):
         data, plane = data[:-1], (data[-1] != 0).astype(np.uint8)
     if step['dtype'] == 'int8':
-        data = np.clip(data, -128, 127)
+        data = clipped(data, nodata)
     data = data.astype(step['dtype'])
     if nodata is not None and init is not None:
         run(['gdalwarp'] + common + ['-wo', 'INIT_DEST=0', step['source'] + '.ones.tif', step['to'] + '.ones.tif'])

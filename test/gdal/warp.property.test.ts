@@ -36,7 +36,7 @@ const caseArbitrary = fc.record({
   bands: fc.integer({ min: 1, max: 3 }),
   dtype: fc.constantFrom(...dtypes),
   resampling: fc.constantFrom(...warpResamplings),
-  nodata: fc.constantFrom('none', 'number', 'nan'),
+  nodata: fc.constantFrom('none', 'number', 'lowest', 'nan'),
   init: fc.boolean(),
   mask: fc.constantFrom(undefined, undefined, 'dataset', 'alpha', 'copied alpha'),
   seed: fc.integer({ min: 1, max: 1000 }),
@@ -53,6 +53,12 @@ interface Made {
   readonly expected: Uint8Array;
 }
 
+function nodataOf({ nodata, dtype }: Case): number | null {
+  if (nodata === 'none') return null;
+  if (nodata === 'nan' && dtype.startsWith('float')) return Number.NaN;
+  return nodata === 'lowest' ? { int8: -128, int16: -32_768, int32: -2_147_483_648 }[dtype as string] ?? 0 : 7;
+}
+
 let count = 0;
 
 async function make(given: Case, errorThreshold = 0): Promise<Made> {
@@ -61,7 +67,7 @@ async function make(given: Case, errorThreshold = 0): Promise<Made> {
   const folder = workspace.newFolder(`case${String(++count)}`);
   const source = `${folder}/source.tif`;
   const [x, y, size] = places[test.epsg] ?? [0, 0, 1];
-  const nodata = test.nodata === 'none' ? null : test.nodata === 'nan' && test.dtype.startsWith('float') ? Number.NaN : 7;
+  const nodata = nodataOf(test);
   const common = { epsg: test.epsg, gridEpsg: test.gridEpsg, columns: test.columns, rows: test.rows, transform: [x, size, 0, y, 0, -size], dtype: test.dtype, bands: test.bands, seed: test.seed };
   // An alpha band says what has data, or is one of the bands that are wanted.
   const alpha = test.mask === 'copied alpha';

@@ -35,6 +35,8 @@ for (const kind of ['deflate', 'zstd'] as const satisfies readonly StreamKind[])
           const encode = encoders[kind][encoder % encoders[kind].length] ?? deflateSync;
           const encoded = encode(bytes);
           if (damage !== null) encoded[damage[0] % encoded.length] = damage[1];
+          // A larger window is refused where the length isn't known, which is the next test.
+          if (kind === 'zstd') encoded[windowAt] = Math.min(encoded[windowAt] ?? 0, largestWindow);
           const given = shared ? new Uint8Array(new SharedArrayBuffer(encoded.length)) : new Uint8Array(encoded.length);
           given.set(encoded);
           assert.deepEqual(outcome(() => decoder.decode(given, into, likely === undefined ? undefined : Math.max(0, bytes.length + likely))), outcome(() => new StreamDecoder(kind, false).decode(given, into)));
@@ -50,7 +52,7 @@ void test('zstd: a frame that does not say how long it is needs no window when t
   const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => (i * i) >> 7);
   const frame = zstdFrames(0, 0)(bytes);
   // A window of 256 MiB (RFC 8878 section 3.1.1.1.2), more than zstd makes.
-  frame[5] = (28 - 10) << 3;
+  frame[windowAt] = (28 - 10) << 3;
   const into = new Uint8Array(bytes.length + 1);
   const decoder = new StreamDecoder('zstd');
   assert.throws(() => decoder.decode(frame, into), /too much memory/);
@@ -58,6 +60,10 @@ void test('zstd: a frame that does not say how long it is needs no window when t
   assert.throws(() => decoder.decode(frame, into, bytes.length - 1), /too much memory/);
 });
 
+/** Where a frame says how large its window is (RFC 8878 section 3.1.1.1). */
+const windowAt = 5;
+/** 128 MiB. */
+const largestWindow = (27 - 10) << 3;
 /** More than any block of the test has. */
 const roomBytes = 100_001;
 

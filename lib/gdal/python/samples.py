@@ -1,5 +1,7 @@
 """Sample types: names, GDAL's codes, limits."""
 import math
+import re
+import sys
 
 from osgeo import gdal
 
@@ -33,9 +35,10 @@ def dtype_of(band):
     return NAMES.get(band.DataType, gdal.GetDataTypeName(band.DataType))
 
 
-# Where GDAL has no int8, such samples travel as bytes in excess of 128: the order, the distances and the rounding stay.
+# Where GDAL has no int8, such samples are read and burnt as bytes in excess of 128: the order and the distances stay.
 EXCESS = 128
 FLIP_SIGN = bytes(value ^ 0x80 for value in range(256))
+SIGN_BYTE = bytes([0] * 128 + [255] * 128)
 TO_VALIDITY = bytes([0] + [1] * 255)
 LIMITS = {'uint8': (0, 255), 'int8': (-128, 127), 'uint16': (0, 65535), 'int16': (-32768, 32767), 'uint32': (0, 4294967295), 'int32': (-2147483648, 2147483647)}
 
@@ -53,3 +56,19 @@ def fits(value, dtype):
         low, high = LIMITS[dtype]
         return math.isfinite(value) and value == math.floor(value) and low <= value <= high
     return True
+
+
+def narrowed(samples, nodata):
+    """
+    Samples of int16 as bytes of int8. One that is beyond its limits becomes the limit; if that is nodata, the next value within, as GDAL has it for a pixel with
+    data (AvoidNoData of gdalwarpkernel.cpp).
+    """
+    first = 0 if sys.byteorder == 'little' else 1
+    low, high = bytearray(samples[first::2]), samples[1 - first::2]
+    signs = low.translate(SIGN_BYTE)
+    if high != signs:
+        beyond = (int.from_bytes(high, 'little') ^ int.from_bytes(signs, 'little')).to_bytes(len(high), 'little')
+        least, most = (-127 if nodata == -128 else -128) & 0xff, 126 if nodata == 127 else 127
+        for match in re.finditer(b'[^\0]', beyond):
+            low[match.start()] = least if high[match.start()] & 0x80 else most
+    return low

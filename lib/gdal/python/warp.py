@@ -6,7 +6,7 @@ from osgeo import gdal
 
 from gdal_c import Samples, fill, lib
 from grid import need_grid
-from samples import FLIP_SIGN, TO_VALIDITY
+from samples import TO_VALIDITY, narrowed
 from sources import raster
 from warp_operation import CHUNK, Plan
 from window import window_of
@@ -43,8 +43,8 @@ def warp(request):
             for part in touched_parts(plan, x0, y0, x1, y1, chunk_columns, chunk_rows):
                 warp_chunk(plan, out, planes, (column, row, columns, rows), *part)
     view = out.view()
-    if plan.excess:
-        view[:planes] = bytes(view[:planes]).translate(FLIP_SIGN)
+    if plan.narrow:
+        view = narrowed(bytes(view[:planes]), plan.nodata) + view[planes:]
     return {'ok': True}, view
 
 

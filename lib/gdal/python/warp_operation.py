@@ -6,7 +6,7 @@ from osgeo import gdal
 
 from errors import GdalFailed, Refused
 from gdal_c import handle, lib, string_list, words
-from samples import DTYPES, EXCESS, LIMITS, dtype_of, fits, number
+from samples import DTYPES, HAS_INT8, LIMITS, dtype_of, fits, number
 from scale import RADIUS, lattice, warp_scale
 
 RESAMPLINGS = {
@@ -146,22 +146,24 @@ class Plan:
             dtype = dtype_of(source.band(band))
             if dtype not in LIMITS and dtype not in ('float32', 'float64'):
                 raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (band, dtype))
-        view, self.excess = source.view(self.dtype)
+        # A sum of samples in excess of 128 would be rounded otherwise now and then, so without an int8 of GDAL's own the warp is one of int16.
+        self.narrow = self.dtype == 'int8' and not HAS_INT8
+        wide_dtype = 'int16' if self.narrow else self.dtype
+        view, _ = source.view(wide_dtype)
         self.view = view
         self.alpha = alpha_band(view) if self.validity else 0
         if self.alpha_last:
-            if self.excess:
+            if self.narrow:
                 raise Refused('an alpha band of samples of type int8 cannot be warped as such')
             self.alpha = self.bands[-1]
             self.bands = self.bands[:-1]
-        shift = EXCESS if self.excess else 0
         nodata = number(request.get('nodata'))
         if nodata is not None and not all(fits(nodata, dtype_of(source.band(band))) for band in self.bands):
             nodata = None
         init = number(request.get('init'))
-        self.nodata = None if nodata is None else nodata + shift
-        self.init = (0 if init is None else init) + shift if init is not None or nodata is None else self.nodata
-        self.code, self.size = DTYPES['uint8' if self.excess else self.dtype]
+        self.nodata = nodata
+        self.init = 0 if init is None and nodata is None else nodata if init is None else init
+        self.code, self.size = DTYPES[wide_dtype]
         self.working = union_type([self.code] + [view.GetRasterBand(band).DataType for band in request['bands']])
         self.working_size = gdal.GetDataTypeSize(self.working) // 8
         scale = request.get('scale')
@@ -173,7 +175,7 @@ class Plan:
         return self.outside_is_data or self.nodata is not None and not (self.init == self.nodata or (math.isnan(self.init) and math.isnan(self.nodata)))
 
     def operation(self):
-        key = (tuple(self.bands), self.working, self.resampling, repr(self.nodata), self.threshold, tuple(self.scale), self.excess)
+        key = (tuple(self.bands), self.working, self.resampling, repr(self.nodata), self.threshold, tuple(self.scale))
         found = self.source.operations.get(key)
         if found is None:
             found = Operation(self.view, self.source.transformer(0), self.source.transformer(self.threshold), self.bands, 0, self.working, self.resampling, self.nodata, self.scale, None)
