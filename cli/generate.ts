@@ -1,8 +1,12 @@
 /**
  * Writes what is generated from schemas: schemas/*.schema.json, docs/job-spec.md and docs/item-job-spec.md from those of jobs, docs/parameters.md from that of
- * the deployment's parameters. With `--check` it writes nothing and fails when a file isn't what it should be.
+ * the deployment's parameters; and lib/raster/kernels.generated.ts from kernels/, compiled. With `--check` it writes nothing and fails when a file isn't what it should be.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { itemJobJsonSchema } from '../lib/job/items/item-validate.ts';
 import { jobJsonSchema } from '../lib/job/validate.ts';
 import { parametersPage } from '../stack/parameters-page.ts';
@@ -24,6 +28,7 @@ const files: readonly [string, string][] = [
     referencePage(itemSchema, 'The spec of object jobs', 'lib/job/items/item-spec.ts', 'A job with `items`: objects, or sets of parameters, in place of rasters ([items.md](items.md)). A field that is not listed here is an error. `tilefan schema --items` prints the JSON Schema, `tilefan validate` checks a job against it.'),
   ],
   ['docs/parameters.md', parametersPage()],
+  ['lib/raster/kernels.generated.ts', kernelModule()],
 ];
 
 const check = process.argv.includes('--check');
@@ -35,7 +40,7 @@ for (const [name, content] of files) {
     process.stdout.write(`${name} written\n`);
   } else if (read(url) !== content) {
     stale++;
-    process.stderr.write(`${name} is not what the schema says: run "npm run generate"\n`);
+    process.stderr.write(`${name} is not what its source says: run "npm run generate"\n`);
   }
 }
 process.exitCode = stale === 0 ? 0 : 1;
@@ -45,6 +50,20 @@ function read(url: URL): string | undefined {
     return readFileSync(url, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+/** The loops of kernels/ as WebAssembly, in base64. The compiler has its own process, since its types would be everybody's here. */
+function kernelModule(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tilefan-kernels-'));
+  try {
+    const compiled = join(folder, 'kernels.wasm');
+    const asc = fileURLToPath(import.meta.resolve('assemblyscript/bin/asc.js'));
+    execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--outFile', compiled], { cwd: new URL('kernels/', root), stdio: ['ignore', 'inherit', 'inherit'] });
+    const lines = readFileSync(compiled).toString('base64').match(/.{1,140}/g) ?? [];
+    return `/** Generated from kernels/ by "npm run generate". Do not edit. */\nexport const kernelModule =\n${lines.map((line) => `  '${line}'`).join(' +\n')};\n`;
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -66,6 +66,11 @@ export const sampleArrays = {
   float64: Float64Array,
 } as const;
 
+/** The type of an array's samples. */
+export function dtypeOf(samples: SampleArray): Dtype {
+  return dtypes.find((dtype) => samples instanceof sampleArrays[dtype]) as Dtype;
+}
+
 /** `length` samples of `dtype`, zeroed. */
 export function allocateSamples(dtype: Dtype, length: number): SampleArray {
   return new sampleArrays[dtype](length);

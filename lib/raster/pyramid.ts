@@ -10,7 +10,8 @@
  * throughout, so the last digits differ; and GDAL compares those of int16 and float32 with nodata before rounding them, so that valid pixels
  * can become nodata.
  */
-import { dtypeFacts, isFloat, type Dtype, type SampleArray } from './dtype.ts';
+import { bytesPerSample, dtypeFacts, fitsDtype, isFloat, type Dtype, type SampleArray } from './dtype.ts';
+import { chunkRows, copyIn, copyOut, kernels, reserve } from './kernels.ts';
 
 /** How 2 x 2 cells become one. */
 export type Resampling = 'nearest' | 'average' | 'mode';
@@ -54,8 +55,7 @@ export function halve(
       halveByNearest(source, plane);
       break;
     case 'average':
-      if (isFloat(dtype)) halveFloatByAverage(source, plane, nodata, nodata === undefined ? 0 : besideNodata(nodata, dtype));
-      else halveIntegerByAverage(source, plane, nodata, nodata === undefined ? 0 : besideNodata(nodata, dtype));
+      halveByAverage(source, plane, dtype, nodata);
       break;
     case 'mode':
       halveByMode(source, plane, nodata);
@@ -91,73 +91,23 @@ function isValid(value: number, nodata: number | undefined): boolean {
   return value !== nodata && !(nodata !== undefined && nodata !== nodata && value !== value);
 }
 
-function halveFloatByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
-  const { samples: from, columns, rows } = source;
-  const to = target.samples;
-  const averageRow = nodata !== undefined && Number.isNaN(nodata) ? averageNumbers : averageValues;
-  const pairs = columns >> 1;
-  for (let row = 0; row < target.rows; row++) {
-    const above = 2 * row * columns;
-    const below = above + columns;
-    const rowStart = row * target.columns;
-    const whole = 2 * row + 1 < rows ? pairs : 0;
-    averageRow(from, above, columns, whole, to, rowStart, nodata ?? NaN, replacement);
-    for (let column = whole; column < target.columns; column++) {
-      storeAverage(to, rowStart + column, existingCells(source, above, below, row, column), nodata, replacement);
-    }
+function halveByAverage(source: Plane, target: Plane, dtype: Dtype, nodata: number | undefined): void {
+  const average = kernels[`average_${dtype}`];
+  // A value that no sample can have is no nodata.
+  const hasNodata = nodata !== undefined && fitsDtype(nodata, dtype);
+  const [empty, replacement] = hasNodata ? [nodata, besideNodata(nodata, dtype)] : [0, 0];
+  const rowBytes = source.columns * bytesPerSample(dtype);
+  const step = Math.min(target.rows, chunkRows(2 * rowBytes));
+  // Rows of the level are written behind those that they are made from.
+  const to = 2 * step * rowBytes;
+  reserve(to + step * target.columns * bytesPerSample(dtype));
+  for (let row = 0; row < target.rows; row += step) {
+    const some = Math.min(step, target.rows - row);
+    const rows = Math.min(2 * some, source.rows - 2 * row);
+    copyIn(source.samples, 2 * row * source.columns, source.columns, rows, source.columns, 0);
+    average(0, source.columns, rows, to, hasNodata, empty, replacement);
+    copyOut(to, target.samples, row * target.columns, target.columns, some, target.columns);
   }
-}
-
-/**
- * A row of whole cells, `above` being the first sample of its upper row. A row is a call, as in statistics.ts.
- * @param nodata NaN where there is none
- */
-function averageValues(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
-  for (let s = above, t = start; t < start + cells; s += 2, t++) {
-    const a = from[s] as number;
-    const b = from[s + 1] as number;
-    const c = from[s + columns] as number;
-    const d = from[s + columns + 1] as number;
-    if (a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
-      to[t] = (a + b + c + d) * 0.25;
-      // The stored value counts: in float32 an average can round to nodata.
-      if (to[t] === nodata) to[t] = replacement;
-    } else {
-      storeAverage(to, t, [a, b, c, d], nodata, replacement);
-    }
-  }
-}
-
-/** The same where NaN is nodata. */
-function averageNumbers(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
-  for (let s = above, t = start; t < start + cells; s += 2, t++) {
-    const a = from[s] as number;
-    const b = from[s + 1] as number;
-    const c = from[s + columns] as number;
-    const d = from[s + columns + 1] as number;
-    const sum = a + b + c + d;
-    // A sum that is a number means that no cell is NaN.
-    if (sum === sum) to[t] = sum * 0.25;
-    else storeAverage(to, t, [a, b, c, d], nodata, replacement);
-  }
-}
-
-/** Stores the average of the valid cells; nodata when there is none, and only then. */
-function storeAverage(to: SampleArray, at: number, cells: readonly number[], nodata: number | undefined, replacement: number): void {
-  let sum = 0;
-  let count = 0;
-  for (const cell of cells) {
-    if (!isValid(cell, nodata)) continue;
-    sum += cell;
-    count++;
-  }
-  if (count === 0) {
-    // Without a nodata value every cell is valid.
-    to[at] = nodata ?? 0;
-    return;
-  }
-  to[at] = sum / count;
-  if (to[at] === nodata) to[at] = replacement;
 }
 
 /** The cells under target cell (row, column), in row order. */
@@ -170,56 +120,6 @@ function existingCells(source: Plane, above: number, below: number, row: number,
   if (hasBelow) cells.push(samples[below + 2 * column] as number);
   if (hasBelow && hasRight) cells.push(samples[below + 2 * column + 1] as number);
   return cells;
-}
-
-function halveIntegerByAverage(source: Plane, target: Plane, nodata: number | undefined, replacement: number): void {
-  const { samples: from, columns, rows } = source;
-  const pairs = columns >> 1;
-  for (let row = 0; row < target.rows; row++) {
-    const above = 2 * row * columns;
-    const start = row * target.columns;
-    const whole = 2 * row + 1 < rows ? pairs : 0;
-    averageIntegers(from, above, columns, whole, target.samples, start, nodata ?? NaN, replacement);
-    for (let column = whole; column < target.columns; column++) {
-      target.samples[start + column] = integerAverage(existingCells(source, above, above + columns, row, column), nodata, replacement);
-    }
-  }
-}
-
-/** As averageValues, for integers. */
-function averageIntegers(from: SampleArray, above: number, columns: number, cells: number, to: SampleArray, start: number, nodata: number, replacement: number): void {
-  for (let s = above, t = start; t < start + cells; s += 2, t++) {
-    const a = from[s] as number;
-    const b = from[s + 1] as number;
-    const c = from[s + columns] as number;
-    const d = from[s + columns + 1] as number;
-    if (a !== nodata && b !== nodata && c !== nodata && d !== nodata) {
-      const mean = roundedAway((a + b + c + d) * 0.25);
-      to[t] = mean === nodata ? replacement : mean;
-    } else {
-      to[t] = integerAverage([a, b, c, d], nodata, replacement);
-    }
-  }
-}
-
-/** The average of the valid cells; nodata when there is none, and only then. */
-function integerAverage(cells: readonly number[], nodata: number | undefined, replacement: number): number {
-  let sum = 0;
-  let count = 0;
-  for (const cell of cells) {
-    if (cell === nodata) continue;
-    sum += cell;
-    count++;
-  }
-  // Without a nodata value every cell is valid.
-  if (count === 0) return nodata ?? 0;
-  const mean = roundedAway(sum / count);
-  return mean === nodata ? replacement : mean;
-}
-
-/** Rounded to the nearest integer, halves away from zero. */
-function roundedAway(value: number): number {
-  return value < 0 ? Math.ceil(value - 0.5) : Math.floor(value + 0.5);
 }
 
 function halveByMode(source: Plane, target: Plane, nodata: number | undefined): void {

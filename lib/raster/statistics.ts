@@ -2,7 +2,8 @@
  * Statistics of one band, in a form that merges exactly: count, minimum, maximum, mean and the sum of squared deviations from the mean.
  * Pieces are merged by the formula of Chan, Golub and LeVeque (1979); merged in the same order they give the same digits.
  */
-import type { SampleArray } from './dtype.ts';
+import { dtypeOf, type SampleArray } from './dtype.ts';
+import { chunkRows, copyIn, inMemory, kernels, reserve } from './kernels.ts';
 
 export interface Statistics {
   /** Valid pixels: neither nodata nor NaN. */
@@ -92,35 +93,20 @@ interface Rectangle {
 
 /** Statistics from sums of the differences from `shift`. */
 function shiftedStatistics({ samples, offset, columns, rows, stride, empty }: Rectangle, shift: number): ShiftedStatistics {
-  const sums = new Float64Array([0, 0, 0, Infinity, -Infinity]);
-  for (let row = 0; row < rows; row++) addRow(samples, offset + row * stride, columns, empty, shift, sums);
+  const add = kernels[`statistics_${dtypeOf(samples)}`];
+  const step = Math.min(rows, chunkRows(columns * samples.BYTES_PER_ELEMENT));
+  // Four samples are looked at together, so memory goes on behind the last.
+  reserve(sumsBytes + step * columns * samples.BYTES_PER_ELEMENT + 16);
+  const sums = inMemory(new Float64Array(), 0, 5);
+  sums.set([0, 0, 0, Infinity, -Infinity]);
+  for (let row = 0; row < rows; row += step) {
+    const some = Math.min(step, rows - row);
+    copyIn(samples, offset + row * stride, columns, some, stride, sumsBytes);
+    add(sumsBytes, some * columns, empty, shift, 0);
+  }
   const [count = 0, sum = 0, shifted = 0, minimum = 0, maximum = 0] = sums;
   return { count, minimum, maximum, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };
 }
 
-/**
- * A row's share of count, sum, sum of squares, minimum and maximum. A row is a call, so that the loop is compiled as a function and not in the
- * middle of one, which takes V8 longer and sometimes misses (docs/performance.md).
- */
-function addRow(samples: SampleArray, start: number, columns: number, empty: number, shift: number, sums: Float64Array): void {
-  let count = sums[0] as number;
-  let sum = sums[1] as number;
-  let shifted = sums[2] as number;
-  let minimum = sums[3] as number;
-  let maximum = sums[4] as number;
-  for (let i = start, end = start + columns; i < end; i++) {
-    const value = samples[i] as number;
-    if (value === empty || value !== value) continue;
-    const difference = value - shift;
-    count++;
-    sum += difference;
-    shifted += difference * difference;
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
-  }
-  sums[0] = count;
-  sums[1] = sum;
-  sums[2] = shifted;
-  sums[3] = minimum;
-  sums[4] = maximum;
-}
+/** What kernels/statistics.ts keeps. */
+const sumsBytes = 96;

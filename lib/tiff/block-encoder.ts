@@ -5,7 +5,7 @@ import type { Plane } from '../raster/pyramid.ts';
 import { BlockReader } from './block-reader.ts';
 import { createCompressor, isLossy, type Codec, type Compressor } from './compressor.ts';
 import { encodedLayout } from './encoded-layout.ts';
-import { differenceHorizontally, predictFloat32, predictFloat64 } from './predictor.ts';
+import { differenceHorizontally, predictFloats } from './predictor.ts';
 
 /** How the blocks of one output are made. */
 export interface BlockEncoding {
@@ -53,33 +53,26 @@ export class BlockEncoder {
   }
 
   #encode(planes: readonly Plane[], column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
-    const { blockSize, dtype, bands, predictor } = this.encoding;
-    if (dtype === 'float32' && bands === 1 && predictor === 3) return this.#encodeFloats(planes[0] as Plane, column, row);
+    const { blockSize, bands, predictor } = this.encoding;
+    const [plane] = planes;
+    if (predictor === 3 && bands === 1 && plane !== undefined) return this.#encodeFloats(plane, column, row);
     if (!this.#gather(planes, column, row)) return undefined;
-    if (predictor === 2) {
-      if (this.#samples instanceof Float32Array || this.#samples instanceof Float64Array) {
-        throw new Error('predictor 2 is for integers');
-      }
-      differenceHorizontally(this.#samples, blockSize, blockSize, bands);
-    } else if (predictor === 3) {
-      if (dtype === 'float32') predictFloat32(new Uint32Array(this.#samples.buffer), 0, blockSize * bands, blockSize, blockSize, bands, this.#predicted);
-      else predictFloat64(this.#bytes, blockSize, blockSize, bands, this.#predicted);
-    }
+    const samples = this.#samples;
+    const isFloats = samples instanceof Float32Array || samples instanceof Float64Array;
+    if (predictor === 1) return this.#compressor.compress(this.#bytes);
+    if (isFloats !== (predictor === 3)) throw new Error('predictor 2 is for integers, and 3 for floats');
+    if (isFloats) predictFloats(samples, 0, blockSize * bands, blockSize, blockSize, bands, this.#predicted);
+    else differenceHorizontally(samples, blockSize, blockSize, bands);
     return this.#compressor.compress(this.#predicted);
   }
 
-  /** One band of float32, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
+  /** One band of floats, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
   #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
-    const { blockSize } = this.encoding;
+    const { blockSize, nodata } = this.encoding;
     const whole = plane.columns - column >= blockSize && plane.rows - row >= blockSize;
-    if (!whole) {
-      if (!this.#gather([plane], column, row)) return undefined;
-      predictFloat32(new Uint32Array(this.#samples.buffer), 0, blockSize, blockSize, blockSize, 1, this.#predicted);
-    } else {
-      if (!hasOther(plane, column, row, blockSize, blockSize, this.encoding.nodata ?? 0)) return undefined;
-      const { buffer, byteOffset, length } = plane.samples;
-      predictFloat32(new Uint32Array(buffer, byteOffset, length), row * plane.columns + column, plane.columns, blockSize, blockSize, 1, this.#predicted);
-    }
+    if (whole ? !hasOther(plane, column, row, blockSize, blockSize, nodata ?? 0) : !this.#gather([plane], column, row)) return undefined;
+    const [samples, first, stride] = whole ? [plane.samples, row * plane.columns + column, plane.columns] : [this.#samples, 0, blockSize];
+    predictFloats(samples as Float32Array | Float64Array, first, stride, blockSize, blockSize, 1, this.#predicted);
     return this.#compressor.compress(this.#predicted);
   }
 

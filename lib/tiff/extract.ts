@@ -2,15 +2,15 @@
  * Takes one band's window out of a decoded block, undoing predictor and byte order on the way.
  *
  * Samples are moved as unsigned words of their width, whatever they mean: sums of predictor 2 wrap the same way for signed and unsigned
- * integers, libtiff sums floating point samples as integers too, and a NaN keeps its bits. Predictor 3 is in predictor-float.ts.
+ * integers, libtiff sums floating point samples as integers too, and a NaN keeps its bits.
  */
 
 import { bytesPerSample, type SampleArray } from '../raster/dtype.ts';
+import { chunkRows, copyIn, copyOut, inMemory, kernels, reserve } from '../raster/kernels.ts';
 import { type Window } from '../raster/window.ts';
 import { widenFloat16 } from './float16.ts';
 import { blockRowBytes, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
-import { undoFloatRow } from './predictor-float.ts';
-import { copyPairs, copyWords, summedPairs, summedWords8, summedWords16, summedWords32 } from './row-kernels.ts';
+import { copyPairs, copyWords } from './copy-words.ts';
 
 /** What part of a block goes where. */
 export interface ExtractOptions {
@@ -58,12 +58,12 @@ export class Extractor {
     const { bitsPerSample, predictor } = this.#layout;
     const band = this.#layout.interleave === 'pixel' ? options.band : 0;
     if (bitsPerSample === 1) this.#bits(raw, target, options, band);
-    else if (predictor === 3) this.#floats(raw, target, options, band);
+    else if (predictor !== 1) this.#sums(raw, target, options, band);
     else this.#words(raw, target, options, band);
     if (this.#layout.mask && bitsPerSample !== 1) toValidity(target, options);
   }
 
-  /** Predictors 1 and 2. */
+  /** Without a predictor. */
   #words(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
     const { window, targetOffset, targetStride } = options;
     const half = isFloat16(this.#layout);
@@ -71,45 +71,63 @@ export class Extractor {
     const direct = !this.#swap && raw.byteOffset % Math.min(4, this.#wordBytes) === 0;
     const whole = direct ? words(raw, this.#wordBytes) : undefined;
     const from = whole ?? words(this.#row, this.#wordBytes);
-    for (let row = 0; row < window.rows; row++) {
-      const at = (window.row + row) * this.#rowBytes;
-      if (whole === undefined) this.#loadRow(raw, at, window.column + window.columns);
-      const start = whole === undefined ? 0 : at / from.BYTES_PER_ELEMENT;
-      const to = targetOffset + row * targetStride;
-      this.#moveRow(from, start, band, window, into, half ? 0 : to);
-      if (half) widenFloat16(this.#halves, window.columns, target as Float32Array, to);
-    }
-  }
-
-  #moveRow(from: Words, start: number, band: number, window: Window, into: Words, to: number): void {
     const step = this.#pixelSamples;
     const { column, columns } = window;
-    const summed = this.#layout.predictor === 2;
-    if (this.#wordBytes === 8) {
-      const move = summed ? summedPairs : copyPairs;
-      move(from as Uint32Array, start + 2 * band, step, column, columns, into as Uint32Array, 2 * to);
-    } else if (!summed) {
-      copyWords(from, start + band, step, column, columns, into, to);
-    } else if (this.#wordBytes === 2) {
-      summedWords16(from as Uint16Array, start + band, step, column, columns, into as Uint16Array, to);
-    } else if (this.#wordBytes === 4) {
-      summedWords32(from as Uint32Array, start + band, step, column, columns, into as Uint32Array, to);
-    } else {
-      summedWords8(from as Uint8Array, start + band, step, column, columns, into as Uint8Array, to);
+    for (let row = 0; row < window.rows; row++) {
+      const at = (window.row + row) * this.#rowBytes;
+      if (whole === undefined) this.#loadRow(raw, at, column + columns);
+      const start = whole === undefined ? 0 : at / from.BYTES_PER_ELEMENT;
+      const to = targetOffset + row * targetStride;
+      if (this.#wordBytes === 8) copyPairs(from as Uint32Array, start + 2 * band, step, column, columns, into as Uint32Array, 2 * to);
+      else copyWords(from, start + band, step, column, columns, into, half ? 0 : to);
+      if (half) widenFloat16(this.#halves, columns, target as Float32Array, to);
     }
   }
 
-  #floats(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
+  /** Predictors 2 and 3, summed by compiled loops: rows go into their memory, and the samples that are wanted come out. */
+  #sums(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
     const { window, targetOffset, targetStride } = options;
     const half = isFloat16(this.#layout);
-    const into = bytesOf(half ? this.#halves : target);
-    const pixels = this.#layout.blockWidth;
-    const shape = { band, step: this.#pixelSamples, pixels, sampleBytes: this.#wordBytes };
-    for (let row = 0; row < window.rows; row++) {
+    const wordBytes = this.#wordBytes;
+    const rowBytes = window.columns * wordBytes;
+    const step = Math.min(window.rows, chunkRows(this.#rowBytes));
+    const into = bytesOf(target);
+    for (let row = 0; row < window.rows; row += step) {
+      const some = Math.min(step, window.rows - row);
+      const from = (window.row + row) * this.#rowBytes;
+      const sums = this.#layout.predictor === 2 ? this.#sumWords(raw, from, some, window, band) : this.#sumFloats(raw, from, some, window, band);
       const to = targetOffset + row * targetStride;
-      undoFloatRow(raw, (window.row + row) * this.#rowBytes, shape, window, into, half ? 0 : to * this.#wordBytes);
-      if (half) widenFloat16(this.#halves, window.columns, target as Float32Array, to);
+      if (!half) copyOut(sums, into, to * wordBytes, rowBytes, some, targetStride * wordBytes);
+      else for (let i = 0; i < some; i++) widenFloat16(inMemory(this.#halves, sums + i * rowBytes, window.columns), window.columns, target as Float32Array, to + i * targetStride);
     }
+  }
+
+  /** Predictor 2 (TIFF 6.0 section 14). @returns where the samples of some rows lie now */
+  #sumWords(raw: Uint8Array, from: number, rows: number, { column, columns }: Window, band: number): number {
+    const wordBytes = this.#wordBytes as keyof typeof sums;
+    const length = rows * this.#rowBytes;
+    reserve(length + rows * columns * wordBytes);
+    copyIn(raw, from, length, 1, length, 0);
+    if (this.#swap) swap(Buffer.from(kernels.memory.buffer, 0, length), wordBytes);
+    sums[wordBytes](0, this.#rowBytes / wordBytes, rows, band, this.#pixelSamples, column, columns, length);
+    return length;
+  }
+
+  /**
+   * Predictor 3 (Adobe Photoshop TIFF Technical Note 3): the bytes of a row's samples are sorted by significance, most significant first whatever the file's byte order,
+   * and then kept as differences, each from the byte one pixel before. A plane of bytes goes on where the one before ended, but always within the same band, because its length
+   * is a multiple of a pixel's samples. So one band can be summed without the others.
+   */
+  #sumFloats(raw: Uint8Array, from: number, rows: number, { column, columns }: Window, band: number): number {
+    const wordBytes = this.#wordBytes;
+    const { blockWidth } = this.#layout;
+    const length = rows * this.#rowBytes;
+    const planes = rows * blockWidth * wordBytes;
+    reserve(length + 2 * planes);
+    copyIn(raw, from, length, 1, length, 0);
+    kernels.sum_8(0, this.#rowBytes, rows, band, this.#pixelSamples, 0, blockWidth * wordBytes, length);
+    kernels.join_planes(length, blockWidth, rows, column, columns, wordBytes, length + planes);
+    return length + planes;
   }
 
   /** Samples of one bit, the first in the highest bit of a byte (FillOrder 1). */
@@ -130,11 +148,7 @@ export class Extractor {
   #loadRow(raw: Uint8Array, at: number, columns: number): void {
     const length = columns * this.#pixelSamples * this.#wordBytes;
     this.#row.set(raw.subarray(at, at + length));
-    if (!this.#swap) return;
-    const part = this.#row.subarray(0, length);
-    if (this.#wordBytes === 2) part.swap16();
-    else if (this.#wordBytes === 4) part.swap32();
-    else part.swap64();
+    if (this.#swap) swap(this.#row.subarray(0, length), this.#wordBytes);
   }
 
   #check(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
@@ -150,6 +164,14 @@ export class Extractor {
       throw new RangeError(`extract: ${window.columns} x ${window.rows} ${dtype} at ${targetOffset}, stride ${targetStride}, don't fit in ${target.constructor.name} of ${target.length}`);
     }
   }
+}
+
+const sums = { 1: kernels.sum_8, 2: kernels.sum_16, 4: kernels.sum_32, 8: kernels.sum_64 } as const;
+
+function swap(bytes: Buffer, wordBytes: number): void {
+  if (wordBytes === 2) bytes.swap16();
+  else if (wordBytes === 4) bytes.swap32();
+  else bytes.swap64();
 }
 
 /** Fills the window of a sparse block, which has no bytes, with `value`: nodata, or 0 where there is none (as GDAL does); 0 for a mask. */

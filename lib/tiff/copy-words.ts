@@ -1,5 +1,5 @@
 /**
- * The inner loops over one row of a block: copy one band's samples, or sum the differences of predictor 2 (TIFF 6.0 §14).
+ * The inner loops over one row of a block that copy one band's samples.
  *
  * Each width has a loop of its own, because a loop that has met arrays of several types is compiled to slower code.
  *
@@ -55,83 +55,5 @@ export function copyPairs(
   for (let i = 0; i < columns; i++, at += 2 * step) {
     into[to + 2 * i] = from[at] ?? 0;
     into[to + 2 * i + 1] = from[at + 1] ?? 0;
-  }
-}
-
-export function summedWords8(
-  from: Uint8Array,
-  start: number,
-  step: number,
-  column: number,
-  columns: number,
-  into: Uint8Array,
-  to: number,
-): void {
-  let sum = 0;
-  let at = start;
-  for (let i = 0; i < column; i++, at += step) sum = (sum + (from[at] ?? 0)) | 0;
-  for (let i = 0; i < columns; i++, at += step) {
-    sum = (sum + (from[at] ?? 0)) | 0;
-    into[to + i] = sum;
-  }
-}
-
-export function summedWords16(
-  from: Uint16Array,
-  start: number,
-  step: number,
-  column: number,
-  columns: number,
-  into: Uint16Array,
-  to: number,
-): void {
-  let sum = 0;
-  let at = start;
-  for (let i = 0; i < column; i++, at += step) sum = (sum + (from[at] ?? 0)) | 0;
-  for (let i = 0; i < columns; i++, at += step) {
-    sum = (sum + (from[at] ?? 0)) | 0;
-    into[to + i] = sum;
-  }
-}
-
-export function summedWords32(
-  from: Uint32Array,
-  start: number,
-  step: number,
-  column: number,
-  columns: number,
-  into: Uint32Array,
-  to: number,
-): void {
-  let sum = 0;
-  let at = start;
-  for (let i = 0; i < column; i++, at += step) sum = (sum + (from[at] ?? 0)) | 0;
-  for (let i = 0; i < columns; i++, at += step) {
-    sum = (sum + (from[at] ?? 0)) | 0;
-    into[to + i] = sum;
-  }
-}
-
-/** Sums samples of 64 bits, seen as pairs with the low half first: `start` and `to` count halves. */
-export function summedPairs(
-  from: Uint32Array,
-  start: number,
-  step: number,
-  column: number,
-  columns: number,
-  into: Uint32Array,
-  to: number,
-): void {
-  let low = 0;
-  let high = 0;
-  let at = start;
-  for (let i = -column; i < columns; i++, at += 2 * step) {
-    low += from[at] ?? 0;
-    const carry = low > 0xffff_ffff ? 1 : 0;
-    low = low >>> 0;
-    high = (high + (from[at + 1] ?? 0) + carry) >>> 0;
-    if (i < 0) continue;
-    into[to + 2 * i] = low;
-    into[to + 2 * i + 1] = high;
   }
 }
