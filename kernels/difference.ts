@@ -21,11 +21,13 @@ export function difference_32(at: usize, columns: i32, rows: i32, distance: i32)
 
 /**
  * Sorts the bytes of each row's samples by significance, most significant first, and differences them byte by byte.
+ * @param stride samples from one row to the next; rows of the target lie close together
+ * @param samples of a row
  * @param bands samples of a pixel: the distance in bytes
  */
-export function predict_float32(from: usize, samples: i32, rows: i32, bands: i32, to: usize): void {
+export function predict_float32(from: usize, stride: i32, samples: i32, rows: i32, bands: i32, to: usize): void {
   const plane = <usize>samples;
-  for (let row = 0; row < rows; row++, from += 4 * plane, to += 4 * plane) {
+  for (let row = 0; row < rows; row++, from += 4 * <usize>stride, to += 4 * plane) {
     let i: usize = 0;
     for (; i + 16 <= plane; i += 16) {
       const at = from + 4 * i;
@@ -50,9 +52,9 @@ export function predict_float32(from: usize, samples: i32, rows: i32, bands: i32
 }
 
 /** The same for samples of eight bytes. */
-export function predict_float64(from: usize, samples: i32, rows: i32, bands: i32, to: usize): void {
+export function predict_float64(from: usize, stride: i32, samples: i32, rows: i32, bands: i32, to: usize): void {
   const plane = <usize>samples;
-  for (let row = 0; row < rows; row++, from += 8 * plane, to += 8 * plane) {
+  for (let row = 0; row < rows; row++, from += 8 * <usize>stride, to += 8 * plane) {
     for (let byte: usize = 0; byte < 8; byte++) {
       for (let i: usize = 0; i < plane; i++) store<u8>(to + byte * plane + i, load<u8>(from + 8 * i + 7 - byte));
     }

@@ -1,5 +1,6 @@
 /** What becomes of a computed tile in one output: encoded blocks of its pixels and of the levels within it, and its statistics. */
-import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
+import type { Dtype, SampleArray } from '../raster/dtype.ts';
+import type { KernelSpace } from '../raster/kernels.ts';
 import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
 import { mergeStatistics, noStatistics, windowStatistics, type Statistics } from '../raster/statistics.ts';
 import type { Window } from '../raster/window.ts';
@@ -45,16 +46,20 @@ export class TileOutputWriter {
   readonly #levels: readonly (readonly SampleArray[])[];
   readonly #bytes = new GrowingBytes();
 
-  /** @param targets one array a band, each with room for a whole tile, rows of the tile's window close together */
-  constructor(output: TileOutput, targets: readonly SampleArray[], tileSize: number) {
-    const { dtype } = output.encoding;
+  /**
+   * @param targets one array a band, each with room for a whole tile, rows of the tile's window close together
+   * @param space where they lie, with room for `TileOutputWriter.arrays`
+   */
+  constructor(output: TileOutput, targets: readonly SampleArray[], tileSize: number, space: KernelSpace) {
     this.#output = output;
     this.#targets = targets;
-    this.#encoder = new BlockEncoder(output.encoding);
-    const made = output.tileLevel + (output.remainder ? 1 : 0);
-    this.#levels = [1, 2].map((level) =>
-      targets.map(() => allocateSamples(dtype, made >= level ? Math.ceil(tileSize / 2 ** level) ** 2 : 0)),
-    );
+    this.#encoder = new BlockEncoder(output.encoding, space);
+    this.#levels = levelArrays(output, tileSize).map((level) => level.map(({ dtype, length }) => space.allocate(dtype, length)));
+  }
+
+  /** What a writer allocates. */
+  static arrays(output: TileOutput, tileSize: number): { readonly dtype: Dtype; readonly length: number }[] {
+    return [...BlockEncoder.arrays(output.encoding), ...levelArrays(output, tileSize).flat()];
   }
 
   /**
@@ -107,6 +112,12 @@ export class TileOutputWriter {
       }
     }
   }
+}
+
+/** Pixels of the first two levels that are made, one array a band. */
+function levelArrays({ encoding: { dtype, bands }, tileLevel, remainder }: TileOutput, tileSize: number): { readonly dtype: Dtype; readonly length: number }[][] {
+  const made = tileLevel + (remainder ? 1 : 0);
+  return [1, 2].map((level) => Array.from({ length: bands }, () => ({ dtype, length: made >= level ? Math.ceil(tileSize / 2 ** level) ** 2 : 0 })));
 }
 
 /** Statistics block by block, merged in row order, so that they depend on the block size but not on the tile's place in a thread. */

@@ -3,6 +3,7 @@
  * output happens here.
  */
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
+import { KernelSpace } from '../raster/kernels.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
 import type { Plane } from '../raster/pyramid.ts';
@@ -89,15 +90,17 @@ export class TileProcessor {
     this.#setup = setup;
     this.#discard = discard;
     this.#planes = new SourcePlanes(inputs, program, (tileSize + 2 * halo) * (setup.stripRows + 2 * halo));
-    this.#targets = program.targets.map(({ dtype }) => allocateSamples(dtype, tileSize ** 2));
+    const targets = program.targets.map(({ dtype }) => ({ dtype, length: tileSize ** 2 }));
+    const space = new KernelSpace(KernelSpace.bytes([...targets, ...outputs.flatMap((output) => TileOutputWriter.arrays(output, tileSize))]));
+    this.#targets = targets.map(({ dtype, length }) => space.allocate(dtype, length));
     this.#evaluator = new Evaluator(program);
     this.#pixelwise = halo === 0 && program.stages.length === 0;
     if (code !== undefined && call !== undefined) this.#code = new CodeTile(code, program, halo, call);
     let first = 0;
     this.#writers = outputs.map((output) => {
-      const targets = this.#targets.slice(first, first + output.encoding.bands);
+      const own = this.#targets.slice(first, first + output.encoding.bands);
       first += output.encoding.bands;
-      return new TileOutputWriter(output, targets, tileSize);
+      return new TileOutputWriter(output, own, tileSize, space);
     });
   }
 

@@ -1,8 +1,8 @@
 /**
- * The compiled loops of kernels/, and the memory that they work in. What they are given is copied into it, chunk by chunk, so that it stays in a processor's
- * cache, and samples may lie anywhere: that costs a tenth of what the loops take (docs/decisions/kernels.md).
+ * The compiled loops of kernels/, and the memory that they work in. Samples that lie in such memory are taken where they are; others are copied into it, chunk by chunk
+ * (docs/decisions/kernels.md).
  */
-import type { Dtype, SampleArray } from './dtype.ts';
+import { sampleArrays, type Dtype, type SampleArray } from './dtype.ts';
 import { kernelModule } from './kernels.generated.ts';
 
 /** What kernels/*.ts export. Addresses are bytes in their memory. */
@@ -13,7 +13,7 @@ type Kernels = { readonly memory: { readonly buffer: ArrayBuffer; readonly grow:
 } & {
   readonly [name in `difference_${8 | 16 | 32}`]: (at: number, columns: number, rows: number, distance: number) => void;
 } & {
-  readonly [name in `predict_${'float32' | 'float64'}`]: (from: number, samples: number, rows: number, bands: number, to: number) => void;
+  readonly [name in `predict_${'float32' | 'float64'}`]: (from: number, stride: number, samples: number, rows: number, bands: number, to: number) => void;
 } & {
   readonly [name in `sum_${8 | 16 | 32 | 64}`]: (from: number, rowSamples: number, rows: number, band: number, step: number, column: number, columns: number, to: number) => void;
 } & {
@@ -26,43 +26,97 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: unknown };
 };
 
-/** The loops. Each thread has its own, and a call runs to its end, so nobody else is in their memory. */
-export const kernels = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(kernelModule, 'base64'))).exports as Kernels;
-
-/** So much is worked on at a time: with what comes of it, it stays in the second level of a processor's cache. */
-export const chunkBytes = 128 * 1024;
+const module = new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
 const pageBytes = 64 * 1024;
+/** Every array begins at a multiple. */
+const alignment = 64;
+/** More than this isn't asked for: addresses have 32 bits, with a sign. */
+const mostBytes = 2 ** 30;
+
+/** So much is copied at a time: with what comes of it, it stays in the second level of a processor's cache. */
+const chunkBytes = 128 * 1024;
 
 /** How many rows, of so many bytes, make a chunk: at least one. */
 export function chunkRows(rowBytes: number): number {
   return Math.max(1, Math.floor(chunkBytes / rowBytes));
 }
 
-/** Makes the memory large enough. What lies in it stays. */
-export function reserve(bytes: number): void {
-  const more = bytes - kernels.memory.buffer.byteLength;
-  if (more > 0) kernels.memory.grow(Math.ceil(more / pageBytes));
-}
-
-/** `length` samples of the kind of `like`, in the kernels' memory. They are gone when it grows. */
-export function inMemory<T extends SampleArray>(like: T, address: number, length: number): T {
-  return new (like.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(kernels.memory.buffer, address, length);
-}
+/** By its memory. */
+const spaces = new WeakMap<ArrayBufferLike, KernelSpace>();
 
 /**
- * Copies rows into the memory, close together.
- * @param offset of the first sample
- * @param stride samples from one row to the next
+ * The loops, and memory of their own: arrays that are handed out once and stay, and behind them room that belongs to whoever is at work, until its call returns.
  */
-export function copyIn(samples: SampleArray, offset: number, columns: number, rows: number, stride: number, address: number): void {
-  const there = inMemory(samples, address, columns * rows);
-  if (stride === columns) there.set(samples.subarray(offset, offset + columns * rows));
-  else for (let row = 0, from = offset, to = 0; row < rows; row++, from += stride, to += columns) there.set(samples.subarray(from, from + columns), to);
+export class KernelSpace {
+  readonly kernels: Kernels;
+  /** Where the room begins. It goes on to the end. */
+  readonly room: number;
+  #free = 0;
+
+  /** @param bytes of the arrays; more than there may be is less than was asked for. */
+  constructor(bytes = 0) {
+    this.kernels = new WebAssembly.Instance(module).exports as Kernels;
+    this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
+    this.#grow(this.room + 2 * chunkBytes);
+    spaces.set(this.kernels.memory.buffer, this);
+  }
+
+  /** Bytes for arrays of which each is allocated by itself. */
+  static bytes(arrays: readonly { readonly dtype: Dtype; readonly length: number }[]): number {
+    return arrays.reduce((sum, { dtype, length }) => sum + length * sampleArrays[dtype].BYTES_PER_ELEMENT + alignment, 0);
+  }
+
+  /** The space in which samples lie. */
+  static of(samples: SampleArray): KernelSpace | undefined {
+    return spaces.get(samples.buffer);
+  }
+
+  /** Zeroed samples; in memory like any other where there is no place left. */
+  allocate(dtype: Dtype, length: number): SampleArray {
+    const type = sampleArrays[dtype];
+    const from = this.#free;
+    const end = from + length * type.BYTES_PER_ELEMENT;
+    if (end > this.room) return new type(length);
+    this.#free = Math.ceil(end / alignment) * alignment;
+    return new type(this.kernels.memory.buffer, from, length);
+  }
+
+  /** Itself, or the space that all share if `bytes` of room are too much for this one, whose arrays must stay where they are. */
+  withRoom(bytes: number): KernelSpace {
+    if (this.room + bytes <= this.kernels.memory.buffer.byteLength) return this;
+    if (this !== shared) return shared.withRoom(bytes);
+    this.#grow(bytes);
+    return this;
+  }
+
+  #grow(bytes: number): void {
+    const more = bytes - this.kernels.memory.buffer.byteLength;
+    if (more > 0) this.kernels.memory.grow(Math.ceil(more / pageBytes));
+  }
+
+  /** `length` samples of the kind of `like` from an address on. */
+  view<T extends SampleArray>(like: T, address: number, length: number): T {
+    return new (like.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(this.kernels.memory.buffer, address, length);
+  }
+
+  /**
+   * Copies rows to an address, close together.
+   * @param offset of the first sample
+   * @param stride samples from one row to the next
+   */
+  copyIn(samples: SampleArray, offset: number, columns: number, rows: number, stride: number, address: number): void {
+    const there = this.view(samples, address, columns * rows);
+    if (stride === columns) there.set(samples.subarray(offset, offset + columns * rows));
+    else for (let row = 0, from = offset, to = 0; row < rows; row++, from += stride, to += columns) there.set(samples.subarray(from, from + columns), to);
+  }
+
+  /** The other direction. */
+  copyOut(address: number, samples: SampleArray, offset: number, columns: number, rows: number, stride: number): void {
+    const there = this.view(samples, address, columns * rows);
+    if (stride === columns) samples.set(there, offset);
+    else for (let row = 0, from = 0, to = offset; row < rows; row++, from += columns, to += stride) samples.set(there.subarray(from, from + columns), to);
+  }
 }
 
-/** The other direction. */
-export function copyOut(address: number, samples: SampleArray, offset: number, columns: number, rows: number, stride: number): void {
-  const there = inMemory(samples, address, columns * rows);
-  if (stride === columns) samples.set(there, offset);
-  else for (let row = 0, from = 0, to = offset; row < rows; row++, from += columns, to += stride) samples.set(there.subarray(from, from + columns), to);
-}
+/** For samples that lie elsewhere. It has no arrays, so it may grow. */
+export const shared = new KernelSpace();

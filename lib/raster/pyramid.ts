@@ -11,7 +11,7 @@
  * can become nodata.
  */
 import { bytesPerSample, dtypeFacts, fitsDtype, isFloat, type Dtype, type SampleArray } from './dtype.ts';
-import { chunkRows, copyIn, copyOut, kernels, reserve } from './kernels.ts';
+import { KernelSpace, chunkRows, shared } from './kernels.ts';
 
 /** How 2 x 2 cells become one. */
 export type Resampling = 'nearest' | 'average' | 'mode';
@@ -92,21 +92,25 @@ function isValid(value: number, nodata: number | undefined): boolean {
 }
 
 function halveByAverage(source: Plane, target: Plane, dtype: Dtype, nodata: number | undefined): void {
-  const average = kernels[`average_${dtype}`];
   // A value that no sample can have is no nodata.
   const hasNodata = nodata !== undefined && fitsDtype(nodata, dtype);
   const [empty, replacement] = hasNodata ? [nodata, besideNodata(nodata, dtype)] : [0, 0];
+  const own = KernelSpace.of(source.samples);
+  if (own !== undefined && KernelSpace.of(target.samples) === own) {
+    own.kernels[`average_${dtype}`](source.samples.byteOffset, source.columns, source.rows, target.samples.byteOffset, hasNodata, empty, replacement);
+    return;
+  }
   const rowBytes = source.columns * bytesPerSample(dtype);
   const step = Math.min(target.rows, chunkRows(2 * rowBytes));
+  const space = shared.withRoom(step * (2 * rowBytes + target.columns * bytesPerSample(dtype)));
   // Rows of the level are written behind those that they are made from.
-  const to = 2 * step * rowBytes;
-  reserve(to + step * target.columns * bytesPerSample(dtype));
+  const [from, to] = [space.room, space.room + 2 * step * rowBytes];
   for (let row = 0; row < target.rows; row += step) {
     const some = Math.min(step, target.rows - row);
     const rows = Math.min(2 * some, source.rows - 2 * row);
-    copyIn(source.samples, 2 * row * source.columns, source.columns, rows, source.columns, 0);
-    average(0, source.columns, rows, to, hasNodata, empty, replacement);
-    copyOut(to, target.samples, row * target.columns, target.columns, some, target.columns);
+    space.copyIn(source.samples, 2 * row * source.columns, source.columns, rows, source.columns, from);
+    space.kernels[`average_${dtype}`](from, source.columns, rows, to, hasNodata, empty, replacement);
+    space.copyOut(to, target.samples, row * target.columns, target.columns, some, target.columns);
   }
 }
 

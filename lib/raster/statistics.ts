@@ -3,7 +3,7 @@
  * Pieces are merged by the formula of Chan, Golub and LeVeque (1979); merged in the same order they give the same digits.
  */
 import { dtypeOf, type SampleArray } from './dtype.ts';
-import { chunkRows, copyIn, inMemory, kernels, reserve } from './kernels.ts';
+import { KernelSpace, chunkRows, shared } from './kernels.ts';
 
 export interface Statistics {
   /** Valid pixels: neither nodata nor NaN. */
@@ -92,17 +92,25 @@ interface Rectangle {
 }
 
 /** Statistics from sums of the differences from `shift`. */
-function shiftedStatistics({ samples, offset, columns, rows, stride, empty }: Rectangle, shift: number): ShiftedStatistics {
-  const add = kernels[`statistics_${dtypeOf(samples)}`];
-  const step = Math.min(rows, chunkRows(columns * samples.BYTES_PER_ELEMENT));
+function shiftedStatistics(rectangle: Rectangle, shift: number): ShiftedStatistics {
+  const { samples, offset, columns, rows, stride, empty } = rectangle;
+  const sampleBytes = samples.BYTES_PER_ELEMENT;
+  const step = Math.min(rows, chunkRows(columns * sampleBytes));
+  const own = KernelSpace.of(samples);
   // Four samples are looked at together, so memory goes on behind the last.
-  reserve(sumsBytes + step * columns * samples.BYTES_PER_ELEMENT + 16);
-  const sums = inMemory(new Float64Array(), 0, 5);
+  const space = own ?? shared.withRoom(sumsBytes + step * columns * sampleBytes + 16);
+  const add = space.kernels[`statistics_${dtypeOf(samples)}`];
+  const sums = space.view(new Float64Array(), space.room, 5);
   sums.set([0, 0, 0, Infinity, -Infinity]);
-  for (let row = 0; row < rows; row += step) {
-    const some = Math.min(step, rows - row);
-    copyIn(samples, offset + row * stride, columns, some, stride, sumsBytes);
-    add(sumsBytes, some * columns, empty, shift, 0);
+  if (own !== undefined) {
+    const from = samples.byteOffset + offset * sampleBytes;
+    for (let row = 0; row < rows; row++) add(from + row * stride * sampleBytes, columns, empty, shift, space.room);
+  } else {
+    for (let row = 0; row < rows; row += step) {
+      const some = Math.min(step, rows - row);
+      space.copyIn(samples, offset + row * stride, columns, some, stride, space.room + sumsBytes);
+      add(space.room + sumsBytes, some * columns, empty, shift, space.room);
+    }
   }
   const [count = 0, sum = 0, shifted = 0, minimum = 0, maximum = 0] = sums;
   return { count, minimum, maximum, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };

@@ -1,6 +1,7 @@
 /** From planes of samples to the finished blocks of a TIFF: interleave, pad, predict, compress. */
 import { endianness } from 'node:os';
-import { allocateSamples, bytesPerSample, isFloat, type Dtype, type SampleArray } from '../raster/dtype.ts';
+import { bytesPerSample, isFloat, type Dtype, type SampleArray } from '../raster/dtype.ts';
+import { KernelSpace } from '../raster/kernels.ts';
 import type { Plane } from '../raster/pyramid.ts';
 import { BlockReader } from './block-reader.ts';
 import { createCompressor, isLossy, type Codec, type Compressor } from './compressor.ts';
@@ -29,15 +30,24 @@ export class BlockEncoder {
   /** Reads back what a lossy codec has made. */
   readonly #reader: BlockReader | undefined;
 
-  constructor(encoding: BlockEncoding) {
+  /** @param space where the planes lie that will be encoded, with room for `BlockEncoder.arrays` */
+  constructor(encoding: BlockEncoding, space = new KernelSpace(KernelSpace.bytes(BlockEncoder.arrays(encoding)))) {
     if (endianness() !== 'LE') throw new Error('blocks are encoded on little-endian machines only');
     this.encoding = encoding;
-    this.#samples = allocateSamples(encoding.dtype, encoding.blockSize ** 2 * encoding.bands);
-    this.#bytes = new Uint8Array(this.#samples.buffer);
-    this.#predicted = encoding.predictor === 3 ? new Uint8Array(this.#bytes.length) : this.#bytes;
+    const [samples, predicted] = BlockEncoder.arrays(encoding).map(({ dtype, length }) => space.allocate(dtype, length));
+    this.#samples = samples as SampleArray;
+    this.#bytes = new Uint8Array(this.#samples.buffer, this.#samples.byteOffset, this.#samples.byteLength);
+    this.#predicted = (predicted as Uint8Array | undefined) ?? this.#bytes;
     this.#compressor = createCompressor(encoding.codec, encoding);
     const image = { href: 'a new block', directory: 0, columns: encoding.blockSize, rows: encoding.blockSize };
     this.#reader = isLossy(encoding.codec, encoding.dtype) ? new BlockReader(encodedLayout(encoding, image)) : undefined;
+  }
+
+  /** What an encoder allocates. */
+  static arrays({ dtype, bands, blockSize, predictor }: Pick<BlockEncoding, 'dtype' | 'bands' | 'blockSize' | 'predictor'>): { readonly dtype: Dtype; readonly length: number }[] {
+    const length = blockSize ** 2 * bands;
+    const samples = { dtype, length };
+    return predictor === 3 ? [samples, { dtype: 'uint8', length: length * bytesPerSample(dtype) }] : [samples];
   }
 
   /**

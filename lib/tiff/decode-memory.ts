@@ -1,5 +1,6 @@
 /** What decoding uses again from block to block: memory for one decoded block, and the states of the decoders. */
 
+import { KernelSpace } from '../raster/kernels.ts';
 import { LzwDecoder } from './codec-lzw.ts';
 import { StreamDecoder, type StreamKind } from './native-stream.ts';
 
@@ -11,7 +12,8 @@ export class DecodeMemory {
 
   /** At least `bytes`; what the last caller had is overwritten. */
   room(bytes: number): Uint8Array<ArrayBuffer> {
-    if (this.#block.length < bytes) this.#block = new Uint8Array(bytes);
+    // Where the compiled loops find it, which take samples out of it.
+    if (this.#block.length < bytes) this.#block = new KernelSpace(bytes).allocate('uint8', bytes) as Uint8Array<ArrayBuffer>;
     return this.#block;
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { bytesPerSample, type SampleArray } from '../raster/dtype.ts';
-import { chunkRows, copyIn, copyOut, inMemory, kernels, reserve } from '../raster/kernels.ts';
+import { KernelSpace, chunkRows, shared } from '../raster/kernels.ts';
 import { type Window } from '../raster/window.ts';
 import { widenFloat16 } from './float16.ts';
 import { blockRowBytes, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
@@ -84,33 +84,45 @@ export class Extractor {
     }
   }
 
-  /** Predictors 2 and 3, summed by compiled loops: rows go into their memory, and the samples that are wanted come out. */
+  /** Predictors 2 and 3, summed by compiled loops, from where the block lies if that is their memory. */
   #sums(raw: Uint8Array, target: SampleArray, options: ExtractOptions, band: number): void {
     const { window, targetOffset, targetStride } = options;
-    const half = isFloat16(this.#layout);
     const wordBytes = this.#wordBytes;
     const rowBytes = window.columns * wordBytes;
     const step = Math.min(window.rows, chunkRows(this.#rowBytes));
+    // The rows of the block, planes of one band's bytes, and samples.
+    const room = step * (2 * this.#rowBytes + rowBytes);
+    const own = KernelSpace.of(raw)?.withRoom(room);
+    const inPlace = own !== undefined && own === KernelSpace.of(raw) && !this.#swap;
+    const space = inPlace ? own : shared.withRoom(room);
+    const half = isFloat16(this.#layout);
     const into = bytesOf(target);
     for (let row = 0; row < window.rows; row += step) {
       const some = Math.min(step, window.rows - row);
-      const from = (window.row + row) * this.#rowBytes;
-      const sums = this.#layout.predictor === 2 ? this.#sumWords(raw, from, some, window, band) : this.#sumFloats(raw, from, some, window, band);
+      const at = (window.row + row) * this.#rowBytes;
+      const from = inPlace ? raw.byteOffset + at : this.#copyRows(raw, at, some, space);
+      const sums = this.#layout.predictor === 2 ? this.#sumWords(space, from, some, window, band) : this.#sumFloats(space, from, some, window, band);
       const to = targetOffset + row * targetStride;
-      if (!half) copyOut(sums, into, to * wordBytes, rowBytes, some, targetStride * wordBytes);
-      else for (let i = 0; i < some; i++) widenFloat16(inMemory(this.#halves, sums + i * rowBytes, window.columns), window.columns, target as Float32Array, to + i * targetStride);
+      if (!half) space.copyOut(sums, into, to * wordBytes, rowBytes, some, targetStride * wordBytes);
+      else for (let i = 0; i < some; i++) widenFloat16(space.view(this.#halves, sums + i * rowBytes, window.columns), window.columns, target as Float32Array, to + i * targetStride);
     }
   }
 
-  /** Predictor 2 (TIFF 6.0 section 14). @returns where the samples of some rows lie now */
-  #sumWords(raw: Uint8Array, from: number, rows: number, { column, columns }: Window, band: number): number {
-    const wordBytes = this.#wordBytes as keyof typeof sums;
+  /** Rows of a block, in the machine's byte order. @returns where they lie */
+  #copyRows(raw: Uint8Array, at: number, rows: number, space: KernelSpace): number {
     const length = rows * this.#rowBytes;
-    reserve(length + rows * columns * wordBytes);
-    copyIn(raw, from, length, 1, length, 0);
-    if (this.#swap) swap(Buffer.from(kernels.memory.buffer, 0, length), wordBytes);
-    sums[wordBytes](0, this.#rowBytes / wordBytes, rows, band, this.#pixelSamples, column, columns, length);
-    return length;
+    space.copyIn(raw, at, length, 1, length, space.room);
+    // Bytes that are sorted by significance have no order of their own.
+    if (this.#swap && this.#layout.predictor === 2) swap(Buffer.from(space.kernels.memory.buffer, space.room, length), this.#wordBytes);
+    return space.room;
+  }
+
+  /** Predictor 2 (TIFF 6.0 section 14). @returns where the samples of some rows lie now */
+  #sumWords({ kernels, room }: KernelSpace, from: number, rows: number, { column, columns }: Window, band: number): number {
+    const wordBytes = this.#wordBytes as keyof typeof sums;
+    const to = room + rows * this.#rowBytes;
+    kernels[sums[wordBytes]](from, this.#rowBytes / wordBytes, rows, band, this.#pixelSamples, column, columns, to);
+    return to;
   }
 
   /**
@@ -118,16 +130,14 @@ export class Extractor {
    * and then kept as differences, each from the byte one pixel before. A plane of bytes goes on where the one before ended, but always within the same band, because its length
    * is a multiple of a pixel's samples. So one band can be summed without the others.
    */
-  #sumFloats(raw: Uint8Array, from: number, rows: number, { column, columns }: Window, band: number): number {
+  #sumFloats({ kernels, room }: KernelSpace, from: number, rows: number, { column, columns }: Window, band: number): number {
     const wordBytes = this.#wordBytes;
     const { blockWidth } = this.#layout;
-    const length = rows * this.#rowBytes;
-    const planes = rows * blockWidth * wordBytes;
-    reserve(length + 2 * planes);
-    copyIn(raw, from, length, 1, length, 0);
-    kernels.sum_8(0, this.#rowBytes, rows, band, this.#pixelSamples, 0, blockWidth * wordBytes, length);
-    kernels.join_planes(length, blockWidth, rows, column, columns, wordBytes, length + planes);
-    return length + planes;
+    const planes = room + rows * this.#rowBytes;
+    const to = planes + rows * blockWidth * wordBytes;
+    kernels.sum_8(from, this.#rowBytes, rows, band, this.#pixelSamples, 0, blockWidth * wordBytes, planes);
+    kernels.join_planes(planes, blockWidth, rows, column, columns, wordBytes, to);
+    return to;
   }
 
   /** Samples of one bit, the first in the highest bit of a byte (FillOrder 1). */
@@ -166,7 +176,7 @@ export class Extractor {
   }
 }
 
-const sums = { 1: kernels.sum_8, 2: kernels.sum_16, 4: kernels.sum_32, 8: kernels.sum_64 } as const;
+const sums = { 1: 'sum_8', 2: 'sum_16', 4: 'sum_32', 8: 'sum_64' } as const;
 
 function swap(bytes: Buffer, wordBytes: number): void {
   if (wordBytes === 2) bytes.swap16();
