@@ -6,5 +6,6 @@
  */
 export * from './average';
 export * from './difference';
+export * from './registers';
 export * from './statistics';
 export * from './sum';

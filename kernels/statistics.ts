@@ -1,4 +1,5 @@
 /** Count, sum, sum of squares, minimum and maximum of samples, four at a time. Sums are those of differences from a shift, in float64. */
+import { firstTwo, fourLanes, lastTwo } from './lanes';
 
 /** Where they are kept between calls, each a float64. */
 const COUNT: usize = 0;
@@ -28,7 +29,7 @@ function statistics<T extends number>(at: usize, length: i32, empty: f64, shift:
   let maximum = isFloat<T>() ? f32x4.splat(-Infinity) : i32x4.splat(isSigned<T>() || sizeof<T>() < 4 ? i32.MIN_VALUE : 0);
   for (let left = length; left > 0; left -= 4, at += 4 * sizeof<T>()) {
     // Beyond the last one there is memory, too.
-    const value = four<T>(at);
+    const value = fourLanes<T>(at);
     let counts = left >= 4 ? i32x4.splat(-1) : i32x4(-1, left > 1 ? -1 : 0, left > 2 ? -1 : 0, 0);
     if (isFloat<T>()) counts = v128.and(v128.andnot(counts, v128.and(f32x4.eq(value, none), hasNone)), f32x4.eq(value, value));
     else counts = v128.andnot(counts, v128.and(i32x4.eq(value, none), hasNone));
@@ -46,7 +47,7 @@ function statistics<T extends number>(at: usize, length: i32, empty: f64, shift:
       maximum = i32x4.max_u(maximum, high);
     }
     const difference0 = v128.and(f64x2.sub(firstTwo<T>(value), from), i64x2.extend_low_i32x4_s(counts));
-    const difference1 = v128.and(f64x2.sub(firstTwo<T>(i8x16.shuffle(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)), from), i64x2.extend_high_i32x4_s(counts));
+    const difference1 = v128.and(f64x2.sub(firstTwo<T>(lastTwo(value)), from), i64x2.extend_high_i32x4_s(counts));
     sum0 = f64x2.add(sum0, difference0);
     sum1 = f64x2.add(sum1, difference1);
     squares0 = f64x2.add(squares0, f64x2.mul(difference0, difference0));
@@ -95,23 +96,6 @@ export function statistics_float64(at: usize, length: i32, empty: f64, shift: f6
 @inline
 function same<T extends number>(value: T): v128 {
   return isFloat<T>() ? f32x4.splat(<f32>value) : i32x4.splat(<i32>value);
-}
-
-/** Four samples in lanes of 32 bits. */
-// @ts-ignore: decorator
-@inline
-function four<T extends number>(at: usize): v128 {
-  if (sizeof<T>() === 4) return v128.load(at);
-  if (sizeof<T>() === 2) return v128.load_ext<T>(at);
-  const bytes = v128.load32_zero(at);
-  return isSigned<T>() ? i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes)) : i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
-}
-
-// @ts-ignore: decorator
-@inline
-function firstTwo<T extends number>(lanes: v128): v128 {
-  if (isFloat<T>()) return f64x2.promote_low_f32x4(lanes);
-  return isSigned<T>() || sizeof<T>() < 4 ? f64x2.convert_low_i32x4_s(lanes) : f64x2.convert_low_i32x4_u(lanes);
 }
 
 // @ts-ignore: decorator

@@ -18,7 +18,25 @@ type Kernels = { readonly memory: { readonly buffer: ArrayBuffer; readonly grow:
   readonly [name in `sum_${8 | 16 | 32 | 64}`]: (from: number, rowSamples: number, rows: number, band: number, step: number, column: number, columns: number, to: number) => void;
 } & {
   readonly join_planes: (from: number, pixels: number, rows: number, column: number, columns: number, sampleBytes: number, to: number) => void;
+} & {
+  readonly [name in `read_${Dtype}`]: (from: number, pixels: number, out: number) => void;
+} & {
+  readonly [name in `readValid_${Dtype}`]: (from: number, pixels: number, out: number, empty: number, valid: number) => 0 | 1;
+} & {
+  readonly [name in `binary_${CompiledOperation}`]: (out: number, a: number, b: number, pixels: number) => void;
+} & {
+  readonly where: (out: number, c: number, a: number, b: number, pixels: number) => void;
+  readonly choose: (out: number, valid: number, a: number, b: number, pixels: number) => void;
+  readonly fill: (out: number, valid: number, a: number, value: number, pixels: number) => void;
+  readonly roundWithin: (out: number, a: number, low: number, high: number, pixels: number) => 0 | 1;
+} & {
+  readonly [name in `write_${Exclude<Dtype, 'float64'>}`]: (from: number, pixels: number, to: number) => void;
 };
+
+/** Operations of two operands that are compiled. */
+export const compiledOperations = ['add', 'subtract', 'multiply', 'divide', 'normalizedDifference', 'less', 'lessEqual', 'greater', 'greaterEqual', 'equal', 'notEqual', 'and', 'or', 'minimum', 'maximum'] as const;
+
+export type CompiledOperation = (typeof compiledOperations)[number];
 
 /** The part of the global that is used: types for Node leave it to those of browsers. */
 declare const WebAssembly: {
@@ -53,11 +71,14 @@ export class KernelSpace {
   readonly room: number;
   #free = 0;
 
-  /** @param bytes of the arrays; more than there may be is less than was asked for. */
-  constructor(bytes = 0) {
+  /**
+   * @param bytes of the arrays; what would be too much for one memory is allocated elsewhere
+   * @param roomBytes of the room behind them
+   */
+  constructor(bytes = 0, roomBytes = 2 * chunkBytes) {
     this.kernels = new WebAssembly.Instance(module).exports as Kernels;
     this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
-    this.#grow(this.room + 2 * chunkBytes);
+    this.#grow(this.room + roomBytes);
     spaces.set(this.kernels.memory.buffer, this);
   }
 

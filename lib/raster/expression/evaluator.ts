@@ -29,7 +29,7 @@ export class Evaluator {
    * @param window the widest that `runWindow` will be called for; without it, what `run` needs
    */
   static bytes(program: ExpressionProgram, window?: Pick<HaloWindow, 'columns' | 'margin'>): number {
-    const steps = StepRunner.bytes(program, program.sources.length);
+    const steps = StepRunner.bytes(program);
     return window === undefined ? steps : steps + WindowRunner.bytes(program, window.columns + 2 * window.margin);
   }
 

@@ -4,28 +4,6 @@ import { chunkPixels } from './chunk.ts';
 /** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
 const pixels = chunkPixels;
 
-/**
- * out[i] = c[i] is true ? a[i] : b[i]; NaN is true, as in numpy.
- * Both go through `pair`, two numbers of scratch, because an index is never guessed wrong and a branch is.
- */
-export function where(out: Float64Array, c: Float64Array, a: Float64Array, b: Float64Array, pair: Float64Array): void {
-  for (let i = 0; i < pixels; i++) {
-    pair[0] = b[i] as number;
-    pair[1] = a[i] as number;
-    out[i] = pair[Number(c[i] !== 0)] as number;
-  }
-}
-
-/** out[i] = valid[i] ? a[i] : b[i] */
-export function choose(out: Float64Array, valid: Uint8Array, a: Float64Array, b: Float64Array): void {
-  for (let i = 0; i < pixels; i++) out[i] = valid[i] === 0 ? (b[i] as number) : (a[i] as number);
-}
-
-/** out[i] = valid[i] ? a[i] : nodata */
-export function fillInvalid(out: Float64Array, valid: Uint8Array, a: Float64Array, nodata: number): void {
-  for (let i = 0; i < pixels; i++) out[i] = valid[i] === 0 ? nodata : (a[i] as number);
-}
-
 /** out[i] = valid[i] ? 0 : 1 */
 export function invert(out: Float64Array, valid: Uint8Array): void {
   for (let i = 0; i < pixels; i++) out[i] = 1 - (valid[i] as number);
@@ -57,12 +35,4 @@ export function isSet(out: Uint8Array, mask: Uint8Array): void {
 /** out[i] = a[i] differs from `value`, which is no NaN */
 export function differs(out: Uint8Array, a: Float64Array, value: number): void {
   for (let i = 0; i < pixels; i++) out[i] = Number(a[i] !== value);
-}
-
-/** out[i] = a[i] is a number */
-export function isNumber(out: Uint8Array, a: Float64Array): void {
-  for (let i = 0; i < pixels; i++) {
-    const x = a[i] as number;
-    out[i] = Number(x === x);
-  }
 }

@@ -1,14 +1,14 @@
 /** Runs the steps of a program, chunk by chunk, over registers that are allocated once. */
 import { fromJsonNumber, toJsonNumber } from '../../base/json-number.ts';
-import { allocateSamples, dtypeFacts, isFloat, type SampleArray } from '../dtype.ts';
+import { dtypeFacts, isFloat, type Dtype, type SampleArray } from '../dtype.ts';
 import type { SlidingRows } from '../focal/rows.ts';
+import { KernelSpace } from '../kernels.ts';
 import { quantize } from '../quantize.ts';
-import { binaryKernels } from './binary-kernels.ts';
+import { binaryKernels, isCompiled } from './binary-kernels.ts';
 import { chunkPixels } from './chunk.ts';
 import { at, badProgram } from './faults.ts';
 import type { CopyStep, ProgramSource, ProgramTarget, Step, Steps } from './program.ts';
-import { both, choose, differs, either, fillInvalid, invert, isNumber, isSet, pick, where } from './select-kernels.ts';
-import { roundWithin, store } from './store-kernels.ts';
+import { both, differs, either, invert, isSet, pick } from './select-kernels.ts';
 import { unaryKernels } from './unary-kernels.ts';
 
 /** One plane that is read: contiguous, row-major, at least as many samples as pixels are run over. */
@@ -54,24 +54,27 @@ export interface Bands {
 
 export class StepRunner {
   private readonly bands: Bands;
+  /** Where registers lie, for the compiled loops. */
+  private readonly space: KernelSpace;
   private readonly registers: readonly Float64Array[];
   private readonly validities: readonly ValidityRegister[];
   /** A register that no step owns, for values on their way into a target. */
-  private readonly outgoing = new Float64Array(chunkPixels);
-  private readonly pair = new Float64Array(2);
+  private readonly outgoing: Float64Array;
   private readonly steps: readonly BoundStep[];
   /** These take no registers and so need no chunks. */
   private readonly copies: readonly CopyStep[];
 
   constructor({ constants, registers, validities, steps }: Steps, bands: Bands) {
     this.bands = bands;
+    this.space = new KernelSpace(StepRunner.bytes({ constants, registers, validities, steps }), 0);
+    this.outgoing = this.allocate('float64') as Float64Array;
     this.registers = Array.from({ length: registers }, (_, i) => {
       const constant = constants[i];
-      return new Float64Array(chunkPixels).fill(constant === undefined ? 0 : fromJsonNumber(constant));
+      return (this.allocate('float64') as Float64Array).fill(constant === undefined ? 0 : fromJsonNumber(constant));
     });
     this.validities = Array.from({ length: validities }, () => {
-      const bytes = new Uint8Array(chunkPixels).fill(1);
-      return { bytes, words: new Int32Array(bytes.buffer), full: true };
+      const bytes = (this.allocate('uint8') as Uint8Array).fill(1);
+      return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, chunkPixels / 4), full: true };
     });
     this.copies = steps.filter((step) => step.do === 'copy');
     this.steps = steps.filter((step) => step.do !== 'copy').map((step) => this.bind(step));
@@ -79,8 +82,17 @@ export class StepRunner {
   }
 
   /** Bytes that one holds, at most. */
-  static bytes({ registers, validities }: Steps, sources: number): number {
-    return chunkPixels * (8 * (registers + 1) + validities + 9 * sources);
+  static bytes({ registers, validities, steps }: Steps): number {
+    // Beside the registers, those of samples and masks that come and go.
+    const staged = steps.reduce((sum, step) => sum + (step.do === 'load' || step.do === 'store' ? 8 : step.do === 'mask' ? 1 : 0), 0);
+    return chunkPixels * (8 * (registers + 1) + validities + staged);
+  }
+
+  /** A register, or what comes and goes. */
+  private allocate(dtype: Dtype): SampleArray {
+    const made = this.space.allocate(dtype, chunkPixels);
+    if (KernelSpace.of(made) !== this.space) throw badProgram('it needs more registers than one memory has');
+    return made;
   }
 
   /** Runs over the pixels from `from` to before `to`. */
@@ -106,17 +118,23 @@ export class StepRunner {
         return () => kernel(out, a);
       }
       case 'binary': {
-        const kernel = binaryKernels[step.operation];
         const [out, a, b] = [this.register(step.out), this.register(step.a), this.register(step.b)];
+        if (isCompiled(step.operation)) {
+          const compiled = this.space.kernels[`binary_${step.operation}`];
+          return () => compiled(out.byteOffset, a.byteOffset, b.byteOffset, chunkPixels);
+        }
+        const kernel = binaryKernels[step.operation];
         return () => kernel(out, a, b);
       }
       case 'where': {
         const [out, c, a, b] = [this.register(step.out), this.register(step.c), this.register(step.a), this.register(step.b)];
-        return () => where(out, c, a, b, this.pair);
+        const { where } = this.space.kernels;
+        return () => where(out.byteOffset, c.byteOffset, a.byteOffset, b.byteOffset, chunkPixels);
       }
       case 'choose': {
         const [out, a, b, valid] = [this.register(step.out), this.register(step.a), this.register(step.b), this.validity(step.valid)];
-        return () => choose(out, valid.bytes, a, b);
+        const { choose } = this.space.kernels;
+        return () => choose(out.byteOffset, valid.bytes.byteOffset, a.byteOffset, b.byteOffset, chunkPixels);
       }
       case 'isnodata': {
         const [out, valid] = [this.register(step.out), this.validity(step.valid)];
@@ -145,26 +163,28 @@ export class StepRunner {
     }
   }
 
-  /** Source and mask chunks are staged in private memory, because the engine converts and searches shared memory sample by sample. */
+  /** Source and mask chunks are copied beside the registers, where the compiled loops find them; and shared memory would be searched sample by sample. */
   private bindLoad(step: Extract<Step, { do: 'load' }>): BoundStep {
     const out = this.register(step.out);
     const { dtype, nodata } = at(this.bands.sources, step.source);
-    const staged = allocateSamples(dtype, chunkPixels);
-    const read = ({ planes: { sources }, from, n }: Chunk): void => {
+    const staged = this.allocate(dtype);
+    const fetch = ({ planes: { sources }, from, n }: Chunk): void => {
       staged.set(at(sources, step.source).array.subarray(from, from + n));
-      out.set(staged);
     };
-    if (step.validOut === undefined) return read;
+    if (step.validOut === undefined) {
+      const read = this.space.kernels[`read_${dtype}`];
+      return (chunk) => {
+        fetch(chunk);
+        read(staged.byteOffset, chunkPixels, out.byteOffset);
+      };
+    }
     const valid = this.validity(step.validOut);
     if (nodata === undefined) throw badProgram(`source ${String(step.source)} has no nodata value`);
     const value = fromJsonNumber(nodata);
+    const readValid = this.space.kernels[`readValid_${dtype}`];
     return (chunk) => {
-      read(chunk);
-      // Array.includes finds NaN.
-      valid.full = !staged.includes(value);
-      if (valid.full) valid.bytes.fill(1);
-      else if (value === value) differs(valid.bytes, out, value);
-      else isNumber(valid.bytes, out);
+      fetch(chunk);
+      valid.full = readValid(staged.byteOffset, chunkPixels, out.byteOffset, value, valid.bytes.byteOffset) === 1;
     };
   }
 
@@ -204,19 +224,33 @@ export class StepRunner {
     const target = at(this.bands.targets, step.target);
     const nodata = target.nodata === undefined ? 0 : fromJsonNumber(target.nodata);
     const whole = isFloat(target.dtype) ? undefined : dtypeFacts(target.dtype);
-    const { outgoing } = this;
+    const { outgoing, space } = this;
+    const { roundWithin, fill } = space.kernels;
+    const write = this.bindWrite(target.dtype);
     return ({ planes: { targets, targetsFrom }, from, n }) => {
       let from64 = value;
       if (whole !== undefined) {
         const { min, max } = whole;
-        if (!roundWithin(outgoing, from64, min, max)) quantize(outgoing, 0, from64, 0, from64.length, min, max, nodata);
+        if (roundWithin(outgoing.byteOffset, from64.byteOffset, min, max, chunkPixels) === 0) quantize(outgoing, 0, from64, 0, from64.length, min, max, nodata);
         from64 = outgoing;
       }
       if (!valid.full) {
-        fillInvalid(outgoing, valid.bytes, from64, nodata);
+        fill(outgoing.byteOffset, valid.bytes.byteOffset, from64.byteOffset, nodata, chunkPixels);
         from64 = outgoing;
       }
-      store(at(targets, step.target), from - targetsFrom, from64, n);
+      const samples = write(from64);
+      at(targets, step.target).set(n === chunkPixels ? samples : samples.subarray(0, n), from - targetsFrom);
+    };
+  }
+
+  /** Makes samples of the values of a register, which fit them. */
+  private bindWrite(dtype: Dtype): (values: Float64Array) => SampleArray {
+    if (dtype === 'float64') return (values) => values;
+    const samples = this.allocate(dtype);
+    const write = this.space.kernels[`write_${dtype}`];
+    return (values) => {
+      write(values.byteOffset, chunkPixels, samples.byteOffset);
+      return samples;
     };
   }
 

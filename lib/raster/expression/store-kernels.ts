@@ -1,25 +1,5 @@
 /** Float64 registers into target planes. The commonest sample types have a loop each, for the reason in unary-kernels.ts. */
 import type { SampleArray } from '../dtype.ts';
-import { fractionRemover } from '../quantize.ts';
-import { chunkPixels } from './chunk.ts';
-
-/** Constants of this module are such in its compiled loops; imports would be read again for every pixel. */
-const pixels = chunkPixels;
-const remover = fractionRemover;
-
-/**
- * The values rounded half to even. Answers whether all of them lie from `lo` to `hi`, as nearly all chunks do; if not, `quantize`
- * has to do it again with care.
- */
-export function roundWithin(out: Float64Array, a: Float64Array, lo: number, hi: number): boolean {
-  let within = 1;
-  for (let i = 0; i < pixels; i++) {
-    const x = (a[i] as number) + remover - remover;
-    out[i] = x;
-    within &= Number(x >= lo) & Number(x <= hi);
-  }
-  return within === 1;
-}
 
 /** plane[from + i] = a[i] for i below n, in the plane's own type; the values fit it. */
 export function store(plane: SampleArray, from: number, a: Float64Array, n: number): void {

@@ -153,7 +153,7 @@ function stageBytes(program: ExpressionProgram, { stage, forms, kernel }: StageP
     case 'source':
       return rows + SourceRows.bytes(at(program.sources, stage.source).dtype);
     case 'plane':
-      return rows + StepRunner.bytes(stage, program.sources.length);
+      return rows + StepRunner.bytes(stage);
     case 'focal':
       return rows + (kernel?.bytes ?? 0);
   }
