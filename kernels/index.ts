@@ -5,6 +5,7 @@
  * Lengths and distances count samples, `rows` of `columns` lie close together, and samples are those of a little-endian machine.
  */
 export * from './average';
+export * from './deflate';
 export * from './difference';
 export * from './registers';
 export * from './statistics';

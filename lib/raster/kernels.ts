@@ -30,6 +30,12 @@ type Kernels = { readonly memory: { readonly buffer: ArrayBuffer; readonly grow:
   readonly fill: (out: number, valid: number, a: number, value: number, pixels: number) => void;
   readonly roundWithin: (out: number, a: number, low: number, high: number, pixels: number) => 0 | 1;
 } & {
+  readonly adler32: (at: number, length: number) => number;
+  readonly deflate_findStretches: (source: number, length: number, start: number, most: number, literals: number, runs: number, counts: number, runCounts: number, end: number) => number;
+  readonly deflate_writeStretches: (source: number, start: number, stretches: number, literals: number, runs: number, table: number, runTable: number, stream: number, state: number) => void;
+  readonly deflate_findTokens: (source: number, length: number, start: number, blockBytes: number, places: number, tokens: number, counts: number, distances: number, end: number) => number;
+  readonly deflate_writeTokens: (tokens: number, length: number, literals: number, lengths: number, distances: number, stream: number, state: number) => void;
+} & {
   readonly [name in `write_${Exclude<Dtype, 'float64'>}`]: (from: number, pixels: number, to: number) => void;
 };
 

@@ -43,7 +43,12 @@ export function distanceExtraBits(symbol: number): number {
 const lengthOrder = Uint8Array.of(16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
 const lengthExtraBits = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3, 7);
 
-/** One stream after another; all buffers are allocated once. Hot loops take `view`, `at`, `bits` and `bitCount` into variables of their own, and put them back. */
+/** Bytes of a stream for so many, at most: stored blocks are the worst that is written, five bytes each; and a block may end in the middle of its tokens' bytes. */
+export function mostStreamBytes(length: number): number {
+  return length + 5 * (Math.ceil(length / largestStored) + Math.ceil(length / fewestBlockBytes) + 1) + 16;
+}
+
+/** One stream after another. Compiled loops write the symbols of a block between `takeState` and `putState`. */
 export class DeflateOutput {
   /** Of the block that is to be written next: how often each symbol occurs. */
   readonly frequencies = new Uint32Array(literalSymbols);
@@ -60,28 +65,39 @@ export class DeflateOutput {
   readonly #lengthFrequencies = new Uint32Array(lengthSymbols);
   readonly #lengthLengths = new Uint8Array(lengthSymbols);
   readonly #lengthCodes = new Uint16Array(lengthSymbols);
-  #bytes = new Uint8Array(0);
-  view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
   /** Where the next byte goes. */
-  at = 0;
+  #at = 0;
   /** Bits that wait to be written, fewer than 8. */
-  bits = 0;
-  bitCount = 0;
+  #bits = 0;
+  #bitCount = 0;
 
-  /** Begins a stream for so many bytes. */
-  begin(length: number): void {
-    // Stored blocks are the worst that is written, five bytes each; a block may end in the middle of its tokens' bytes. Bits are written by fours of bytes.
-    const most = length + 5 * (Math.ceil(length / largestStored) + Math.ceil(length / fewestBlockBytes) + 1) + 16;
-    if (this.#bytes.length < most) {
-      this.#bytes = new Uint8Array(most);
-      this.view = new DataView(this.#bytes.buffer);
+  /** Begins a stream in `bytes`, which have room for `mostStreamBytes`. */
+  begin(bytes: Uint8Array): void {
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     // A window of 32 KiB, no dictionary, the fastest algorithm: RFC 1950 section 2.2.
     this.#bytes[0] = 0x78;
     this.#bytes[1] = 0x01;
-    this.at = 2;
-    this.bits = 0;
-    this.bitCount = 0;
+    this.#at = 2;
+    this.#bits = 0;
+    this.#bitCount = 0;
+  }
+
+  /** For the compiled loops (kernels/deflate.ts): where the stream stands. */
+  putState(state: Uint32Array): void {
+    state[0] = this.#at;
+    state[1] = this.#bits;
+    state[2] = this.#bitCount;
+  }
+
+  takeState([at = 0, bits = 0, bitCount = 0]: Uint32Array): void {
+    this.#at = at;
+    this.#bits = bits;
+    this.#bitCount = bitCount;
   }
 
   /**
@@ -142,19 +158,19 @@ export class DeflateOutput {
 
   /** @param length 24 bits at most */
   write(value: number, length: number): void {
-    const bits = this.bits | (value << this.bitCount);
-    const waiting = this.bitCount + length;
-    this.view.setInt32(this.at, bits, true);
-    this.at += waiting >>> 3;
-    this.bits = bits >>> (waiting & 24);
-    this.bitCount = waiting & 7;
+    const bits = this.#bits | (value << this.#bitCount);
+    const waiting = this.#bitCount + length;
+    this.#view.setInt32(this.#at, bits, true);
+    this.#at += waiting >>> 3;
+    this.#bits = bits >>> (waiting & 24);
+    this.#bitCount = waiting & 7;
   }
 
   /** @returns the whole stream, a view that the next one overwrites */
   finish(checksum: number): Uint8Array {
     this.#flushToByte();
-    this.view.setUint32(this.at, checksum);
-    return this.#bytes.subarray(0, this.at + 4);
+    this.#view.setUint32(this.#at, checksum);
+    return this.#bytes.subarray(0, this.#at + 4);
   }
 
   /** Code lengths as they are written: as they are, the last repeated, or zeros repeated. @returns how many tokens that makes */
@@ -220,17 +236,17 @@ export class DeflateOutput {
       const length = Math.min(largestStored, end - from);
       this.write(from + length === end ? final : 0, 3);
       this.#flushToByte();
-      this.#bytes.set([length & 255, length >> 8, ~length & 255, (~length >> 8) & 255], this.at);
-      this.#bytes.set(source.subarray(from, from + length), this.at + 4);
-      this.at += 4 + length;
+      this.#bytes.set([length & 255, length >> 8, ~length & 255, (~length >> 8) & 255], this.#at);
+      this.#bytes.set(source.subarray(from, from + length), this.#at + 4);
+      this.#at += 4 + length;
       from += length;
     } while (from < end);
   }
 
   #flushToByte(): void {
-    if (this.bitCount === 0) return;
-    this.#bytes[this.at++] = this.bits;
-    this.bits = 0;
-    this.bitCount = 0;
+    if (this.#bitCount === 0) return;
+    this.#bytes[this.#at++] = this.#bits;
+    this.#bits = 0;
+    this.#bitCount = 0;
   }
 }

@@ -7,7 +7,6 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { constants, deflateSync, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { adler32 } from '../../lib/tiff/adler32.ts';
 import { createCompressor } from '../../lib/tiff/compressor.ts';
 import { RunLengthDeflater } from '../../lib/tiff/deflate-encoder.ts';
 import { canonicalCodes, codeLengths } from '../../lib/tiff/deflate-huffman.ts';
@@ -104,10 +103,10 @@ void describe('deflate encoder', () => {
       const names = Object.values(hard).map((bytes, i) => {
         writeFileSync(path.join(folder, `${String(i)}.raw`), bytes);
         writeFileSync(path.join(folder, `${String(i)}.z`), deflater.encode(bytes));
-        return [String(i), String(adler32(bytes))];
+        return String(i);
       });
-      const script = 'import sys,zlib\nf=sys.argv[1]\nfor a in sys.argv[2:]:\n n,s=a.split(":"); r=open(f"{f}/{n}.raw","rb").read(); assert zlib.decompress(open(f"{f}/{n}.z","rb").read())==r and zlib.adler32(r)==int(s), a';
-      const { status, stderr } = spawnSync('/usr/bin/python3', ['-c', script, folder, ...names.map((each) => each.join(':'))], { encoding: 'utf8' });
+      const script = 'import sys,zlib\nf=sys.argv[1]\nfor n in sys.argv[2:]:\n assert zlib.decompress(open(f"{f}/{n}.z","rb").read())==open(f"{f}/{n}.raw","rb").read(), n';
+      const { status, stderr } = spawnSync('/usr/bin/python3', ['-c', script, folder, ...names], { encoding: 'utf8' });
       assert.equal(status, 0, stderr);
     } finally {
       rmSync(folder, { recursive: true });
