@@ -10,6 +10,9 @@ export const maxSegments = 9000;
 /** Pixels of one band that one thread works through in a second, roughly: reading, computing, encoding (docs/performance.md). */
 const bandPixelsPerSecond = 15e6;
 
+/** Batches times tasks for which it is found out who has to wait for whom; among thousands it evens out. */
+const mostCompared = 2 ** 24;
+
 export interface BatchWishes {
   readonly tilesPerTask: number | 'auto';
   readonly maxConcurrency: number;
@@ -43,12 +46,14 @@ export function chooseBatch(
   const wanted = wishes.tilesPerTask === 'auto' ? automatic(tiles, tiling.tileSize, wishes) : wishes.tilesPerTask;
   const area = floorPowerOfTwo(Math.max(1, Math.min(Math.max(wanted, 1), ceilPowerOfTwo(across) * ceilPowerOfTwo(down))));
   let { batchColumns, batchRows } = toSides(area, widest, down);
-  // A last row of small batches would begin one more worker each, or let one of them begin twice.
+  // Small batches at the edges begin one more worker each, or let one of them begin twice: unless larger ones leave workers with nothing to do for longer.
   const most = wishes.tilesPerTask === 'auto' ? affordable(tiling.tileSize, wishes) : 0;
   while (batchCount({ ...tiling, batchColumns, batchRows }) > wishes.maxConcurrency && 2 * batchColumns * batchRows <= most) {
-    if (batchColumns <= batchRows && batchColumns < widest) batchColumns *= 2;
-    else if (batchRows < down) batchRows *= 2;
-    else break;
+    const larger = batchColumns <= batchRows && batchColumns < widest ? { batchColumns: 2 * batchColumns, batchRows } : { batchColumns, batchRows: 2 * batchRows };
+    if (larger.batchRows > batchRows && batchRows >= down) break;
+    const batches = batchCount({ ...tiling, batchColumns, batchRows });
+    if (batches * wishes.maxConcurrency <= mostCompared && allSeconds({ ...tiling, ...larger }, wishes) >= allSeconds({ ...tiling, batchColumns, batchRows }, wishes)) break;
+    ({ batchColumns, batchRows } = larger);
   }
   // Whatever was asked, there may not be more batches than parts of an upload; those at the edges may be small, and count all the same.
   while (batchCount({ ...tiling, batchColumns, batchRows }) > maxSegments) {
@@ -56,6 +61,22 @@ export function chooseBatch(
     else batchRows *= 2;
   }
   return { batchColumns, batchRows };
+}
+
+/** Seconds until all batches are done, if each is taken by the first task that is free, in their order. */
+function allSeconds(tiling: Tiling, wishes: BatchWishes): number {
+  const { across, down } = tileGrid(tiling);
+  const each = tileSeconds(tiling.tileSize, wishes);
+  const ends = new Float64Array(Math.min(wishes.maxConcurrency, batchCount(tiling)));
+  for (let row = 0; row < down; row += tiling.batchRows) {
+    for (let column = 0; column < across; column += tiling.batchColumns) {
+      let first = 0;
+      for (let i = 1; i < ends.length; i++) if ((ends[i] as number) < (ends[first] as number)) first = i;
+      const tiles = Math.min(tiling.batchColumns, across - column) * Math.min(tiling.batchRows, down - row);
+      ends[first] = (ends[first] as number) + wishes.startupSeconds + tiles * each;
+    }
+  }
+  return Math.max(...ends);
 }
 
 function automatic(tiles: number, tileSize: number, wishes: BatchWishes): number {

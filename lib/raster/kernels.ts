@@ -50,7 +50,6 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: unknown };
 };
 
-const module = new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
 const pageBytes = 64 * 1024;
 /** Every array begins at a multiple. */
 const alignment = 64;
@@ -72,6 +71,10 @@ const spaces = new WeakMap<ArrayBufferLike, KernelSpace>();
  * The loops, and memory of their own: arrays that are handed out once and stay, and behind them room that belongs to whoever is at work, until its call returns.
  */
 export class KernelSpace {
+  /** Compiled when it is needed first: most processes only read and write. */
+  static #module: object | undefined;
+  /** For samples that lie elsewhere. It has no arrays, so it may grow. */
+  static #shared: KernelSpace | undefined;
   readonly kernels: Kernels;
   /** Where the room begins. It goes on to the end. */
   readonly room: number;
@@ -79,10 +82,11 @@ export class KernelSpace {
 
   /**
    * @param bytes of the arrays; what would be too much for one memory is allocated elsewhere
-   * @param roomBytes of the room behind them
+   * @param roomBytes of the room behind them: by default for a chunk and all that is made of it
    */
-  constructor(bytes = 0, roomBytes = 2 * chunkBytes) {
-    this.kernels = new WebAssembly.Instance(module).exports as Kernels;
+  constructor(bytes = 0, roomBytes = 4 * chunkBytes) {
+    KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
+    this.kernels = new WebAssembly.Instance(KernelSpace.#module).exports as Kernels;
     this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
     this.#grow(this.room + roomBytes);
     spaces.set(this.kernels.memory.buffer, this);
@@ -108,12 +112,16 @@ export class KernelSpace {
     return new type(this.kernels.memory.buffer, from, length);
   }
 
-  /** Itself, or the space that all share if `bytes` of room are too much for this one, whose arrays must stay where they are. */
+  /** The space for samples that lie elsewhere, with so many bytes of room. */
+  static withRoom(bytes: number): KernelSpace {
+    KernelSpace.#shared ??= new KernelSpace();
+    KernelSpace.#shared.#grow(KernelSpace.#shared.room + bytes);
+    return KernelSpace.#shared;
+  }
+
+  /** Itself, or the shared space if `bytes` of room are too much for this one, whose arrays must stay where they are. */
   withRoom(bytes: number): KernelSpace {
-    if (this.room + bytes <= this.kernels.memory.buffer.byteLength) return this;
-    if (this !== shared) return shared.withRoom(bytes);
-    this.#grow(bytes);
-    return this;
+    return this.room + bytes <= this.kernels.memory.buffer.byteLength ? this : KernelSpace.withRoom(bytes);
   }
 
   #grow(bytes: number): void {
@@ -144,6 +152,3 @@ export class KernelSpace {
     else for (let row = 0, from = 0, to = offset; row < rows; row++, from += columns, to += stride) samples.set(there.subarray(from, from + columns), to);
   }
 }
-
-/** For samples that lie elsewhere. It has no arrays, so it may grow. */
-export const shared = new KernelSpace();

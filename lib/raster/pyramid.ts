@@ -11,7 +11,7 @@
  * can become nodata.
  */
 import { bytesPerSample, dtypeFacts, fitsDtype, isFloat, type Dtype, type SampleArray } from './dtype.ts';
-import { KernelSpace, chunkRows, shared } from './kernels.ts';
+import { KernelSpace, chunkRows } from './kernels.ts';
 
 /** How 2 x 2 cells become one. */
 export type Resampling = 'nearest' | 'average' | 'mode';
@@ -102,7 +102,7 @@ function halveByAverage(source: Plane, target: Plane, dtype: Dtype, nodata: numb
   }
   const rowBytes = source.columns * bytesPerSample(dtype);
   const step = Math.min(target.rows, chunkRows(2 * rowBytes));
-  const space = shared.withRoom(step * (2 * rowBytes + target.columns * bytesPerSample(dtype)));
+  const space = KernelSpace.withRoom(step * (2 * rowBytes + target.columns * bytesPerSample(dtype)));
   // Rows of the level are written behind those that they are made from.
   const [from, to] = [space.room, space.room + 2 * step * rowBytes];
   for (let row = 0; row < target.rows; row += step) {

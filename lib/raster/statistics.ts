@@ -3,7 +3,7 @@
  * Pieces are merged by the formula of Chan, Golub and LeVeque (1979); merged in the same order they give the same digits.
  */
 import { dtypeOf, type SampleArray } from './dtype.ts';
-import { KernelSpace, chunkRows, shared } from './kernels.ts';
+import { KernelSpace, chunkRows } from './kernels.ts';
 
 export interface Statistics {
   /** Valid pixels: neither nodata nor NaN. */
@@ -98,7 +98,7 @@ function shiftedStatistics(rectangle: Rectangle, shift: number): ShiftedStatisti
   const step = Math.min(rows, chunkRows(columns * sampleBytes));
   const own = KernelSpace.of(samples);
   // Four samples are looked at together, so memory goes on behind the last.
-  const space = own ?? shared.withRoom(sumsBytes + step * columns * sampleBytes + 16);
+  const space = own ?? KernelSpace.withRoom(sumsBytes + step * columns * sampleBytes + 16);
   const add = space.kernels[`statistics_${dtypeOf(samples)}`];
   const sums = space.view(new Float64Array(), space.room, 5);
   sums.set([0, 0, 0, Infinity, -Infinity]);

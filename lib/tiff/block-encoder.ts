@@ -212,6 +212,9 @@ export function encoderBytes({ dtype, bands, blockSize, codec, predictor }: Omit
       return 10 * block + imageLibraryBytes;
     case 'webp':
       return 4 * block + pixels * webpPixelBytes + imageLibraryBytes;
+    case 'deflate':
+      // Samples, what the predictor makes of them, and zlib's; or a copy and a stream for each of the two encoders of our own.
+      return block * ((predictor === 3 ? 2 : 1) + (codec.level === undefined ? 4 : 2));
     default:
       return block * (predictor === 3 ? 4 : 3);
   }

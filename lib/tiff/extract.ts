@@ -6,7 +6,7 @@
  */
 
 import { bytesPerSample, type SampleArray } from '../raster/dtype.ts';
-import { KernelSpace, chunkRows, shared } from '../raster/kernels.ts';
+import { KernelSpace, chunkRows } from '../raster/kernels.ts';
 import { type Window } from '../raster/window.ts';
 import { widenFloat16 } from './float16.ts';
 import { blockRowBytes, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
@@ -94,7 +94,7 @@ export class Extractor {
     const room = step * (2 * this.#rowBytes + rowBytes);
     const own = KernelSpace.of(raw)?.withRoom(room);
     const inPlace = own !== undefined && own === KernelSpace.of(raw) && !this.#swap;
-    const space = inPlace ? own : shared.withRoom(room);
+    const space = inPlace ? own : KernelSpace.withRoom(room);
     const half = isFloat16(this.#layout);
     const into = bytesOf(target);
     for (let row = 0; row < window.rows; row += step) {

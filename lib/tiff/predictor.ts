@@ -2,7 +2,7 @@
  * TIFF predictors, the writing direction, in the byte order of this machine (little-endian, checked in block-encoder.ts).
  * Predictor 2: TIFF 6.0 section 14. Predictor 3: Adobe Photoshop TIFF Technical Note 3.
  */
-import { KernelSpace, chunkRows, shared } from '../raster/kernels.ts';
+import { KernelSpace, chunkRows } from '../raster/kernels.ts';
 
 type IntegerSamples = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 type FloatSamples = Float32Array | Float64Array;
@@ -23,7 +23,7 @@ export function differenceHorizontally(samples: IntegerSamples, columns: number,
     return;
   }
   const step = Math.min(rows, chunkRows(rowSamples * sampleBytes));
-  const space = shared.withRoom(step * rowSamples * sampleBytes);
+  const space = KernelSpace.withRoom(step * rowSamples * sampleBytes);
   for (let row = 0; row < rows; row += step) {
     const some = Math.min(step, rows - row);
     space.copyIn(samples, row * rowSamples, rowSamples, some, rowSamples, space.room);
@@ -49,7 +49,7 @@ export function predictFloats(samples: FloatSamples, first: number, stride: numb
     return;
   }
   const step = Math.min(rows, chunkRows(rowBytes));
-  const space = shared.withRoom(2 * step * rowBytes);
+  const space = KernelSpace.withRoom(2 * step * rowBytes);
   const [from, to] = [space.room, space.room + step * rowBytes];
   for (let row = 0; row < rows; row += step) {
     const some = Math.min(step, rows - row);

@@ -132,4 +132,18 @@ void describe('size of batches', () => {
     // One tile is one batch.
     assert.equal(batchCount({ columns: 10, rows: 10, tileSize: 2048, ...chooseBatch({ columns: 10, rows: 10, tileSize: 2048 }, wishes) }), 1);
   });
+
+  // Catches: a second worker that has a third of the tiles, and nothing to do while the first one works on.
+  void it('makes smaller batches where workers would wait for one that has most of the tiles, unless starting more of them takes longer', () => {
+    const tiling = { columns: 11 * 1024, rows: 11 * 1024, tileSize: 1024 };
+    const two = { ...wishes, maxConcurrency: 2, threads: 1, startupSeconds: 0.3 };
+    const sizes = (codeSeconds: number, startupSeconds: number) => {
+      const whole = { ...tiling, ...chooseBatch(tiling, { ...two, codeSeconds, startupSeconds }) };
+      return Array.from({ length: batchCount(whole) }, (_, batch) => batchWindow(whole, batch)).map(({ columns, rows }) => columns * rows);
+    };
+    assert.deepEqual(sizes(1, 0.3), [64, 24, 24, 9]);
+    assert.deepEqual(sizes(0, 60), [121]);
+    // 88 tiles and a start are done before 57 tiles and three.
+    assert.deepEqual(sizes(0.5, 20), [88, 33]);
+  });
 });
