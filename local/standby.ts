@@ -3,6 +3,7 @@
  * there is more than one core. Imports nothing of the rest, so that it can be begun first.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,9 +13,20 @@ export const workerCommand: readonly string[] = [
   process.execPath,
   '--expose-gc',
   '--max-semi-space-size=2',
+  // For each memory of compiled loops V8 reserves 10 GiB of addresses, so that places needn't be checked; where addresses are few, they are checked.
+  ...(hasFewAddresses() ? ['--disable-wasm-trap-handler'] : []),
   `--import=${new URL('lean-start.mjs', import.meta.url).href}`,
   fileURLToPath(new URL('../containers/worker/main.ts', import.meta.url)),
 ];
+
+/** Whether this process may not have as many addresses as it likes (`ulimit -v`, as on clusters). */
+function hasFewAddresses(): boolean {
+  try {
+    return !/^Max address space +unlimited/m.test(readFileSync('/proc/self/limits', 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** Starts a worker, which leads a process group of its own. Whatever keeps it from starting comes as its `error` event. */
 export function spawnWorker([program = '', ...args]: readonly string[], env: Environment): ChildProcessWithoutNullStreams {

@@ -2,11 +2,12 @@
  * The compiled loops of kernels/, and the memory that they work in. Samples that lie in such memory are taken where they are; others are copied into it, chunk by chunk
  * (docs/decisions/kernels.md).
  */
+import { OperationError } from '../base/errors.ts';
 import { sampleArrays, type Dtype, type SampleArray } from './dtype.ts';
 import { kernelModule } from './kernels.generated.ts';
 
 /** What kernels/*.ts export. Addresses are bytes in their memory. */
-type Kernels = { readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number } } & {
+type Kernels = {
   readonly [name in `statistics_${Dtype}`]: (at: number, length: number, empty: number, shift: number, state: number) => void;
 } & {
   readonly [name in `average_${Dtype}`]: (from: number, columns: number, rows: number, to: number, hasNodata: boolean, nodata: number, replacement: number) => void;
@@ -44,16 +45,23 @@ export const compiledOperations = ['add', 'subtract', 'multiply', 'divide', 'nor
 
 export type CompiledOperation = (typeof compiledOperations)[number];
 
+interface Memory {
+  readonly buffer: ArrayBuffer;
+  readonly grow: (pages: number) => number;
+}
+
 /** The part of the global that is used: types for Node leave it to those of browsers. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
+  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => Memory;
+  readonly Instance: new (module: object, imports: { readonly env: { readonly memory: Memory } }) => { readonly exports: unknown };
 };
 
 const pageBytes = 64 * 1024;
+const pagesOf = (bytes: number): number => Math.ceil(bytes / pageBytes);
 /** Every array begins at a multiple. */
 const alignment = 64;
-/** More than this isn't asked for: addresses have 32 bits, with a sign. */
+/** No memory is made larger for its arrays, or grows beyond. */
 const mostBytes = 2 ** 30;
 
 /** So much is copied at a time: with what comes of it, it stays in the second level of a processor's cache. */
@@ -75,6 +83,7 @@ export class KernelSpace {
   static #module: object | undefined;
   /** For samples that lie elsewhere. It has no arrays, so it may grow. */
   static #shared: KernelSpace | undefined;
+  readonly memory: Memory;
   readonly kernels: Kernels;
   /** Where the room begins. It goes on to the end. */
   readonly room: number;
@@ -83,13 +92,24 @@ export class KernelSpace {
   /**
    * @param bytes of the arrays; what would be too much for one memory is allocated elsewhere
    * @param roomBytes of the room behind them: by default for a chunk and all that is made of it
+   * @param growsTo bytes that it may grow to, if it may; its arrays would be gone then
    */
-  constructor(bytes = 0, roomBytes = 4 * chunkBytes) {
-    KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
-    this.kernels = new WebAssembly.Instance(KernelSpace.#module).exports as Kernels;
+  constructor(bytes = 0, roomBytes = 4 * chunkBytes, growsTo = 0) {
     this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
-    this.#grow(this.room + roomBytes);
-    spaces.set(this.kernels.memory.buffer, this);
+    const initial = Math.max(1, pagesOf(this.room + roomBytes));
+    KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
+    try {
+      // What it may grow to is reserved, as addresses.
+      this.memory = new WebAssembly.Memory({ initial, maximum: Math.max(initial, pagesOf(growsTo)) });
+    } catch (cause) {
+      throw new OperationError(
+        'KERNEL_MEMORY',
+        `No memory of ${String(initial * pageBytes)} bytes for compiled loops can be made. V8 takes 10 GiB of addresses for each: where they are limited (ulimit -v), run with NODE_OPTIONS=--disable-wasm-trap-handler`,
+        { cause },
+      );
+    }
+    this.kernels = new WebAssembly.Instance(KernelSpace.#module, { env: { memory: this.memory } }).exports as Kernels;
+    spaces.set(this.memory.buffer, this);
   }
 
   /** Bytes for arrays of which each is allocated by itself. */
@@ -109,29 +129,29 @@ export class KernelSpace {
     const end = from + length * type.BYTES_PER_ELEMENT;
     if (end > this.room) return new type(length);
     this.#free = Math.ceil(end / alignment) * alignment;
-    return new type(this.kernels.memory.buffer, from, length);
+    return new type(this.memory.buffer, from, length);
   }
 
   /** The space for samples that lie elsewhere, with so many bytes of room. */
   static withRoom(bytes: number): KernelSpace {
-    KernelSpace.#shared ??= new KernelSpace();
+    KernelSpace.#shared ??= new KernelSpace(0, undefined, mostBytes);
     KernelSpace.#shared.#grow(KernelSpace.#shared.room + bytes);
     return KernelSpace.#shared;
   }
 
   /** Itself, or the shared space if `bytes` of room are too much for this one, whose arrays must stay where they are. */
   withRoom(bytes: number): KernelSpace {
-    return this.room + bytes <= this.kernels.memory.buffer.byteLength ? this : KernelSpace.withRoom(bytes);
+    return this.room + bytes <= this.memory.buffer.byteLength ? this : KernelSpace.withRoom(bytes);
   }
 
   #grow(bytes: number): void {
-    const more = bytes - this.kernels.memory.buffer.byteLength;
-    if (more > 0) this.kernels.memory.grow(Math.ceil(more / pageBytes));
+    const more = bytes - this.memory.buffer.byteLength;
+    if (more > 0) this.memory.grow(pagesOf(more));
   }
 
   /** `length` samples of the kind of `like` from an address on. */
   view<T extends SampleArray>(like: T, address: number, length: number): T {
-    return new (like.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(this.kernels.memory.buffer, address, length);
+    return new (like.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(this.memory.buffer, address, length);
   }
 
   /**

@@ -113,7 +113,7 @@ export class Extractor {
     const length = rows * this.#rowBytes;
     space.copyIn(raw, at, length, 1, length, space.room);
     // Bytes that are sorted by significance have no order of their own.
-    if (this.#swap && this.#layout.predictor === 2) swap(Buffer.from(space.kernels.memory.buffer, space.room, length), this.#wordBytes);
+    if (this.#swap && this.#layout.predictor === 2) swap(Buffer.from(space.memory.buffer, space.room, length), this.#wordBytes);
     return space.room;
   }
 

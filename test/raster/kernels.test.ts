@@ -125,7 +125,7 @@ void describe('the memory of the compiled loops', () => {
     const shared = space.withRoom(large);
     assert.notEqual(shared, space);
     assert.equal(KernelSpace.withRoom(1), shared);
-    assert.ok(shared.kernels.memory.buffer.byteLength >= shared.room + large);
+    assert.ok(shared.memory.buffer.byteLength >= shared.room + large);
     assert.deepEqual([[...first], [...second]], [Array.from({ length: 10 }, () => 1), [2, 2, 2]]);
     assert.deepEqual([chunkRows(1), chunkRows(128 * 1024), chunkRows(1e9)], [128 * 1024, 1, 1]);
   });
