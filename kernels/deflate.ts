@@ -1,6 +1,6 @@
 /**
  * The loops of the two deflate encoders (RFC 1951), which lib/tiff/deflate-encoder.ts and deflate-matches.ts describe. Bits are gathered in 64: the whole bytes among them are stored each time,
- * and fewer than 8 wait. Behind the source and the stream there are 16 bytes more.
+ * and fewer than 8 wait. Behind the source and the stream there are 32 bytes more (lib/tiff/deflate-memory.ts).
  */
 
 const LONGEST_MATCH: i32 = 258;
@@ -178,13 +178,16 @@ export function deflate_writeStretches(source: usize, start: i32, stretches: i32
   store<u32>(state, <u32>waiting, BIT_COUNT);
 }
 
-/** As in lib/tiff/deflate-matches.ts. */
+/** Bytes at the end where no match begins, and how a literal is told that is none: as in lib/tiff/deflate-matches.ts, whose hash and whose counts these fit, too. */
 const TAIL_BYTES: i32 = 12;
 const WINDOW_BYTES: i32 = 32768;
 const HASH_SHIFT: i32 = 16;
+/** 2^32 divided by the golden ratio: Knuth, The Art of Computer Programming, volume 3, section 6.4. */
 const HASH_FACTOR: i32 = 0x9e3779b1;
+/** Matches grow by two bytes, with one before, and stay below the longest. */
 const MOST_FORWARD: i32 = LONGEST_MATCH - 4;
 const NO_LITERAL: u32 = 256;
+/** A token below is two literals, the second above 9 bits. */
 const LEAST_MATCH: u32 = 1 << 20;
 /** Where counts have second literals, and lengths, in bytes. */
 const SECOND: usize = 4 * 256;

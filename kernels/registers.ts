@@ -1,6 +1,6 @@
 /**
  * What expressions do most: samples into registers of float64, operations on them, and registers into samples (lib/raster/expression/step-runner.ts).
- * `pixels` is the length of a register, a multiple of eight. Validity is a byte a pixel, 0 or 1.
+ * `pixels` is the length of a register, a multiple of four. Validity is a byte a pixel, 0 or 1.
  */
 import { firstTwo, fourLanes, lastTwo } from './lanes';
 

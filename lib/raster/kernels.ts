@@ -3,7 +3,7 @@
  * (docs/decisions/kernels.md).
  */
 import { OperationError } from '../base/errors.ts';
-import { sampleArrays, type Dtype, type SampleArray } from './dtype.ts';
+import { dtypeOf, sampleArrays, type Dtype, type SampleArray } from './dtype.ts';
 import { kernelModule } from './kernels.generated.ts';
 
 /** What kernels/*.ts export. Addresses are bytes in their memory. */
@@ -47,7 +47,6 @@ export type CompiledOperation = (typeof compiledOperations)[number];
 
 interface Memory {
   readonly buffer: ArrayBuffer;
-  readonly grow: (pages: number) => number;
 }
 
 /** The part of the global that is used: types for Node leave it to those of browsers. */
@@ -58,10 +57,9 @@ declare const WebAssembly: {
 };
 
 const pageBytes = 64 * 1024;
-const pagesOf = (bytes: number): number => Math.ceil(bytes / pageBytes);
 /** Every array begins at a multiple. */
 const alignment = 64;
-/** No memory is made larger for its arrays, or grows beyond. */
+/** No memory is made larger for its arrays. */
 const mostBytes = 2 ** 30;
 
 /** So much is copied at a time: with what comes of it, it stays in the second level of a processor's cache. */
@@ -81,7 +79,7 @@ const spaces = new WeakMap<ArrayBufferLike, KernelSpace>();
 export class KernelSpace {
   /** Compiled when it is needed first: most processes only read and write. */
   static #module: object | undefined;
-  /** For samples that lie elsewhere. It has no arrays, so it may grow. */
+  /** For samples that lie elsewhere. It has no arrays, so another may take its place. */
   static #shared: KernelSpace | undefined;
   readonly memory: Memory;
   readonly kernels: Kernels;
@@ -92,19 +90,18 @@ export class KernelSpace {
   /**
    * @param bytes of the arrays; what would be too much for one memory is allocated elsewhere
    * @param roomBytes of the room behind them: by default for a chunk and all that is made of it
-   * @param growsTo bytes that it may grow to, if it may; its arrays would be gone then
    */
-  constructor(bytes = 0, roomBytes = 4 * chunkBytes, growsTo = 0) {
+  constructor(bytes = 0, roomBytes = 4 * chunkBytes) {
     this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
-    const initial = Math.max(1, pagesOf(this.room + roomBytes));
+    const pages = Math.max(1, Math.ceil((this.room + roomBytes) / pageBytes));
     KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
     try {
-      // What it may grow to is reserved, as addresses.
-      this.memory = new WebAssembly.Memory({ initial, maximum: Math.max(initial, pagesOf(growsTo)) });
+      // It never grows: then it would be another, and all arrays gone.
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     } catch (cause) {
       throw new OperationError(
         'KERNEL_MEMORY',
-        `No memory of ${String(initial * pageBytes)} bytes for compiled loops can be made. V8 takes 10 GiB of addresses for each: where they are limited (ulimit -v), run with NODE_OPTIONS=--disable-wasm-trap-handler`,
+        `No memory of ${String(pages * pageBytes)} bytes for compiled loops can be made. V8 takes 10 GiB of addresses for each: where they are limited (ulimit -v), run with NODE_OPTIONS=--disable-wasm-trap-handler`,
         { cause },
       );
     }
@@ -132,26 +129,22 @@ export class KernelSpace {
     return new type(this.memory.buffer, from, length);
   }
 
-  /** The space for samples that lie elsewhere, with so many bytes of room. */
+  /** The thread's space for samples that lie elsewhere, with so many bytes of room. */
   static withRoom(bytes: number): KernelSpace {
-    KernelSpace.#shared ??= new KernelSpace(0, undefined, mostBytes);
-    KernelSpace.#shared.#grow(KernelSpace.#shared.room + bytes);
-    return KernelSpace.#shared;
+    const known = KernelSpace.#shared;
+    if (known !== undefined && bytes <= known.memory.buffer.byteLength) return known;
+    return (KernelSpace.#shared = new KernelSpace(0, Math.max(4 * chunkBytes, bytes)));
   }
 
-  /** Itself, or the shared space if `bytes` of room are too much for this one, whose arrays must stay where they are. */
+  /** Itself, or the shared space of the thread if `bytes` of room are too much for this one, whose arrays must stay where they are. */
   withRoom(bytes: number): KernelSpace {
     return this.room + bytes <= this.memory.buffer.byteLength ? this : KernelSpace.withRoom(bytes);
   }
 
-  #grow(bytes: number): void {
-    const more = bytes - this.memory.buffer.byteLength;
-    if (more > 0) this.memory.grow(pagesOf(more));
-  }
-
   /** `length` samples of the kind of `like` from an address on. */
   view<T extends SampleArray>(like: T, address: number, length: number): T {
-    return new (like.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(this.memory.buffer, address, length);
+    // Not its own constructor: that of a Buffer is another.
+    return new sampleArrays[dtypeOf(like)](this.memory.buffer, address, length) as T;
   }
 
   /**

@@ -96,7 +96,8 @@ function shiftedStatistics(rectangle: Rectangle, shift: number): ShiftedStatisti
   const { samples, offset, columns, rows, stride, empty } = rectangle;
   const sampleBytes = samples.BYTES_PER_ELEMENT;
   const step = Math.min(rows, chunkRows(columns * sampleBytes));
-  const own = KernelSpace.of(samples);
+  const around = KernelSpace.of(samples);
+  const own = around?.withRoom(sumsBytes) === around ? around : undefined;
   // Four samples are looked at together, so memory goes on behind the last.
   const space = own ?? KernelSpace.withRoom(sumsBytes + step * columns * sampleBytes + 16);
   const add = space.kernels[`statistics_${dtypeOf(samples)}`];
@@ -113,7 +114,8 @@ function shiftedStatistics(rectangle: Rectangle, shift: number): ShiftedStatisti
     }
   }
   const [count = 0, sum = 0, shifted = 0, minimum = 0, maximum = 0] = sums;
-  return { count, minimum, maximum, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };
+  // Of zeros with either sign the order would decide.
+  return { count, minimum: minimum + 0, maximum: maximum + 0, mean: shift + sum / count, squares: Math.max(0, shifted - (sum * sum) / count), shifted };
 }
 
 /** What kernels/statistics.ts keeps. */

@@ -13,7 +13,7 @@ import { FileAssembly, createAssembly } from './file-assembly.ts';
 import { errnoOf, isDirectory, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
-import { factsAt, isLocal, mostSmallBytes, readWhole, replaceFile } from './local-files.ts';
+import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
 import { defaultMaxBytes, type AssembleOptions, type Assembly, type ClosableStore, type ObjectReader, type ObjectStat, type PutOptions } from './store.ts';
 import { isTemporaryName, isToken, newToken, temporaryPath } from './temporary-name.ts';
 
@@ -51,7 +51,6 @@ export class FileStore implements ClosableStore {
 
   async readInto(href: string, offset: number, target: Uint8Array, version?: string): Promise<void> {
     const path = pathOf(href);
-    if (offset === 0 && (await readSmall(path, target, version))) return;
     try {
       // A descriptor at hand may be of a file that has been replaced since. With a version given that shows, and it is opened anew.
       if (await this.#readIfSame(path, href, offset, target, version)) return;
@@ -256,17 +255,6 @@ export class FileStore implements ClosableStore {
 /** A version without inode would miss a replacement of the same size within one tick of the file system's clock (4 ms on ext4). */
 function versionOf(facts: BigIntStats): string {
   return `${facts.ino.toString(36)}-${facts.size.toString(36)}-${facts.mtimeNs.toString(36)}`;
-}
-
-/** Reads a small file of a disk of this machine whole. False where it isn't that, or not as it should be: then it is told what is wrong. */
-async function readSmall(path: string, target: Uint8Array, version: string | undefined): Promise<boolean> {
-  if (target.length > mostSmallBytes || !(await isLocal(path))) return false;
-  try {
-    const facts = readWhole(path, target);
-    return facts !== undefined && (version === undefined || versionOf(facts) === version);
-  } catch {
-    return false;
-  }
 }
 
 /** Files and links are replaced, and nothing else: a rename would replace a device or hide a folder. */

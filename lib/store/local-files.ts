@@ -2,12 +2,12 @@
  * Files on disks of this machine, by synchronous calls. There a file goes into the system's memory first, and handing each call to a thread costs more than most calls do
  * (docs/performance.md). A file system on a network would keep the whole process waiting: there this isn't used.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, unlinkSync, writeSync, type BigIntStats, type Stats } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readSync, renameSync, unlinkSync, writeSync, type Stats } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 
-/** Bytes of a file that is read or put in one piece, at most: they are copied in well under a millisecond. */
+/** Bytes of a file that is put in one piece, at most: they are copied in well under a millisecond. */
 export const mostSmallBytes = 1024 ** 2;
 
 /** Magic numbers of Linux's file systems that lie on a disk of the machine, or in its memory (statfs(2)). */
@@ -46,28 +46,6 @@ export async function isLocal(path: string): Promise<boolean> {
 /** What lies at `path`, links not followed. */
 export function factsAt(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
-}
-
-/**
- * Reads a file that is as long as `target`.
- * @returns what is known of it after it was read; undefined if it is no file, or not of that length
- * @throws the system's errors
- */
-export function readWhole(path: string, target: Uint8Array): BigIntStats | undefined {
-  // A pipe that nobody writes to must not keep the process waiting.
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const facts = fstatSync(descriptor);
-    if (!facts.isFile() || facts.size !== target.length) return undefined;
-    for (let done = 0; done < target.length; ) {
-      const read = readSync(descriptor, target, done, target.length - done, done);
-      if (read === 0) return undefined;
-      done += read;
-    }
-    return fstatSync(descriptor, { bigint: true });
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /**

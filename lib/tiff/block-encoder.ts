@@ -65,12 +65,12 @@ export class BlockEncoder {
   #encode(planes: readonly Plane[], column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
     const { blockSize, bands, predictor } = this.encoding;
     const [plane] = planes;
-    if (predictor === 3 && bands === 1 && plane !== undefined) return this.#encodeFloats(plane, column, row);
-    if (!this.#gather(planes, column, row)) return undefined;
     const samples = this.#samples;
     const isFloats = samples instanceof Float32Array || samples instanceof Float64Array;
+    if (predictor !== 1 && isFloats !== (predictor === 3)) throw new Error('predictor 2 is for integers, and 3 for floats');
+    if (predictor === 3 && bands === 1 && plane !== undefined) return this.#encodeFloats(plane, column, row);
+    if (!this.#gather(planes, column, row)) return undefined;
     if (predictor === 1) return this.#compressor.compress(this.#bytes);
-    if (isFloats !== (predictor === 3)) throw new Error('predictor 2 is for integers, and 3 for floats');
     if (isFloats) predictFloats(samples, 0, blockSize * bands, blockSize, blockSize, bands, this.#predicted);
     else differenceHorizontally(samples, blockSize, blockSize, bands);
     return this.#compressor.compress(this.#predicted);

@@ -2,8 +2,8 @@
  * A deflate encoder (RFC 1951, in a zlib stream, RFC 1950) that looks for runs of one byte only, as zlib does with Z_RLE, and is faster at it: what predictors
  * leave of noisy samples has some runs of zeros, and otherwise hardly a match that is worth the search.
  *
- * The source is cut into stretches of literal bytes with a run after each. The loops over literals take four or two bytes at a time: that is why codes have 12
- * bits at most, so that two of them and the 7 bits that may wait fit in 32.
+ * The source is cut into stretches of literal bytes with a run after each. The loops, in kernels/deflate.ts, take four literals at a time: their codes have 12 bits
+ * at most, and the bits are gathered in 64.
  */
 import { DeflateMemory } from './deflate-memory.ts';
 import { DeflateOutput, fewestBlockBytes, longestMatch, matchSymbols, mostStreamBytes, shortestMatch } from './deflate-output.ts';

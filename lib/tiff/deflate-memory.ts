@@ -14,7 +14,7 @@ interface Stream<T extends Tables> {
 }
 
 /** The loops look at bytes behind the source, and write some behind the stream. */
-const tailBytes = 32;
+const bytesBehind = 32;
 
 /** For one stream at a time, and as large as the longest source that was there. */
 export class DeflateMemory<T extends Tables> {
@@ -31,14 +31,14 @@ export class DeflateMemory<T extends Tables> {
    */
   begin(source: Uint8Array, most: number): Stream<T> {
     const known = this.#stream;
-    const stream = known !== undefined && known.source.length >= source.length + tailBytes && known.bytes.length >= most + tailBytes ? known : this.#make(source.length, most);
+    const stream = known !== undefined && known.source.length >= source.length + bytesBehind && known.bytes.length >= most + bytesBehind ? known : this.#make(source.length, most);
     this.#stream = stream;
     stream.source.set(source);
     return stream;
   }
 
   #make(sourceBytes: number, most: number): Stream<T> {
-    const lengths = { source: sourceBytes + tailBytes, bytes: most + tailBytes };
+    const lengths = { source: sourceBytes + bytesBehind, bytes: most + bytesBehind };
     const tables = Object.entries(this.#tables);
     const space = new KernelSpace(KernelSpace.bytes([{ dtype: 'uint8', length: lengths.source }, { dtype: 'uint8', length: lengths.bytes }, ...tables.map(([, table]) => table)]), 64);
     const allocate = (dtype: Dtype, length: number): SampleArray => {

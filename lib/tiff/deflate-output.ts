@@ -4,7 +4,7 @@ import { canonicalCodes, codeLengths } from './deflate-huffman.ts';
 export const endOfBlock = 256;
 export const literalSymbols = 286;
 const distanceSymbols = 30;
-/** Two literals and the 7 bits that may wait fit in 32; so do a distance with its 13 extra bits and those. */
+/** Four literals and the 7 bits that may wait fit in 64, and so do a match's length and distance with their extra bits. */
 const codeLimit = 12;
 const lengthSymbols = 19;
 const lengthLimit = 7;
@@ -48,7 +48,7 @@ export function mostStreamBytes(length: number): number {
   return length + 5 * (Math.ceil(length / largestStored) + Math.ceil(length / fewestBlockBytes) + 1) + 16;
 }
 
-/** One stream after another. Compiled loops write the symbols of a block between `takeState` and `putState`. */
+/** One stream after another. Compiled loops write the symbols of a block between `putState` and `takeState`. */
 export class DeflateOutput {
   /** Of the block that is to be written next: how often each symbol occurs. */
   readonly frequencies = new Uint32Array(literalSymbols);

@@ -93,7 +93,8 @@ export class Extractor {
     // The rows of the block, planes of one band's bytes, and samples.
     const room = step * (2 * this.#rowBytes + rowBytes);
     const own = KernelSpace.of(raw)?.withRoom(room);
-    const inPlace = own !== undefined && own === KernelSpace.of(raw) && !this.#swap;
+    const swaps = this.#swap && this.#layout.predictor === 2;
+    const inPlace = own !== undefined && own === KernelSpace.of(raw) && !swaps;
     const space = inPlace ? own : KernelSpace.withRoom(room);
     const half = isFloat16(this.#layout);
     const into = bytesOf(target);

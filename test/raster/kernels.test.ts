@@ -1,4 +1,4 @@
-/** Samples may lie in the memory of the compiled loops, or anywhere else: nothing that is made of them may show which. */
+/** Samples may lie in the memory of the compiled loops, or anywhere else: nothing that is made of them may show which, but for the order in which sums are added up. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -6,6 +6,7 @@ import { allocateSamples, bytesPerSample, dtypes, isFloat, type Dtype, type Samp
 import { KernelSpace, chunkRows } from '../../lib/raster/kernels.ts';
 import { halve } from '../../lib/raster/pyramid.ts';
 import { windowStatistics } from '../../lib/raster/statistics.ts';
+import { BlockEncoder } from '../../lib/tiff/block-encoder.ts';
 import { Extractor } from '../../lib/tiff/extract.ts';
 import type { BlockLayout } from '../../lib/tiff/layout.ts';
 import { differenceHorizontally, predictFloats } from '../../lib/tiff/predictor.ts';
@@ -110,6 +111,17 @@ void describe('the memory of the compiled loops', () => {
         }
       }
     }), settings);
+  });
+
+  // Catches: samples taken for larger ones, which would be written over what lies behind them.
+  void it('is not written beyond an array by a predictor that is not for its samples', () => {
+    for (const [dtype, predictor] of [['uint16', 3], ['uint8', 3], ['float32', 2]] as const) {
+      for (const bands of [1, 2]) {
+        const encoder = new BlockEncoder({ dtype, bands, blockSize: 16, codec: { compression: 'none' }, predictor, nodata: undefined });
+        const planes = Array.from({ length: bands }, () => ({ samples: allocateSamples(dtype, 256).fill(1), columns: 16, rows: 16 }));
+        assert.throws(() => encoder.encode(planes, 0, 0), /predictor 2 is for integers, and 3 for floats/);
+      }
+    }
   });
 
   // Catches: arrays over each other, or over the room that calls use; and a growing memory, which would take all of them away.

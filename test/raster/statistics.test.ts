@@ -87,6 +87,13 @@ for name, a in arrays.items():
     assert.deepEqual(mergeStatistics(noStatistics, noStatistics), noStatistics);
   });
 
+  // Catches: an extreme whose sign depends on the order, and so on how samples are added up.
+  void it('of zeros with either sign are those of zeros', () => {
+    for (const zeros of [[0, -0], [-0, 0], [0, 0, 0, 0, -0], [-0, -0, -0]]) {
+      assert.deepEqual(windowStatistics(new Float32Array(zeros), 0, zeros.length, 1, zeros.length, undefined), { count: zeros.length, minimum: 0, maximum: 0, mean: 0, squares: 0 });
+    }
+  });
+
   void it('look at the window only', () => {
     const samples = new Int16Array([99, 99, 99, 99, 1, 2, 99, 3, 4]);
     assert.deepEqual(windowStatistics(samples, 4, 2, 2, 3, undefined), { count: 4, minimum: 1, maximum: 4, mean: 2.5, squares: 5 });

@@ -1,4 +1,4 @@
-/** Kernels that choose between operands, and those over validity, which is a byte a pixel, 0 or 1. */
+/** Kernels over validity, which is a byte a pixel, 0 or 1. Those that are compiled are in kernels/registers.ts. */
 import { chunkPixels } from './chunk.ts';
 
 /** A constant of this module is one in its compiled loops; an import would be read again for every pixel. */
