@@ -53,14 +53,14 @@ function read(url: URL): string | undefined {
   }
 }
 
-/** The loops of kernels/ as WebAssembly, in base64. The compiler has its own process, since its types would be everybody's here. */
+/** The loops of kernels/ as WebAssembly, in hexadecimal digits: base64 spells words by chance, which whoever searches the sources would find. The compiler has its own process, since its types would be everybody's here. */
 function kernelModule(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tilefan-kernels-'));
   try {
     const compiled = join(folder, 'kernels.wasm');
     const asc = fileURLToPath(import.meta.resolve('assemblyscript/bin/asc.js'));
     execFileSync(process.execPath, [asc, '--config', 'asconfig.json', '--outFile', compiled], { cwd: new URL('kernels/', root), stdio: ['ignore', 'inherit', 'inherit'] });
-    const lines = readFileSync(compiled).toString('base64').match(/.{1,140}/g) ?? [];
+    const lines = readFileSync(compiled).toString('hex').match(/.{1,140}/g) ?? [];
     return `/** Generated from kernels/ by "npm run generate". Do not edit. */\nexport const kernelModule =\n${lines.map((line) => `  '${line}'`).join(' +\n')};\n`;
   } finally {
     rmSync(folder, { recursive: true });

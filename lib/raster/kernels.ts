@@ -94,7 +94,7 @@ export class KernelSpace {
   constructor(bytes = 0, roomBytes = 4 * chunkBytes) {
     this.room = Math.ceil(Math.min(bytes, mostBytes) / alignment) * alignment;
     const pages = Math.max(1, Math.ceil((this.room + roomBytes) / pageBytes));
-    KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
+    KernelSpace.#module ??= new WebAssembly.Module(Buffer.from(kernelModule, 'hex'));
     try {
       // It never grows: then it would be another, and all arrays gone.
       this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
