@@ -53,7 +53,10 @@ function read(url: URL): string | undefined {
   }
 }
 
-/** The loops of kernels/ as WebAssembly, in hexadecimal digits: base64 spells words by chance, which whoever searches the sources would find. The compiler has its own process, since its types would be everybody's here. */
+/**
+ * The loops of kernels/ as WebAssembly, in hexadecimal digits: base64 spells words by chance, which whoever searches the sources would find. The compiler has its own
+ * process, since its types would be everybody's here.
+ */
 function kernelModule(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tilefan-kernels-'));
   try {

@@ -39,33 +39,25 @@ function together<T extends number>(above: usize, below: usize, to: usize, hasNo
   const lower = v128.load(below);
   const none = v128.splat<T>(nodata);
   if (hasNodata && v128.any_true(v128.or(v128.eq<T>(upper, none), v128.eq<T>(lower, none)))) return false;
-  let sum: v128;
-  if (sizeof<T>() === 1) {
-    if (isSigned<T>()) {
-      sum = i16x8.add(i16x8.extadd_pairwise_i8x16_s(upper), i16x8.extadd_pairwise_i8x16_s(lower));
-      const sign = i16x8.shr_s(sum, 15);
-      const mean = i16x8.shr_u(i16x8.add(i16x8.abs(sum), i16x8.splat(2)), 2);
-      sum = i16x8.sub(v128.xor(mean, sign), sign);
-      sum = i8x16.narrow_i16x8_s(sum, sum);
-    } else {
-      sum = i16x8.add(i16x8.extadd_pairwise_i8x16_u(upper), i16x8.extadd_pairwise_i8x16_u(lower));
-      sum = i16x8.shr_u(i16x8.add(sum, i16x8.splat(2)), 2);
-      sum = i8x16.narrow_i16x8_u(sum, sum);
-    }
-  } else if (isSigned<T>()) {
-    sum = i32x4.add(i32x4.extadd_pairwise_i16x8_s(upper), i32x4.extadd_pairwise_i16x8_s(lower));
-    const sign = i32x4.shr_s(sum, 31);
-    const mean = i32x4.shr_u(i32x4.add(i32x4.abs(sum), i32x4.splat(2)), 2);
-    sum = i32x4.sub(v128.xor(mean, sign), sign);
-    sum = i16x8.narrow_i32x4_s(sum, sum);
-  } else {
-    sum = i32x4.add(i32x4.extadd_pairwise_i16x8_u(upper), i32x4.extadd_pairwise_i16x8_u(lower));
-    sum = i32x4.shr_u(i32x4.add(sum, i32x4.splat(2)), 2);
-    sum = i16x8.narrow_i32x4_u(sum, sum);
-  }
-  if (hasNodata && v128.any_true(v128.eq<T>(sum, none))) return false;
-  v128.store64_lane(to, sum, 0);
+  let mean: v128;
+  if (sizeof<T>() === 1) mean = isSigned<T>() ? quarter<i8, i16>(upper, lower) : quarter<u8, u16>(upper, lower);
+  else mean = isSigned<T>() ? quarter<i16, i32>(upper, lower) : quarter<u16, u32>(upper, lower);
+  if (hasNodata && v128.any_true(v128.eq<T>(mean, none))) return false;
+  v128.store64_lane(to, mean, 0);
   return true;
+}
+
+/** Averages of whole cells of integers, to the nearest one, halves away from zero. `S` holds their sums. */
+// @ts-ignore: decorator
+@inline
+function quarter<T extends number, S extends number>(upper: v128, lower: v128): v128 {
+  const sum = v128.add<S>(v128.extadd_pairwise<T>(upper), v128.extadd_pairwise<T>(lower));
+  // All bits where the sum is negative: of those the amount is rounded.
+  const sign = isSigned<S>() ? v128.shr<S>(sum, 8 * sizeof<S>() - 1) : i32x4.splat(0);
+  const amount = isSigned<S>() ? v128.abs<S>(sum) : sum;
+  const rounded = v128.shr<S>(v128.add<S>(amount, v128.splat<S>(2)), 2);
+  const mean = v128.sub<S>(v128.xor(rounded, sign), sign);
+  return v128.narrow<S>(mean, mean);
 }
 
 // @ts-ignore: decorator

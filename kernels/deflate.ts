@@ -153,8 +153,10 @@ export function deflate_writeStretches(source: usize, start: i32, stretches: i32
       bits >>>= waiting & 56;
       waiting &= 7;
     }
-    for (; from < to; from++) {
-      const entry = load<u32>(table + 4 * <usize>load<u8>(from));
+    // What is left of the literals, and then the run.
+    const run = <usize>load<u16>(runs + 2 * i);
+    for (const end = run === 0 ? to : to + 1; from < end; from++) {
+      const entry = from < to ? load<u32>(table + 4 * <usize>load<u8>(from)) : load<u32>(runTable + 4 * run);
       bits |= <u64>(entry >>> 5) << waiting;
       waiting += entry & 31;
       store<u64>(at, bits);
@@ -162,16 +164,7 @@ export function deflate_writeStretches(source: usize, start: i32, stretches: i32
       bits >>>= waiting & 56;
       waiting &= 7;
     }
-    const run = load<u16>(runs + 2 * i);
-    if (run === 0) continue;
-    const entry = load<u32>(runTable + 4 * <usize>run);
-    bits |= <u64>(entry >>> 5) << waiting;
-    waiting += entry & 31;
-    store<u64>(at, bits);
-    at += <usize>(waiting >>> 3);
-    bits >>>= waiting & 56;
-    waiting &= 7;
-    from += run;
+    from = to + run;
   }
   store<u32>(state, <u32>(at - stream), AT);
   store<u32>(state, <u32>bits, BITS);

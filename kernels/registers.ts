@@ -75,66 +75,66 @@ export function readValid_float64(from: usize, pixels: i32, out: usize, empty: f
   return all;
 }
 
-// Arithmetic and comparison: out[i] = operation(a[i], b[i]). `out` may be `a` or `b`; what is true is 1.
+// Operations of two operands. Where one is compiled, which it is is a constant, and the others are left out.
+const ADD: i32 = 0;
+const SUBTRACT: i32 = 1;
+const MULTIPLY: i32 = 2;
+const DIVIDE: i32 = 3;
+const NORMALIZED_DIFFERENCE: i32 = 4;
+const LESS: i32 = 5;
+const LESS_EQUAL: i32 = 6;
+const GREATER: i32 = 7;
+const GREATER_EQUAL: i32 = 8;
+const EQUAL: i32 = 9;
+const NOT_EQUAL: i32 = 10;
+const AND: i32 = 11;
+const OR: i32 = 12;
+const MINIMUM: i32 = 13;
+const MAXIMUM: i32 = 14;
 
-export function binary_add(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, f64x2.add(v128.load(a), v128.load(b)));
+/** Two results. What is true is 1; NaN in either is the smaller and the larger one, as in numpy. */
+// @ts-ignore: decorator
+@inline
+function result(operation: i32, x: v128, y: v128): v128 {
+  if (operation === ADD) return f64x2.add(x, y);
+  if (operation === SUBTRACT) return f64x2.sub(x, y);
+  if (operation === MULTIPLY) return f64x2.mul(x, y);
+  if (operation === DIVIDE) return f64x2.div(x, y);
+  if (operation === NORMALIZED_DIFFERENCE) return f64x2.div(f64x2.sub(x, y), f64x2.add(x, y));
+  if (operation === LESS) return one(f64x2.lt(x, y));
+  if (operation === LESS_EQUAL) return one(f64x2.le(x, y));
+  if (operation === GREATER) return one(f64x2.gt(x, y));
+  if (operation === GREATER_EQUAL) return one(f64x2.ge(x, y));
+  if (operation === EQUAL) return one(f64x2.eq(x, y));
+  if (operation === NOT_EQUAL) return one(f64x2.ne(x, y));
+  if (operation === AND) return one(v128.and(isTrue(x), isTrue(y)));
+  if (operation === OR) return one(v128.or(isTrue(x), isTrue(y)));
+  if (operation === MINIMUM) return v128.bitselect(x, y, v128.or(f64x2.lt(x, y), f64x2.ne(x, x)));
+  return v128.bitselect(x, y, v128.or(f64x2.gt(x, y), f64x2.ne(x, x)));
 }
-export function binary_subtract(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, f64x2.sub(v128.load(a), v128.load(b)));
+
+/** out[i] = operation(a[i], b[i]). `out` may be `a` or `b`. */
+// @ts-ignore: decorator
+@inline
+function binary(operation: i32, out: usize, a: usize, b: usize, pixels: i32): void {
+  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, result(operation, v128.load(a), v128.load(b)));
 }
-export function binary_multiply(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, f64x2.mul(v128.load(a), v128.load(b)));
-}
-export function binary_divide(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, f64x2.div(v128.load(a), v128.load(b)));
-}
-export function binary_normalizedDifference(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) {
-    const x = v128.load(a);
-    const y = v128.load(b);
-    v128.store(out, f64x2.div(f64x2.sub(x, y), f64x2.add(x, y)));
-  }
-}
-export function binary_less(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.lt(v128.load(a), v128.load(b))));
-}
-export function binary_lessEqual(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.le(v128.load(a), v128.load(b))));
-}
-export function binary_greater(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.gt(v128.load(a), v128.load(b))));
-}
-export function binary_greaterEqual(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.ge(v128.load(a), v128.load(b))));
-}
-export function binary_equal(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.eq(v128.load(a), v128.load(b))));
-}
-export function binary_notEqual(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(f64x2.ne(v128.load(a), v128.load(b))));
-}
-export function binary_and(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(v128.and(isTrue(a), isTrue(b))));
-}
-export function binary_or(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) v128.store(out, one(v128.or(isTrue(a), isTrue(b))));
-}
-/** NaN in either is the result, as in numpy. */
-export function binary_minimum(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) {
-    const x = v128.load(a);
-    const y = v128.load(b);
-    v128.store(out, v128.bitselect(x, y, v128.or(f64x2.lt(x, y), f64x2.ne(x, x))));
-  }
-}
-export function binary_maximum(out: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16) {
-    const x = v128.load(a);
-    const y = v128.load(b);
-    v128.store(out, v128.bitselect(x, y, v128.or(f64x2.gt(x, y), f64x2.ne(x, x))));
-  }
-}
+
+export function binary_add(out: usize, a: usize, b: usize, pixels: i32): void { binary(ADD, out, a, b, pixels); }
+export function binary_subtract(out: usize, a: usize, b: usize, pixels: i32): void { binary(SUBTRACT, out, a, b, pixels); }
+export function binary_multiply(out: usize, a: usize, b: usize, pixels: i32): void { binary(MULTIPLY, out, a, b, pixels); }
+export function binary_divide(out: usize, a: usize, b: usize, pixels: i32): void { binary(DIVIDE, out, a, b, pixels); }
+export function binary_normalizedDifference(out: usize, a: usize, b: usize, pixels: i32): void { binary(NORMALIZED_DIFFERENCE, out, a, b, pixels); }
+export function binary_less(out: usize, a: usize, b: usize, pixels: i32): void { binary(LESS, out, a, b, pixels); }
+export function binary_lessEqual(out: usize, a: usize, b: usize, pixels: i32): void { binary(LESS_EQUAL, out, a, b, pixels); }
+export function binary_greater(out: usize, a: usize, b: usize, pixels: i32): void { binary(GREATER, out, a, b, pixels); }
+export function binary_greaterEqual(out: usize, a: usize, b: usize, pixels: i32): void { binary(GREATER_EQUAL, out, a, b, pixels); }
+export function binary_equal(out: usize, a: usize, b: usize, pixels: i32): void { binary(EQUAL, out, a, b, pixels); }
+export function binary_notEqual(out: usize, a: usize, b: usize, pixels: i32): void { binary(NOT_EQUAL, out, a, b, pixels); }
+export function binary_and(out: usize, a: usize, b: usize, pixels: i32): void { binary(AND, out, a, b, pixels); }
+export function binary_or(out: usize, a: usize, b: usize, pixels: i32): void { binary(OR, out, a, b, pixels); }
+export function binary_minimum(out: usize, a: usize, b: usize, pixels: i32): void { binary(MINIMUM, out, a, b, pixels); }
+export function binary_maximum(out: usize, a: usize, b: usize, pixels: i32): void { binary(MAXIMUM, out, a, b, pixels); }
 
 /** 1 for all bits, and 0 for none. */
 // @ts-ignore: decorator
@@ -146,13 +146,13 @@ function one(lanes: v128): v128 {
 /** Anything but 0 is true, NaN too. */
 // @ts-ignore: decorator
 @inline
-function isTrue(at: usize): v128 {
-  return f64x2.ne(v128.load(at), f64x2.splat(0));
+function isTrue(values: v128): v128 {
+  return f64x2.ne(values, f64x2.splat(0));
 }
 
 /** out[i] = c[i] is true ? a[i] : b[i] */
 export function where(out: usize, c: usize, a: usize, b: usize, pixels: i32): void {
-  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16, c += 16) v128.store(out, v128.bitselect(v128.load(a), v128.load(b), isTrue(c)));
+  for (const end = out + 8 * <usize>pixels; out < end; out += 16, a += 16, b += 16, c += 16) v128.store(out, v128.bitselect(v128.load(a), v128.load(b), isTrue(v128.load(c))));
 }
 
 /** out[i] = valid[i] ? a[i] : b[i] */
