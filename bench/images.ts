@@ -8,16 +8,15 @@
  * The plain loop decodes the file once for each copy, and checks nothing. Both have the same number of images in work, read the files
  * from disk, and drop the copies. Resident memory is printed as it goes.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pLimit from 'p-limit';
 import sharp from 'sharp';
 import { makeVariants } from '../lib/images/make-variants.ts';
 import { imagesAtATime } from '../lib/images/sharp-setup.ts';
 import { imageVariants } from '../lib/images/variant-spec.ts';
+import { makeImageFiles } from './image-files.ts';
 import { compareRuns } from './image-runs.ts';
 import { median } from './measure.ts';
 import { bothCopies, setUpSharp } from './plain-sharp.ts';
@@ -27,11 +26,10 @@ const { values } = parseArgs({
 });
 const count = Number(values.images);
 const roundImages = Math.min(500, count);
-const differentFiles = 100;
 const longSide = Number(values.size);
 
 const variants = imageVariants.parse({ resized: { fit: 'inside', width: 1024, height: 768, quality: 90 }, thumbs: { width: 192, height: 192 } });
-const files = await makeFiles();
+const files = await makeImageFiles(longSide);
 setUpSharp();
 
 type Maker = (bytes: Buffer) => Promise<unknown>;
@@ -81,29 +79,4 @@ async function round(make: Maker, first: number, images: number, atATime: number
   const started = performance.now();
   await Promise.all(Array.from({ length: images }, (_, index) => limit(async () => make(await readFile(files[(first + index) % files.length] ?? '')))));
   return (performance.now() - started) / 1000;
-}
-
-/** JPEGs with the detail of photographs, roughly: noise of several sizes, each of its own. */
-async function makeFiles(): Promise<string[]> {
-  const folder = fileURLToPath(new URL(`data/images-${String(longSide)}/`, import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  return await Promise.all(
-    Array.from({ length: differentFiles }, async (_, index) => {
-      const path = `${folder}${String(index)}.jpg`;
-      try {
-        if (readFileSync(path).length > 0) return path;
-      } catch {
-        // It is made now.
-      }
-      const [width, height] = index % 3 === 0 ? [Math.round(longSide * 0.75), longSide] : [longSide, Math.round(longSide * 0.75)];
-      const noise = async (divisor: number, sigma: number): Promise<Buffer> =>
-        sharp({ create: { width: Math.ceil(width / divisor), height: Math.ceil(height / divisor), channels: 3, background: '#808080', noise: { type: 'gaussian', mean: 128, sigma } } })
-          .resize(width, height, { fit: 'fill', kernel: 'cubic' })
-          .png({ compressionLevel: 1 })
-          .toBuffer();
-      const [coarse, middle, fine] = await Promise.all([noise(64, 60), noise(8, 25), noise(1, 8)]);
-      writeFileSync(path, await sharp(coarse).composite([{ input: middle, blend: 'soft-light' }, { input: fine, blend: 'soft-light' }]).jpeg({ quality: 88 }).toBuffer());
-      return path;
-    }),
-  );
 }

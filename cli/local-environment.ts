@@ -18,8 +18,6 @@ export function localEnvironment({ workers, threads }: LocalOptions): Record<str
     TILEFAN_STARTUP_SECONDS: String(startupSeconds),
     // Nobody pays by the hour here, and whoever has had enough stops the run.
     TILEFAN_TIMEOUT: process.env['TILEFAN_TIMEOUT'] ?? '168h',
-    // glibc keeps freed blocks in a pool for each thread; two pools hold a good deal less (docs/performance.md).
-    MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '2',
     // Workers log to a file of the run each, where more is better.
     TILEFAN_LOG_LEVEL: process.env['TILEFAN_LOG_LEVEL'] === 'silent' ? 'info' : (process.env['TILEFAN_LOG_LEVEL'] ?? 'info'),
   };

@@ -21,6 +21,7 @@ import { finishRun, runPrefix } from '../cli/local-run.ts';
 import { newRunId } from '../cli/run-id.ts';
 import { readRunRecord, type AnyRunRecord } from '../cli/run-records.ts';
 import { finishedBefore } from '../cli/run.ts';
+import { standbyEnvironment } from '../cli/standby-environment.ts';
 import * as z from 'zod';
 import type { RunOptions } from './types.ts';
 import { ProgressFeed } from './progress.ts';
@@ -52,7 +53,7 @@ export async function startLocally(store: Store, document: unknown, href: string
   const end = (async (): Promise<RunEnd> => {
     const earlier = options.run === undefined ? undefined : await (items ? finishedItems : finishedBefore)(store, prefix, job);
     if (earlier !== undefined) return { state: 'SUCCEEDED', prefix, record: earlier, hasItems: items, error: undefined };
-    const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), { ...process.env, ...env, TILEFAN_WORK: work });
+    const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), standbyEnvironment({ ...env, TILEFAN_WORK: work }, items ? 'items' : 'tiles'));
     try {
       const result = await runLocally({ input: { job, run: runId }, runId, workers, work, env, signal: stop.signal, standby, onEvent: (event) => { planned ||= event.type === 'BatchesStarted'; follow(store, prefix, progress, event); } });
       if (result.state === 'ABORTED') return { state: 'ABORTED', prefix, record: undefined, hasItems: items && planned, error: cancelledError(runId) };

@@ -49,7 +49,7 @@ export function parseCapacities(text: string): Capacities {
 }
 
 /** Everything of RunTask that depends on where it runs. */
-export type Place = Omit<TaskCompute, 'timeoutSeconds' | 'metrics'>;
+export type Place = Omit<TaskCompute, 'timeoutSeconds' | 'metrics' | 'mallocArenas'>;
 
 /** What a job wants of its tasks, the deployment's defaults filled in. */
 export interface TaskWishes {

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { formatHref, parseHref } from '../store/href.ts';
+import { mallocArenas } from './malloc-arenas.ts';
 
 /**
  * What starts an execution: the job spec itself, or `job` with the spec or where it lies. `run` names the run to continue; `object` is the
@@ -43,6 +44,8 @@ export const taskCompute = z.strictObject({
   /** Under which names workers report their metrics; empty for a run on this machine, which reports none. */
   metrics: z.strictObject({ namespace: z.string(), service: z.string() }).default({ namespace: '', service: '' }),
   timeoutSeconds: z.int().positive(),
+  /** MALLOC_ARENA_MAX of the worker. */
+  mallocArenas: z.string().default(mallocArenas.tiles),
 });
 
 export type TaskCompute = z.infer<typeof taskCompute>;

@@ -6,6 +6,7 @@ import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 import { folderHref } from '../store/href.ts';
 import { architectures, capacityNames, checkFargateSize, isFargate, localCapacity, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
 import type { TaskCompute } from './events.ts';
+import { mallocArenas } from './malloc-arenas.ts';
 import type { Problem } from './problems.ts';
 import { durationPattern, memoryPattern, parseDuration, parseMemory } from './quantities.ts';
 import type { JobSpec } from './spec.ts';
@@ -31,6 +32,8 @@ const environment = z.object({
   /** As the metrics of the functions themselves; workers take over the names. */
   POWERTOOLS_METRICS_NAMESPACE: z.string().default(''),
   POWERTOOLS_SERVICE_NAME: z.string().default(''),
+  /** Workers take it over where it is set. */
+  MALLOC_ARENA_MAX: z.string().optional(),
   /** Set for a run on this machine: threads of a worker. Tasks then have this machine's memory. */
   TILEFAN_LOCAL_THREADS: z.coerce.number().int().positive().optional(),
 });
@@ -53,9 +56,10 @@ export interface Settings {
 /**
  * The settings for one job: its own wishes over the deployment's.
  * @param problems gets what no task can be, for example a pair of cpu and memory that Fargate doesn't have
+ * @param kind what the tasks work on
  * @throws JobError SETTINGS_INVALID when the deployment itself is wrong
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>, compute: JobSpec['compute'], problems: Problem[]): Settings {
+export function readSettings(env: Readonly<Record<string, string | undefined>>, compute: JobSpec['compute'], problems: Problem[], kind: keyof typeof mallocArenas = 'tiles'): Settings {
   const checked = checkSchema(environment, env);
   if (!checked.success) throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: ${problemsLine(checked.problems, 'it')}`, { cause: checked.cause });
   const settings = checked.data;
@@ -74,6 +78,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
       ...placed,
       timeoutSeconds: parseDuration(compute.timeout ?? settings.TILEFAN_TIMEOUT),
       metrics: { namespace: settings.POWERTOOLS_METRICS_NAMESPACE, service: settings.POWERTOOLS_SERVICE_NAME },
+      mallocArenas: settings.MALLOC_ARENA_MAX ?? mallocArenas[kind],
     },
     triggers: settings.TILEFAN_TRIGGERS.split(',').filter((href) => href !== '').map(folderHref),
   };

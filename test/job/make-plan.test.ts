@@ -220,6 +220,7 @@ void describe('plan', { skip: withoutGdal }, () => {
       publicIp: 'DISABLED',
       timeoutSeconds: 1800,
       metrics: { namespace: '', service: '' },
+      mallocArenas: '2',
     });
     assert.deepEqual(state.limits, { maxConcurrency: 7, toleratedFailurePercentage: 0 });
   });

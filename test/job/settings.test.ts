@@ -91,6 +91,7 @@ void describe('settings', () => {
         publicIp: 'ENABLED',
         timeoutSeconds: 1800,
         metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
+        mallocArenas: '2',
       },
       triggers: [],
     });
@@ -106,8 +107,15 @@ void describe('settings', () => {
       publicIp: 'ENABLED',
       timeoutSeconds: 7200,
       metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
+      mallocArenas: '2',
     });
     assert.equal(own.threads, 1, 'half a processor runs one thread');
+  });
+
+  // Catches: images whose threads wait for each other's memory (a sixth slower), tiles that hold more of it than was projected.
+  void it('tell glibc how much freed memory to keep, by what the tasks work on, unless somebody has said so', () => {
+    const arenas = (env: object, kind: 'tiles' | 'items'): string => readSettings({ ...deployment, ...env }, {} as Parameters<typeof readSettings>[1], [], kind).compute.mallocArenas;
+    assert.deepEqual([arenas({}, 'tiles'), arenas({}, 'items'), arenas({ MALLOC_ARENA_MAX: '8' }, 'items')], ['2', '64', '8']);
   });
 
   void it('of instances take any size that fits on one, and no address, no storage and no Fargate sizes', () => {
@@ -122,6 +130,7 @@ void describe('settings', () => {
       publicIp: 'DISABLED',
       timeoutSeconds: 1800,
       metrics: { namespace: 'tilefan', service: 'tilefan-dev' },
+      mallocArenas: '2',
     });
     const { taskDefinition } = read(deployment, { capacity: 'EC2', cpu: 2, memory: '4 GiB' }).settings.compute;
     assert.equal(taskDefinition, 'arn:ec2', 'a job that names no architecture takes what the capacity has');

@@ -139,7 +139,7 @@ suite('what a task meets, attempt by attempt', () => {
 });
 
 test('RunTask is told the place, the size and the batch, as ECS wants it', async () => {
-  const { calls } = await runBatch({ answers: [killed, 'ok'], compute: { publicIp: 'DISABLED', metrics: { namespace: 'tilefan', service: 'tilefan-dev' }, larger: { Cpu: '8192', Memory: '61440', EphemeralStorage: { SizeInGiB: 56 } } } });
+  const { calls } = await runBatch({ answers: [killed, 'ok'], compute: { publicIp: 'DISABLED', metrics: { namespace: 'tilefan', service: 'tilefan-dev' }, mallocArenas: '2', larger: { Cpu: '8192', Memory: '61440', EphemeralStorage: { SizeInGiB: 56 } } } });
   assert.deepEqual(calls[1]?.arguments, {
     Cluster: '#{Cluster.Arn}',
     TaskDefinition: 'local',
@@ -158,6 +158,7 @@ test('RunTask is told the place, the size and the batch, as ECS wants it', async
             { Name: 'TILEFAN_BATCH', Value: '{"batch":12}' },
             { Name: 'TILEFAN_ATTEMPT', Value: '2' },
             { Name: 'TILEFAN_TIMEOUT_SECONDS', Value: '3600' },
+            { Name: 'MALLOC_ARENA_MAX', Value: '2' },
             { Name: 'POWERTOOLS_METRICS_NAMESPACE', Value: 'tilefan' },
             { Name: 'POWERTOOLS_SERVICE_NAME', Value: 'tilefan-dev' },
           ],

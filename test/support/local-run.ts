@@ -19,6 +19,7 @@ export const compute: RunState['compute'] = {
   publicIp: 'ENABLED',
   timeoutSeconds: 3600,
   metrics: { namespace: '', service: '' },
+  mallocArenas: '2',
 };
 
 /** One attempt of a scripted worker; see fake-worker.mjs. */

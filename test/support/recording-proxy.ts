@@ -1,6 +1,7 @@
 /** A proxy on the loopback interface, in front of an S3 server, that writes down what is asked and how it is answered. */
 import { createServer, request as send } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One request to S3, with the bucket in the path. */
 export interface S3Request {
@@ -26,8 +27,9 @@ export interface RecordingProxy {
 /**
  * Bytes pass unchanged, the Host header too, so that signatures stay valid. The caller stops it.
  * @param mayList whether a missing object is called missing; without s3:ListBucket on its bucket, S3 calls it denied
+ * @param delayMs for which each answer waits, as the one of a server that is far away
  */
-export async function startRecordingProxy(target: string, mayList: boolean): Promise<RecordingProxy> {
+export async function startRecordingProxy(target: string, mayList: boolean, delayMs = 0): Promise<RecordingProxy> {
   const { hostname, port } = new URL(target);
   const requests: S3Request[] = [];
   const forward = (from: IncomingMessage, to: ServerResponse): void => {
@@ -43,8 +45,12 @@ export async function startRecordingProxy(target: string, mayList: boolean): Pro
         return;
       }
       requests.push(request);
-      to.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(to);
+      const pass = (): void => {
+        to.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(to);
+      };
+      if (delayMs === 0) pass();
+      else void sleep(delayMs).then(pass);
     });
     onward.on('error', () => to.destroy());
     from.on('error', () => onward.destroy());

@@ -1,6 +1,7 @@
 /** Copies of images: each item is read, its variants are made, and put below the outputs' prefix. */
 import { hash } from 'node:crypto';
-import { DataError, messageOf } from '../../base/errors.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { DataError, messageOf, TryAgainError } from '../../base/errors.ts';
 import { parseHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
 import { makeVariants } from '../../images/make-variants.ts';
@@ -13,8 +14,16 @@ import type { ItemPlan } from './item-plan.ts';
 import type { Item } from './item.ts';
 import { outputHref, readObject } from './item-object.ts';
 
+/** Images under way for each that is being made: while it is made, the others are read and their copies are put, which takes S3 some 50 ms each. */
+const underWayForEach = 4;
+/** Bytes of image files that wait, for each vCPU: a few photographs of a telephone, and many of those that are made fast. */
+const bytesForEachVcpu = 32 * 2 ** 20;
+
 export class ImageItems implements ItemWorker {
   readonly atOnce: number;
+  readonly bytesAtOnce: number;
+  /** Decoding and encoding, which take processors and memory. */
+  readonly #making: LimitFunction;
   readonly #store: Store;
   readonly #variants: ImageVariants;
   readonly #limits: ImageLimits;
@@ -22,7 +31,10 @@ export class ImageItems implements ItemWorker {
 
   /** @param plan of a job that has images, and a place for them */
   constructor(store: Store, { job, threads }: ItemPlan) {
-    this.atOnce = imagesAtATime(threads);
+    const making = imagesAtATime(threads);
+    this.atOnce = making * underWayForEach;
+    this.bytesAtOnce = threads * bytesForEachVcpu;
+    this.#making = pLimit(making);
     this.#store = store;
     this.#variants = job.operation.images ?? {};
     this.#limits = job.operation.imageLimits;
@@ -31,12 +43,16 @@ export class ImageItems implements ItemWorker {
 
   /**
    * The value has what the image was, and what its copies are: `{ format, width, height, variants: { thumbs: { width, height, bytes } } }`.
-   * @throws DataError IMAGE_*, ITEM_PATH; what the store throws
+   * @param signal makes those that still wait for their turn end
+   * @throws DataError IMAGE_*, ITEM_PATH; TryAgainError WORKER_STOPPED; what the store throws
    */
-  async work(item: Item): Promise<ItemResult> {
+  async work(item: Item, signal?: AbortSignal): Promise<ItemResult> {
     if (item.href === null) throw new Error('an item without an object has no image');
     const bytes = await readObject(this.#store, item);
-    const { source, variants } = await makeVariants(bytes, this.#variants, this.#limits);
+    const { source, variants } = await this.#making(async () => {
+      if (signal?.aborted === true) throw new TryAgainError('WORKER_STOPPED', 'stopped before the image had its turn');
+      return await makeVariants(bytes, this.#variants, this.#limits);
+    });
     const outputs = await Promise.all(
       variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
         const path = `${name}/${item.path}`;

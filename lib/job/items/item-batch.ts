@@ -13,10 +13,15 @@ import { failed, isItemsOwn, succeeded, type ItemOutcome, type ItemResult } from
 
 /** What does the work on items: images, functions or models. */
 export interface ItemWorker {
-  /** Items that may be under way at a time. */
+  /** Items that may be under way at a time, … */
   readonly atOnce: number;
-  /** @throws DataError, OperationError and InputUnavailableError for what is wrong with the item, and OutputError for the name of what it makes; anything else ends the batch */
-  work(item: Item): Promise<ItemResult>;
+  /** … and bytes of their objects, where they are held in memory; an item that alone has more goes alone. Default: as many as there are. */
+  readonly bytesAtOnce?: number;
+  /**
+   * @param signal ends the batch early: what is under way is finished, and what hasn't begun may throw
+   * @throws DataError, OperationError and InputUnavailableError for what is wrong with the item, and OutputError for the name of what it makes; anything else ends the batch
+   */
+  work(item: Item, signal?: AbortSignal): Promise<ItemResult>;
 }
 
 export interface ItemBatchEnvironment {
@@ -47,7 +52,7 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
   const folder = `${run}${runFiles.collected}`;
   const found = await findCommitted(store, `${folder}${segmentPrefix(batch)}`);
   const outcomes = new Outcomes(new SegmentWriter(store, (number) => `${folder}${segmentName(batch, number)}`, found.segments));
-  const underWay = new Set<Promise<void>>();
+  const underWay = new UnderWay(worker);
   let failure: { readonly cause: unknown } | undefined;
   let computed = 0;
   let reused = 0;
@@ -55,16 +60,15 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
     failure ??= { cause };
   };
   const start = (item: Item): void => {
-    const work: Promise<void> = outcomeOf(worker, item)
+    const work = outcomeOf(worker, item, signal)
       .then(async (outcome) => {
         outcomes.add(outcome);
         computed++;
         onItem({ index: item.index, reused: false, ok: outcome.ok });
         if (outcomes.isDue) await outcomes.commit(false);
       })
-      .catch(fail)
-      .finally(() => underWay.delete(work));
-    underWay.add(work);
+      .catch(fail);
+    underWay.add(item, work);
   };
   // What is under way may last longer than whoever stops this waits, so that nothing that is finished waits for it.
   const commitNow = (): void => void outcomes.commit(false).catch(fail);
@@ -79,14 +83,14 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
         onItem({ index: item.index, reused: true, ok: true });
         continue;
       }
-      while (underWay.size >= worker.atOnce) await Promise.race(underWay);
+      await underWay.roomFor(item);
       if (signal.aborted || failure !== undefined) break;
       start(item);
     }
   } catch (cause) {
     fail(cause);
   }
-  await Promise.all(underWay);
+  await underWay.end();
   clearInterval(look);
   signal.removeEventListener('abort', commitNow);
   if (failure !== undefined || signal.aborted) {
@@ -98,12 +102,42 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
   return { computed, reused };
 }
 
-async function outcomeOf(worker: ItemWorker, item: Item): Promise<ItemOutcome> {
+async function outcomeOf(worker: ItemWorker, item: Item, signal: AbortSignal): Promise<ItemOutcome> {
   try {
-    return succeeded(item, await worker.work(item));
+    return succeeded(item, await worker.work(item, signal));
   } catch (error) {
     if (!isItemsOwn(error)) throw error;
     return failed(item, error);
+  }
+}
+
+/** Items that are being worked on, no more at a time than their worker takes. */
+class UnderWay {
+  readonly #most: Pick<ItemWorker, 'atOnce' | 'bytesAtOnce'>;
+  readonly #works = new Set<Promise<void>>();
+  #bytes = 0;
+
+  constructor(most: Pick<ItemWorker, 'atOnce' | 'bytesAtOnce'>) {
+    this.#most = most;
+  }
+
+  async roomFor({ size }: Item): Promise<void> {
+    const { atOnce, bytesAtOnce = Infinity } = this.#most;
+    while (this.#works.size >= atOnce || (this.#works.size > 0 && this.#bytes + (size ?? 0) > bytesAtOnce)) await Promise.race(this.#works);
+  }
+
+  /** @param work must not throw */
+  add({ size }: Item, work: Promise<void>): void {
+    this.#bytes += size ?? 0;
+    const whole = work.finally(() => {
+      this.#works.delete(whole);
+      this.#bytes -= size ?? 0;
+    });
+    this.#works.add(whole);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#works);
   }
 }
 

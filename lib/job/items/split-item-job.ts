@@ -36,7 +36,7 @@ export type ItemSplit = { readonly settings: Settings; readonly plan: ItemPlan; 
 export async function splitItemJob(document: unknown, { store, env, place, readCode, planOnly }: ItemSplitOptions): Promise<ItemSplit> {
   const problems: Problem[] = [];
   const job = resolveItemJob(parseItemJob(document, problems), place, problems);
-  const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems);
+  const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems, 'items');
   const named = `${settings.work}runs/${place.runId}/`;
   const run = planOnly ?? named;
   problems.push(...checkRequirementTexts(job.operation.requirements));

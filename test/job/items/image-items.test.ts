@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import sharp from 'sharp';
-import { TilefanError } from '../../../lib/base/errors.ts';
+import { TilefanError, TryAgainError } from '../../../lib/base/errors.ts';
+import { imagesAtATime } from '../../../lib/images/sharp-setup.ts';
 import { ImageItems } from '../../../lib/job/items/image-items.ts';
 import { isItemsOwn, type ItemResult } from '../../../lib/job/items/item-outcome.ts';
 import type { ItemPlan } from '../../../lib/job/items/item-plan.ts';
@@ -32,10 +33,10 @@ after(async () => {
 });
 
 const out = workspace.newFolder('out');
-function images(variants: object, limits: object = {}): ImageItems {
+function images(variants: object, limits: object = {}, from = store, threads = 2): ImageItems {
   const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: variants, imageLimits: limits }, outputs: { prefix: `${fileHref(out)}/` } });
   // Of a plan it needs no more than this.
-  return new ImageItems(store, { job, threads: 2 } as ItemPlan);
+  return new ImageItems(from, { job, threads } as ItemPlan);
 }
 
 async function itemOf(path: string, bytes: Uint8Array | string, more: Partial<Item> = {}): Promise<Item> {
@@ -107,6 +108,41 @@ void describe('images as items', () => {
     const long = await thrown(new ImageItems(store, { job, threads: 2 } as ItemPlan).work(await itemOf('k'.repeat(1020), png)));
     assert.deepEqual([long.code, isItemsOwn(long)], ['ITEM_PATH', true], long.message);
     assert.match(long.message, /S3 allows 1024/);
+  });
+
+  // Catches: processors that wait while an image comes from far away; more images decoded at a time than memory is for.
+  void it('reads the next images while some are made, and makes only so many at a time', { timeout: 60_000 }, async () => {
+    const allUnderWay = Promise.withResolvers<undefined>();
+    let reads = 0;
+    class SlowStore extends TypedStore {
+      override async readInto(...read: Parameters<FileStore['readInto']>): Promise<void> {
+        if (++reads === worker.atOnce) allUnderWay.resolve(undefined);
+        await allUnderWay.promise;
+        await super.readInto(...read);
+      }
+    }
+    const slow = new SlowStore();
+    // Of the four threads that libuv has here, only two may be busy.
+    const worker = images(two, {}, slow, 1);
+    assert.ok(worker.atOnce > imagesAtATime(1));
+    const items = await Promise.all(Array.from({ length: 5 * worker.atOnce }, async (_, i) => await itemOf(`ahead-${String(i)}.png`, png)));
+    const counts: number[] = [];
+    const look = setInterval(() => counts.push(sharp.counters().process), 0);
+    try {
+      assert.equal((await Promise.all(items.map(async (item) => await worker.work(item)))).length, items.length);
+    } finally {
+      clearInterval(look);
+    }
+    const most = Math.max(...counts);
+    assert.ok(most > 0 && most <= imagesAtATime(1), `${String(most)} made at a time`);
+    await slow.close();
+  });
+
+  // Catches: a stopped task that decodes all that it has read before it ends; an image that is said to have failed for that.
+  void it('makes no more images once it is stopped', async () => {
+    const error = await thrown(images(two).work(await itemOf('stopped.png', png), AbortSignal.abort()));
+    assert.ok(error instanceof TryAgainError && !isItemsOwn(error));
+    assert.equal(error.code, 'WORKER_STOPPED');
   });
 
   // Catches: a size taken from a list that is old: half an image, or one that ends too early.

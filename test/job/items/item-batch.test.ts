@@ -28,6 +28,7 @@ interface Attempt {
   readonly work: ItemWorker['work'];
   readonly items?: AsyncIterable<Item> | Iterable<Item>;
   readonly atOnce?: number;
+  readonly bytesAtOnce?: number;
   readonly signal?: AbortSignal;
   readonly in?: FileStore;
 }
@@ -38,9 +39,9 @@ interface Told {
   readonly ok: boolean;
 }
 
-function attempt(run: string, { work, items = range(10), atOnce = 2, signal = new AbortController().signal, in: where = store }: Attempt): { readonly told: Told[]; readonly ended: ReturnType<typeof runItemBatch> } {
+function attempt(run: string, { work, items = range(10), atOnce = 2, bytesAtOnce = Infinity, signal = new AbortController().signal, in: where = store }: Attempt): { readonly told: Told[]; readonly ended: ReturnType<typeof runItemBatch> } {
   const told: Told[] = [];
-  return { told, ended: runItemBatch(0, items, { run: fileHref(`${run}/`), store: where, worker: { atOnce, work }, signal, onItem: (item) => told.push(item) }) };
+  return { told, ended: runItemBatch(0, items, { run: fileHref(`${run}/`), store: where, worker: { atOnce, bytesAtOnce, work }, signal, onItem: (item) => told.push(item) }) };
 }
 
 async function outcomesOf(run: string, count = 10): Promise<ItemOutcome[]> {
@@ -97,6 +98,32 @@ void describe('a batch of items', () => {
         assert.ok(await isComplete(run));
       }),
       { numRuns: 15 },
+    );
+  });
+
+  // Catches: objects that are larger together than memory; one that is larger than what may be under way, and waits for ever; one that keeps its room after it has failed.
+  void it('holds no more bytes at a time than it may, and what is larger alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(fc.integer({ min: 0, max: 30 })), { minLength: 1, maxLength: 25 }), async (sizes) => {
+        const held = new Set<number>();
+        const { ended } = attempt(workspace.newFolder('bytes'), {
+          items: range(sizes.length).map((item) => ({ ...item, size: sizes[item.index] ?? null })),
+          atOnce: 5,
+          bytesAtOnce: 20,
+          work: async ({ index }) => {
+            held.add(index);
+            const bytes = [...held].reduce((sum, each) => sum + (sizes[each] ?? 0), 0);
+            const few = held.size <= 5 && (bytes <= 20 || held.size === 1);
+            await sleep((index * 7) % 3);
+            held.delete(index);
+            assert.ok(few, `${String(bytes)} bytes under way`);
+            if (index % 3 === 1) throw new DataError('IMAGE_EMPTY', 'empty');
+            return value(index);
+          },
+        });
+        assert.deepEqual(await ended, { computed: sizes.length, reused: 0 });
+      }),
+      { numRuns: 30 },
     );
   });
 

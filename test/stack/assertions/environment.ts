@@ -20,8 +20,8 @@ const others: Readonly<Record<string, string>> = {
   TILEFAN_STANDBY: 'a run on one machine', TILEFAN_LOG_LEVEL: 'whoever looks for a fault',
   TILEFAN_PYTHON: 'a machine whose GDAL is elsewhere', TILEFAN_SCRATCH: 'the worker, for user code', TILEFAN_REDUCE_BLOCKS: 'whoever wants passes of workers earlier or later',
 };
-/** Set, and read by what is not bundled here: Node, and the library of the metrics. */
-const foreign = new Set(['NODE_OPTIONS', 'POWERTOOLS_METRICS_NAMESPACE', 'POWERTOOLS_SERVICE_NAME']);
+/** Set, and read by what is not bundled here: Node, glibc, and the library of the metrics. */
+const foreign = new Set(['NODE_OPTIONS', 'MALLOC_ARENA_MAX', 'POWERTOOLS_METRICS_NAMESPACE', 'POWERTOOLS_SERVICE_NAME']);
 
 /** What the state machine tells a worker. */
 function toldByRunTask(): string[] {
