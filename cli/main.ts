@@ -38,9 +38,9 @@ program
   .option('--keep', "keep the run's segments when it has succeeded")
   .option('--json', 'print one JSON run record on standard output; progress goes to standard error')
   .action(async (job: string, options) => {
-    const [{ StandbyWorkers }, { localEnvironment }, { jobKindAt, standbyEnvironment }] = await Promise.all([import('../local/standby.ts'), import('./local-environment.ts'), import('./standby-environment.ts')]);
+    const [{ StandbyWorkers }, { localEnvironment }, { workerKindAt, standbyEnvironment }] = await Promise.all([import('../local/standby.ts'), import('./local-environment.ts'), import('./standby-environment.ts')]);
     // Workers load while this process does.
-    const standby = new StandbyWorkers(Math.min(options.workers, availableParallelism()), standbyEnvironment({ ...localEnvironment(options), TILEFAN_WORK: options.work }, jobKindAt(job)));
+    const standby = new StandbyWorkers(Math.min(options.workers, availableParallelism()), standbyEnvironment({ ...localEnvironment(options), TILEFAN_WORK: options.work }, workerKindAt(job)));
     try {
       const { run } = await import('./run.ts');
       process.exitCode = await run(job, options, standby);

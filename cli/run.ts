@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeError, messageOf } from '../lib/base/errors.ts';
 import { finishedRecord } from '../lib/job/merge-state.ts';
-import { isItemJob } from '../lib/job/items/item-documents.ts';
+import { isImageJob, isItemJob } from '../lib/job/items/item-documents.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan } from '../lib/job/plan.ts';
 import type { RunRecord } from '../lib/job/records.ts';
@@ -21,6 +21,7 @@ import { localEnvironment, type LocalOptions } from './local-environment.ts';
 import { exitCodeOf, failureRecord, failureText, finishRun, keepFailure, runHere, runPrefix, type FailedRun, type LocalRun } from './local-run.ts';
 import { newRunId } from './run-id.ts';
 import { runRecordText } from './run-record-text.ts';
+import { workerKindAt } from './standby-environment.ts';
 
 export type RunOptions = JobOverrides &
   LocalOptions & { readonly work: string; readonly run?: string; readonly keep?: boolean; readonly json?: boolean };
@@ -36,6 +37,8 @@ export async function run(file: string, options: RunOptions, standby?: StandbyWo
     if (options.run !== undefined) checkRunId(options.run);
     const { document, href } = await readJobDocument(store, file);
     if (isItemJob(document)) {
+      // Workers that wait were started for tiles, where nobody could look at the job before: with images they would wait for each other's memory.
+      if (isImageJob(document) && workerKindAt(file) !== 'images') standby?.dismiss();
       const { runItemJob } = await import('./item-run.ts');
       return await runItemJob(store, document, href, options, { signal: interrupts.signal, standby });
     }

@@ -1,6 +1,6 @@
 /** A run in this process, with workers as child processes: through the state machine, the functions and the worker that AWS runs. */
 import { availableParallelism } from 'node:os';
-import { isItemJob, isItemPlan } from '../lib/job/items/item-documents.ts';
+import { isImageJob, isItemJob, isItemPlan } from '../lib/job/items/item-documents.ts';
 import { itemPlan } from '../lib/job/items/item-plan.ts';
 import { makePlan } from '../lib/job/make-plan.ts';
 import { readPlan, runFiles, tilingOf } from '../lib/job/plan.ts';
@@ -53,7 +53,7 @@ export async function startLocally(store: Store, document: unknown, href: string
   const end = (async (): Promise<RunEnd> => {
     const earlier = options.run === undefined ? undefined : await (items ? finishedItems : finishedBefore)(store, prefix, job);
     if (earlier !== undefined) return { state: 'SUCCEEDED', prefix, record: earlier, hasItems: items, error: undefined };
-    const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), standbyEnvironment({ ...env, TILEFAN_WORK: work }, items ? 'items' : 'tiles'));
+    const standby = new StandbyWorkers(Math.min(workers, availableParallelism()), standbyEnvironment({ ...env, TILEFAN_WORK: work }, isImageJob(job) ? 'images' : 'usual'));
     try {
       const result = await runLocally({ input: { job, run: runId }, runId, workers, work, env, signal: stop.signal, standby, onEvent: (event) => { planned ||= event.type === 'BatchesStarted'; follow(store, prefix, progress, event); } });
       if (result.state === 'ABORTED') return { state: 'ABORTED', prefix, record: undefined, hasItems: items && planned, error: cancelledError(runId) };

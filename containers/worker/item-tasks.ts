@@ -75,7 +75,7 @@ async function startWorker(store: Store, plan: ItemPlan): Promise<ItemWorker & {
   if (plan.job.operation.images !== undefined) {
     const { ImageItems } = await import('../../lib/job/items/image-items.ts');
     const images = new ImageItems(store, plan);
-    return { atOnce: images.atOnce, bytesAtOnce: images.bytesAtOnce, work: async (item, stop) => await images.work(item, stop), close: () => Promise.resolve() };
+    return { atOnce: images.atOnce, ahead: images.ahead, work: async (item, stop) => await images.work(item, stop), close: () => Promise.resolve() };
   }
   const { startItemWorker } = await import('../../lib/job/items/function-items.ts');
   return await startItemWorker(store, plan, { count: plan.threads, env: process.env });

@@ -21,8 +21,8 @@ async function setUp(): Promise<typeof Sharp> {
 }
 
 /**
- * How many images to have in work at a time for each vCPU. One keeps a processor busy only while nothing is fetched or stored; a second
- * fills those gaps, and more only hold memory (docs/images.md has the measurements).
+ * How many images to make at a time for each vCPU. One leaves a processor idle between its steps, on which other threads work; a second fills those gaps, and more
+ * only hold memory (docs/images.md has the measurements).
  */
 export const imagesPerVcpu = 2;
 

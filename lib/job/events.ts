@@ -45,7 +45,7 @@ export const taskCompute = z.strictObject({
   metrics: z.strictObject({ namespace: z.string(), service: z.string() }).default({ namespace: '', service: '' }),
   timeoutSeconds: z.int().positive(),
   /** MALLOC_ARENA_MAX of the worker. */
-  mallocArenas: z.string().default(mallocArenas.tiles),
+  mallocArenas: z.string().default(mallocArenas.usual),
 });
 
 export type TaskCompute = z.infer<typeof taskCompute>;

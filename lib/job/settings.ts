@@ -6,7 +6,7 @@ import { checkSchema, problemsLine } from '../base/schema-problems.ts';
 import { folderHref } from '../store/href.ts';
 import { architectures, capacityNames, checkFargateSize, isFargate, localCapacity, parseCapacities, placeTasks, type Place, type TaskWishes } from './capacity.ts';
 import type { TaskCompute } from './events.ts';
-import { mallocArenas } from './malloc-arenas.ts';
+import { mallocArenas, type WorkerKind } from './malloc-arenas.ts';
 import type { Problem } from './problems.ts';
 import { durationPattern, memoryPattern, parseDuration, parseMemory } from './quantities.ts';
 import type { JobSpec } from './spec.ts';
@@ -56,10 +56,10 @@ export interface Settings {
 /**
  * The settings for one job: its own wishes over the deployment's.
  * @param problems gets what no task can be, for example a pair of cpu and memory that Fargate doesn't have
- * @param kind what the tasks work on
+ * @param kind of work that the tasks do
  * @throws JobError SETTINGS_INVALID when the deployment itself is wrong
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>, compute: JobSpec['compute'], problems: Problem[], kind: keyof typeof mallocArenas = 'tiles'): Settings {
+export function readSettings(env: Readonly<Record<string, string | undefined>>, compute: JobSpec['compute'], problems: Problem[], kind: WorkerKind = 'usual'): Settings {
   const checked = checkSchema(environment, env);
   if (!checked.success) throw new JobError('SETTINGS_INVALID', `the environment is not set up for tilefan: ${problemsLine(checked.problems, 'it')}`, { cause: checked.cause });
   const settings = checked.data;

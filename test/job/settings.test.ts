@@ -112,10 +112,10 @@ void describe('settings', () => {
     assert.equal(own.threads, 1, 'half a processor runs one thread');
   });
 
-  // Catches: images whose threads wait for each other's memory (a sixth slower), tiles that hold more of it than was projected.
-  void it('tell glibc how much freed memory to keep, by what the tasks work on, unless somebody has said so', () => {
-    const arenas = (env: object, kind: 'tiles' | 'items'): string => readSettings({ ...deployment, ...env }, {} as Parameters<typeof readSettings>[1], [], kind).compute.mallocArenas;
-    assert.deepEqual([arenas({}, 'tiles'), arenas({}, 'items'), arenas({ MALLOC_ARENA_MAX: '8' }, 'items')], ['2', '64', '8']);
+  // Catches: images whose threads wait for each other's memory (a sixth slower), others that hold more of it than was projected.
+  void it('tell glibc how much freed memory to keep, by what the tasks do, unless somebody has said so', () => {
+    const arenas = (env: object, kind: 'usual' | 'images'): string => readSettings({ ...deployment, ...env }, {} as Parameters<typeof readSettings>[1], [], kind).compute.mallocArenas;
+    assert.deepEqual([arenas({}, 'usual'), arenas({}, 'images'), arenas({ MALLOC_ARENA_MAX: '8' }, 'images')], ['2', '64', '8']);
   });
 
   void it('of instances take any size that fits on one, and no address, no storage and no Fargate sizes', () => {

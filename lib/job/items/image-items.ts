@@ -14,14 +14,14 @@ import type { ItemPlan } from './item-plan.ts';
 import type { Item } from './item.ts';
 import { outputHref, readObject } from './item-object.ts';
 
-/** Images under way for each that is being made: while it is made, the others are read and their copies are put, which takes S3 some 50 ms each. */
-const underWayForEach = 4;
-/** Bytes of image files that wait, for each vCPU: a few photographs of a telephone, and many of those that are made fast. */
+/** Images under way beside each that is being made: they are read, or their copies are put, which takes S3 some 50 ms each. */
+const aheadForEach = 3;
+/** Bytes of image files for each vCPU until which others are fetched ahead: a few photographs of a telephone, and many of those that are made fast. */
 const bytesForEachVcpu = 32 * 2 ** 20;
 
 export class ImageItems implements ItemWorker {
   readonly atOnce: number;
-  readonly bytesAtOnce: number;
+  readonly ahead: { readonly items: number; readonly bytes: number };
   /** Decoding and encoding, which take processors and memory. */
   readonly #making: LimitFunction;
   readonly #store: Store;
@@ -31,10 +31,9 @@ export class ImageItems implements ItemWorker {
 
   /** @param plan of a job that has images, and a place for them */
   constructor(store: Store, { job, threads }: ItemPlan) {
-    const making = imagesAtATime(threads);
-    this.atOnce = making * underWayForEach;
-    this.bytesAtOnce = threads * bytesForEachVcpu;
-    this.#making = pLimit(making);
+    this.atOnce = imagesAtATime(threads);
+    this.ahead = { items: this.atOnce * aheadForEach, bytes: threads * bytesForEachVcpu };
+    this.#making = pLimit(this.atOnce);
     this.#store = store;
     this.#variants = job.operation.images ?? {};
     this.#limits = job.operation.imageLimits;

@@ -13,10 +13,10 @@ import { failed, isItemsOwn, succeeded, type ItemOutcome, type ItemResult } from
 
 /** What does the work on items: images, functions or models. */
 export interface ItemWorker {
-  /** Items that may be under way at a time, … */
+  /** Items that may be under way at a time. */
   readonly atOnce: number;
-  /** … and bytes of their objects, where they are held in memory; an item that alone has more goes alone. Default: as many as there are. */
-  readonly bytesAtOnce?: number;
+  /** So many more, as long as the objects of all that are under way have no more bytes: what is fetched early waits in memory. An object whose size isn't known for sure may have that many. */
+  readonly ahead?: { readonly items: number; readonly bytes: number };
   /**
    * @param signal ends the batch early: what is under way is finished, and what hasn't begun may throw
    * @throws DataError, OperationError and InputUnavailableError for what is wrong with the item, and OutputError for the name of what it makes; anything else ends the batch
@@ -113,31 +113,43 @@ async function outcomeOf(worker: ItemWorker, item: Item, signal: AbortSignal): P
 
 /** Items that are being worked on, no more at a time than their worker takes. */
 class UnderWay {
-  readonly #most: Pick<ItemWorker, 'atOnce' | 'bytesAtOnce'>;
+  readonly #atOnce: number;
+  readonly #ahead: { readonly items: number; readonly bytes: number };
   readonly #works = new Set<Promise<void>>();
   #bytes = 0;
 
-  constructor(most: Pick<ItemWorker, 'atOnce' | 'bytesAtOnce'>) {
-    this.#most = most;
+  constructor({ atOnce, ahead = { items: 0, bytes: 0 } }: Pick<ItemWorker, 'atOnce' | 'ahead'>) {
+    this.#atOnce = atOnce;
+    this.#ahead = ahead;
   }
 
-  async roomFor({ size }: Item): Promise<void> {
-    const { atOnce, bytesAtOnce = Infinity } = this.#most;
-    while (this.#works.size >= atOnce || (this.#works.size > 0 && this.#bytes + (size ?? 0) > bytesAtOnce)) await Promise.race(this.#works);
+  async roomFor(item: Item): Promise<void> {
+    while (!this.#hasRoom(item)) await Promise.race(this.#works);
   }
 
   /** @param work must not throw */
-  add({ size }: Item, work: Promise<void>): void {
-    this.#bytes += size ?? 0;
+  add(item: Item, work: Promise<void>): void {
+    const bytes = this.#bytesOf(item);
+    this.#bytes += bytes;
     const whole = work.finally(() => {
       this.#works.delete(whole);
-      this.#bytes -= size ?? 0;
+      this.#bytes -= bytes;
     });
     this.#works.add(whole);
   }
 
   async end(): Promise<void> {
     await Promise.all(this.#works);
+  }
+
+  #hasRoom(item: Item): boolean {
+    if (this.#works.size < this.#atOnce) return true;
+    return this.#works.size < this.#atOnce + this.#ahead.items && this.#bytes + this.#bytesOf(item) <= this.#ahead.bytes;
+  }
+
+  /** A size without a version is what a list once said. */
+  #bytesOf({ size, version }: Item): number {
+    return size === null || version === null ? this.#ahead.bytes : size;
   }
 }
 

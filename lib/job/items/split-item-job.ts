@@ -36,7 +36,7 @@ export type ItemSplit = { readonly settings: Settings; readonly plan: ItemPlan; 
 export async function splitItemJob(document: unknown, { store, env, place, readCode, planOnly }: ItemSplitOptions): Promise<ItemSplit> {
   const problems: Problem[] = [];
   const job = resolveItemJob(parseItemJob(document, problems), place, problems);
-  const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems, 'items');
+  const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems, job.operation.images === undefined ? 'usual' : 'images');
   const named = `${settings.work}runs/${place.runId}/`;
   const run = planOnly ?? named;
   problems.push(...checkRequirementTexts(job.operation.requirements));
@@ -88,9 +88,9 @@ function firstState(id: string, href: string, settings: Settings): RunState {
   };
 }
 
-/** Estimates: a photo of 24 megapixels decoded takes 72 MB; processes as for tiles. */
+/** Estimates, for each thread: two photos of 24 megapixels, which decoded take 72 MB, and files that wait; processes as for tiles. */
 const processBytes = 120 * 2 ** 20;
-const itemBytes = { images: 160 * 2 ** 20, model: 100 * 2 ** 20, module: 20 * 2 ** 20 } as const;
+const itemBytes = { images: 192 * 2 ** 20, model: 100 * 2 ** 20, module: 20 * 2 ** 20 } as const;
 const codeBytes = { images: 0, model: 400 * 2 ** 20, module: 110 * 2 ** 20 } as const;
 
 function memoryOf(kind: keyof typeof itemBytes, { threads, size }: Settings): ItemMemory {
