@@ -11,7 +11,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Program and arguments of the worker: this Node; what the options are for is in docs/worker.md. */
 export const workerCommand: readonly string[] = [
   process.execPath,
-  '--expose-gc',
   '--max-semi-space-size=2',
   // For each memory of compiled loops V8 reserves 10 GiB of addresses, so that places needn't be checked; where addresses are few, they are checked.
   ...(hasFewAddresses() ? ['--disable-wasm-trap-handler'] : []),

@@ -2,7 +2,6 @@
  * The worker: one batch, then exit. Contract (docs/worker.md): TILEFAN_RUN is the run prefix, TILEFAN_BATCH the manifest line; exit 0 only
  * when every tile of the batch is committed, otherwise a code of sysexits.h. SIGTERM commits what is finished and exits 75.
  */
-import { setFlagsFromString } from 'node:v8';
 import { JobError, describeError, messageOf } from '../../lib/base/errors.ts';
 import { createLogger } from '../../lib/base/log.ts';
 import { createMetrics } from '../../lib/base/metrics.ts';
@@ -15,9 +14,6 @@ import { workOn } from './dispatch.ts';
 import { readTaskMetadata } from './task-metadata.ts';
 import { receiveEnvironment } from './standby.ts';
 import { EarlyThreads } from './thread-pool.ts';
-
-// Against V8's mid-tier compiler stranding inlined pixel loops; what it gains is in docs/performance.md.
-setFlagsFromString('--no-maglev-inlining');
 
 /** Node's timers end at 2^31 milliseconds, 25 days. */
 const longestTimerMs = 2 ** 31 - 1;

@@ -8,6 +8,7 @@ import type { BlockTask, DecodeTask, TileResult, TileSetup, TileTask } from '../
 import type { MadeBlock } from '../../lib/job/upper-levels.ts';
 import { planeBuffers } from './plane-buffers.ts';
 import type { CodeAnswer, TaskResult, ThreadAnswer, ThreadMessage, ThreadTask } from './thread.ts';
+import { setFlags } from './v8-flags.ts';
 
 interface Waiting {
   readonly task: ThreadTask;
@@ -20,25 +21,36 @@ interface Thread {
   current: Waiting | undefined;
 }
 
+interface StartedThread {
+  readonly worker: Worker;
+  /** Resolves when it has loaded; never, if it dies before. */
+  readonly loaded: Promise<void>;
+}
+
 /** Threads that load, and wait to be told what to work on. A pool takes them over. */
 export class EarlyThreads {
-  readonly workers: readonly Worker[];
+  readonly threads: readonly StartedThread[];
   /** Why one of them died; a pool that takes them over is broken from the beginning. */
   failure: unknown;
 
   constructor(count: number) {
-    this.workers = Array.from({ length: count }, () => startWorker());
-    for (const worker of this.workers) worker.on('error', (cause) => (this.failure ??= cause));
+    this.threads = Array.from({ length: count }, () => startThread());
+    for (const { worker } of this.threads) worker.on('error', (cause) => (this.failure ??= cause));
   }
 
   /** Ends them: the task turned out to need none. */
   dismiss(): void {
-    for (const worker of this.workers) void worker.terminate();
+    for (const { worker } of this.threads) void worker.terminate();
   }
 }
 
-function startWorker(): Worker {
-  return new Worker(new URL('./thread.ts', import.meta.url));
+function startThread(): StartedThread {
+  const worker = new Worker(new URL('./thread.ts', import.meta.url));
+  const { promise: loaded, resolve } = Promise.withResolvers<void>();
+  worker.once('message', () => {
+    resolve();
+  });
+  return { worker, loaded };
 }
 
 export class ThreadPool implements TileRunner {
@@ -46,6 +58,8 @@ export class ThreadPool implements TileRunner {
   readonly threads: number;
   readonly #threads: Thread[];
   readonly #queue: Waiting[] = [];
+  /** Whether the threads have their setup. */
+  #begun = false;
   #broken: Error | undefined;
 
   /**
@@ -57,8 +71,12 @@ export class ThreadPool implements TileRunner {
     this.threads = threads;
     // While each thread computes a tile, the next one for it is read.
     this.inFlight = 2 * threads;
-    this.#threads = Array.from({ length: threads }, (_, i) => this.#useThread(early.workers[i] ?? startWorker(), setup, code[i]));
-    for (const worker of early.workers.slice(threads)) void worker.terminate();
+    const started = Array.from({ length: threads }, (_, i) => early.threads[i] ?? startThread());
+    this.#threads = started.map(({ worker }, i) => this.#useThread(worker, code[i]));
+    for (const { worker } of early.threads.slice(threads)) void worker.terminate();
+    void Promise.all(started.map(({ loaded }) => loaded)).then(() => {
+      this.#begin(setup, code);
+    });
     if (early.failure !== undefined) this.#died(early.failure);
     signal.addEventListener('abort', () => {
       // Blocks of levels above belong to tiles that are done, and take a moment.
@@ -103,7 +121,19 @@ export class ThreadPool implements TileRunner {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
+  #begin(setup: TileSetup, code: readonly CodeSlot[]): void {
+    setFlags();
+    for (const [i, { worker }] of this.#threads.entries()) {
+      const slot = code[i];
+      const own = slot === undefined || setup.code === undefined ? setup : { ...setup, code: { ...setup.code, sharedFd: slot.sharedFd } };
+      worker.postMessage({ setup: own } satisfies ThreadMessage);
+    }
+    this.#begun = true;
+    this.#dispatch();
+  }
+
   #dispatch(): void {
+    if (!this.#begun) return;
     for (const thread of this.#threads) {
       if (thread.current !== undefined) continue;
       const next = this.#queue.shift();
@@ -113,11 +143,10 @@ export class ThreadPool implements TileRunner {
     }
   }
 
-  #useThread(worker: Worker, setup: TileSetup, slot: CodeSlot | undefined): Thread {
-    const own = slot === undefined || setup.code === undefined ? setup : { ...setup, code: { ...setup.code, sharedFd: slot.sharedFd } };
-    worker.postMessage({ setup: own } satisfies ThreadMessage);
+  #useThread(worker: Worker, slot: CodeSlot | undefined): Thread {
     const thread: Thread = { worker, current: undefined };
     worker.on('message', (answer: ThreadAnswer) => {
+      if ('loaded' in answer) return;
       if ('call' in answer) {
         void callCode(slot, answer.call).then((reply) => worker.postMessage(reply satisfies ThreadMessage));
         return;

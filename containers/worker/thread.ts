@@ -8,8 +8,9 @@ import type { CodeCall, CodeReply } from '../../lib/code/code-setup.ts';
 import { TileProcessor, type BlockTask, type DecodeTask, type TileResult, type TileSetup, type TileTask } from '../../lib/job/tile.ts';
 import type { MadeBlock } from '../../lib/job/upper-levels.ts';
 import { planeBuffers } from './plane-buffers.ts';
+import { minorCollection } from './v8-flags.ts';
 
-/** What a thread is told. It may be started before the plan is known: the setup comes first, and once. */
+/** What a thread is told. It may be started before the plan is known: the setup comes when all threads have loaded, and once. */
 export type ThreadMessage = { readonly setup: TileSetup } | ThreadTask | CodeAnswer;
 export type ThreadTask = { readonly tile: TileTask } | { readonly decode: DecodeTask } | { readonly block: BlockTask };
 
@@ -19,8 +20,8 @@ export type CodeAnswer = { readonly reply: CodeReply } | { readonly failure: Err
 /** What came of a task; of blocks that are decoded there is nothing more to say. */
 export type TaskResult = { readonly tile: TileResult } | { readonly block: MadeBlock } | { readonly decoded: true };
 
-/** What a thread answers to a task. Before it answers to a tile it may want the user's code to be called. */
-export type ThreadAnswer = { readonly result: TaskResult } | { readonly error: ErrorRecord } | { readonly call: CodeCall };
+/** What a thread says: first that it has loaded, then what its tasks come to. Before it answers to a tile it may want the user's code to be called. */
+export type ThreadAnswer = { readonly loaded: true } | { readonly result: TaskResult } | { readonly error: ErrorRecord } | { readonly call: CodeCall };
 
 if (parentPort === null) throw new Error('this module is the body of a worker thread');
 const port = parentPort;
@@ -32,14 +33,6 @@ async function callCode(call: CodeCall): Promise<CodeReply> {
   calling = Promise.withResolvers<CodeReply>();
   port.postMessage({ call } satisfies ThreadAnswer);
   return await calling.promise;
-}
-
-/**
- * Decoded and encoded blocks are young garbage outside of the heap, which V8 lets grow to 64 MB a thread. A minor collection takes a
- * millisecond. It is there when Node was started with --expose-gc.
- */
-function discard(): void {
-  globalThis.gc?.({ type: 'minor', execution: 'sync' });
 }
 
 /** Buffers that go to the main thread for good, so that nothing is copied. */
@@ -58,7 +51,7 @@ async function work(task: ThreadTask): Promise<TaskResult> {
 
 port.on('message', (message: ThreadMessage) => {
   if ('setup' in message) {
-    processor = new TileProcessor(message.setup, discard, callCode);
+    processor = new TileProcessor(message.setup, minorCollection(), callCode);
     return;
   }
   if ('reply' in message) {
@@ -78,3 +71,4 @@ port.on('message', (message: ThreadMessage) => {
     },
   );
 });
+port.postMessage({ loaded: true } satisfies ThreadAnswer);
