@@ -30,15 +30,18 @@ export function parseEvent<T extends z.ZodType>(schema: T, event: unknown, name:
 export function reporting(name: string): MiddlewareObj<unknown, unknown, Error, FunctionContext> {
   const noun = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   return {
-    before({ context }) {
-      createLogger({ requestId: context.awsRequestId }).info(`${noun}:Start`);
+    async before({ context }) {
+      const log = await createLogger({ requestId: context.awsRequestId });
+      log.info({}, `${noun}:Start`);
     },
-    after({ context }) {
-      createLogger({ requestId: context.awsRequestId }).info(`${noun}:Done`);
+    async after({ context }) {
+      const log = await createLogger({ requestId: context.awsRequestId });
+      log.info({}, `${noun}:Done`);
     },
-    onError(request) {
+    async onError(request) {
       const record = describeError(request.error);
-      createLogger({ requestId: request.context.awsRequestId }).error({ error: record }, `${noun}:Failed`);
+      const log = await createLogger({ requestId: request.context.awsRequestId });
+      log.error({ error: record }, `${noun}:Failed`);
       const ours = request.error instanceof TilefanError && record.message.length <= longestMessage;
       if (!ours) request.error = restoreError({ ...record, message: shorten(record.message) });
     },

@@ -33,7 +33,9 @@ export function openWorkerLog(store: Store, run: string, batch: number, attempt:
   const location = parseHref(href);
   let sink: Sink | undefined;
   const giveUp = (error: unknown): void => {
-    createLogger({ log: href }).warn({ reason: messageOf(error) }, 'WorkerLog:Unwritable');
+    void createLogger({ log: href }).then((log) => {
+      log.warn({ reason: messageOf(error) }, 'WorkerLog:Unwritable');
+    });
     sink = undefined;
   };
   try {

@@ -49,8 +49,8 @@ if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
 const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
 if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
 
-const { run, line } = readEnvironment();
-const log = createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) });
+const { run, line } = await readEnvironment();
+const log = await createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) });
 const store = createStore();
 const metadata = readTaskMetadata(process.env);
 let summary: BatchSummary = { computed: 0, reused: 0 };
@@ -84,7 +84,7 @@ try {
 process.exit();
 
 /** What the environment says. A worker that is called wrongly can't know its record, so this ends the process at once. */
-function readEnvironment(): { run: string; line: ManifestLine } {
+async function readEnvironment(): Promise<{ run: string; line: ManifestLine }> {
   try {
     const href = process.env['TILEFAN_RUN'] ?? '';
     if (!href.endsWith('/')) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_RUN: wanted a run prefix that ends in /, found ${JSON.stringify(href)}`);
@@ -93,7 +93,7 @@ function readEnvironment(): { run: string; line: ManifestLine } {
     if (!parsed.success) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_BATCH: wanted a line of the manifest, found ${JSON.stringify(text)}`);
     return { run: href, line: parsed.data };
   } catch (error) {
-    createLogger().error({ error: describeError(error) }, 'Worker:BadEnvironment');
+    (await createLogger()).error({ error: describeError(error) }, 'Worker:BadEnvironment');
     process.exit(64);
   }
 }

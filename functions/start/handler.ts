@@ -43,7 +43,7 @@ export function createHandler(env: Environment, ports: StartPorts = {}): (event:
     const failed: string[] = [];
     try {
       for (const { messageId, body, attributes } of Records) {
-        const log = createLogger({ requestId: context.awsRequestId, messageId, delivery: Number(attributes?.ApproximateReceiveCount ?? 1) });
+        const log = await createLogger({ requestId: context.awsRequestId, messageId, delivery: Number(attributes?.ApproximateReceiveCount ?? 1) });
         const report: Report = ports.report ?? ((level, name, fields) => log[level](fields, name));
         if (context.getRemainingTimeInMillis() < leastTimeMs) report('warn', 'Message:Postponed', { reason: 'the function has too little time left' });
         else if (await handleMessage(body, { inbox, store, executions, metrics, report })) continue;

@@ -24,7 +24,7 @@ export interface TidyResult {
 export function createHandler(env: Environment): (event: unknown, context: FunctionContext) => Promise<TidyResult> {
   const handle = async (_event: unknown, context: FunctionContext): Promise<TidyResult> => {
     const { TILEFAN_NAME: deployment, TILEFAN_TASK_DEFINITION_DAYS: days } = environment.parse(env);
-    const log = createLogger({ requestId: context.awsRequestId });
+    const log = await createLogger({ requestId: context.awsRequestId });
     const client = new ECSClient({});
     let deregistered = 0;
     try {
