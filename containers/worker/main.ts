@@ -3,7 +3,7 @@
  * when every tile of the batch is committed, otherwise a code of sysexits.h. SIGTERM commits what is finished and exits 75.
  */
 import { JobError, describeError, messageOf } from '../../lib/base/errors.ts';
-import { createLogger } from '../../lib/base/log.ts';
+import { createLogger, type Logger } from '../../lib/base/log.ts';
 import { createMetrics } from '../../lib/base/metrics.ts';
 import type { BatchSummary } from '../../lib/job/batch.ts';
 import { manifestLine, type ManifestLine } from '../../lib/job/manifest.ts';
@@ -50,10 +50,10 @@ const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
 if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
 
 const { run, line } = await readEnvironment();
-const log = await createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) });
 const store = createStore();
 const metadata = readTaskMetadata(process.env);
 let summary: BatchSummary = { computed: 0, reused: 0 };
+let logger: Promise<Logger> | undefined;
 
 let attempt: Attempt | undefined;
 try {
@@ -65,23 +65,29 @@ try {
     early,
     onProgress: (counts) => {
       summary = counts;
+      // It loads while tiles are computed; the first of them needn't wait for it.
+      void openLog();
     },
   });
   await attempt.succeed(summary);
   await printMetrics(false);
-  log.info({ ...summary }, 'Batch:Done');
+  (await openLog()).info({ ...summary }, 'Batch:Done');
   process.exitCode = 0;
 } catch (error) {
   const described = describeError(error);
+  const unrecorded = await attempt?.fail(error, summary).then(() => undefined, messageOf);
   await printMetrics(true);
+  const log = await openLog();
   log.error({ error: described, ...summary }, 'Batch:Failed');
-  await attempt?.fail(error, summary).catch((cause: unknown) => {
-    log.error({ cause: messageOf(cause) }, 'Record:Failed');
-  });
+  if (unrecorded !== undefined) log.error({ cause: unrecorded }, 'Record:Failed');
   process.exitCode = described.exitCode;
 }
 // Threads and sockets are of no use any more, and waiting for them could only hang.
 process.exit();
+
+function openLog(): Promise<Logger> {
+  return (logger ??= createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) }));
+}
 
 /** What the environment says. A worker that is called wrongly can't know its record, so this ends the process at once. */
 async function readEnvironment(): Promise<{ run: string; line: ManifestLine }> {
@@ -113,6 +119,6 @@ async function printMetrics(failed: boolean): Promise<void> {
     addAttempt(metrics, { ...summary, failed }, await metadata, process.uptime());
     metrics.flush();
   } catch (error) {
-    log.warn({ cause: messageOf(error) }, 'Metrics:Failed');
+    (await openLog()).warn({ cause: messageOf(error) }, 'Metrics:Failed');
   }
 }
