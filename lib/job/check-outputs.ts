@@ -4,7 +4,7 @@ import { dtypeFacts, fitsDtype, isFloat, type Dtype } from '../raster/dtype.ts';
 import { displayHref, parseHref } from '../store/href.ts';
 import { realHref } from '../store/real-path.ts';
 import type { Store } from '../store/store.ts';
-import { defaultPredictor } from '../tiff/block-encoder.ts';
+import { defaultPredictor } from '../tiff/block-encoding.ts';
 import { codeKind } from './operation-kind.ts';
 import { readExpressions, type Expressions } from './operation.ts';
 import { isBlurred, otherCodecs, readColor, takesColors } from './plan-output.ts';

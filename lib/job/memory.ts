@@ -2,7 +2,7 @@
 import { bytesPerSample } from '../raster/dtype.ts';
 import { Evaluator } from '../raster/expression/evaluator.ts';
 import type { ExpressionProgram } from '../raster/expression/program.ts';
-import { encoderBytes } from '../tiff/block-encoder.ts';
+import { encoderBytes } from '../tiff/block-encoding.ts';
 import { blockBytes } from '../tiff/layout.ts';
 import type { CodeKind } from './operation-kind.ts';
 import { encodingOf, type MemoryProjection, type PlanInput, type PlanOutput } from './plan.ts';

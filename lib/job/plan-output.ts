@@ -2,7 +2,7 @@
 import { toJsonNumber } from '../base/json-number.ts';
 import { bytesPerSample, dtypeFacts, fitsDtype, isFloat, type Dtype } from '../raster/dtype.ts';
 import type { CheckedExpression } from '../raster/expression/check.ts';
-import { defaultPredictor } from '../tiff/block-encoder.ts';
+import { defaultPredictor } from '../tiff/block-encoding.ts';
 import type { OperationInput } from './operation.ts';
 import { levelSides, type PlanOutput } from './plan.ts';
 import { jsonPath, type Problem } from './problems.ts';

@@ -10,9 +10,8 @@ import { dtypes } from '../raster/dtype.ts';
 import { pyramidLevels } from '../raster/pyramid.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
-import type { BlockEncoding } from '../tiff/block-encoder.ts';
+import type { BlockEncoding, Codec } from '../tiff/block-encoding.ts';
 import type { CogImage } from '../tiff/cog-header.ts';
-import type { Codec } from '../tiff/compressor.ts';
 import { runState } from './events.ts';
 import { compressions, jobSpec, mosaicRules, overviewMethods, resamplings } from './spec.ts';
 

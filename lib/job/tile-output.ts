@@ -4,7 +4,8 @@ import type { KernelSpace } from '../raster/kernels.ts';
 import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
 import { mergeStatistics, noStatistics, windowStatistics, type Statistics } from '../raster/statistics.ts';
 import type { Window } from '../raster/window.ts';
-import { BlockEncoder, type BlockEncoding } from '../tiff/block-encoder.ts';
+import { BlockEncoder } from '../tiff/block-encoder.ts';
+import type { BlockEncoding } from '../tiff/block-encoding.ts';
 import { makeBlock, type MadeBlock } from './upper-levels.ts';
 
 /** How one output is made of tiles. Plain data. */

@@ -5,7 +5,8 @@
  */
 import { allocateSamples, type SampleArray } from '../raster/dtype.ts';
 import { halve, type Plane, type Resampling } from '../raster/pyramid.ts';
-import type { BlockEncoder, BlockEncoding } from '../tiff/block-encoder.ts';
+import type { BlockEncoder } from '../tiff/block-encoder.ts';
+import type { BlockEncoding } from '../tiff/block-encoding.ts';
 
 /** The pixels of one level over what one block below covers, one plane a band; undefined when all of them are nodata. */
 export type Quarter = readonly Plane[] | undefined;

@@ -6,7 +6,7 @@
  * is written when the blocks have their places.
  */
 import { bytesPerSample, dtypeFacts, type Dtype } from '../raster/dtype.ts';
-import type { Codec } from './compressor.ts';
+import type { Codec } from './block-encoding.ts';
 import type { GeoTags } from './geo.ts';
 import { TagBlock, type IfdFormat } from './tag-writer.ts';
 

@@ -1,21 +1,13 @@
 /** Compression of blocks, and the choice of how hard to try. */
 import { deflateSync } from 'node:zlib';
-import { isFloat, viewSamples, type Dtype } from '../raster/dtype.ts';
-import { compressImage, type ImageCodec } from './image-compressor.ts';
+import { viewSamples, type Dtype } from '../raster/dtype.ts';
+import type { Codec } from './block-encoding.ts';
+import { compressImage } from './image-compressor.ts';
 import { LercEncoder } from './lerc-encoder.ts';
 import { RunLengthDeflater } from './deflate-encoder.ts';
 import { MatchDeflater } from './deflate-matches.ts';
 import { LzwEncoder } from './lzw-encoder.ts';
 import { ZstdEncoder } from './zstd-encoder.ts';
-
-/** `level` is zlib's or zstd's; undefined leaves deflate's strategy to sampling, and LERC's blobs as they are. */
-export type Codec =
-  | { readonly compression: 'none' }
-  | { readonly compression: 'lzw' }
-  | { readonly compression: 'deflate'; readonly level: number | undefined }
-  | { readonly compression: 'zstd'; readonly level: number }
-  | { readonly compression: 'lerc'; readonly maxError: number; readonly level: number | undefined }
-  | ImageCodec;
 
 /** What LERC, JPEG and WebP have to know of a block's samples, which lie by pixel. */
 export interface BlockSamples {
@@ -29,20 +21,6 @@ export interface BlockSamples {
 /** Compresses one block. The result may be a view that the next call overwrites. A promise comes from JPEG and WebP only, and the block may change at once. */
 export interface Compressor {
   compress(block: Uint8Array): Uint8Array | Promise<Uint8Array>;
-}
-
-/** Whether blocks are read back with other values than they were made of. */
-export function isLossy(codec: Codec, dtype: Dtype): boolean {
-  switch (codec.compression) {
-    case 'jpeg':
-      return true;
-    case 'webp':
-      return codec.quality !== undefined;
-    case 'lerc':
-      return codec.maxError >= (isFloat(dtype) ? Number.MIN_VALUE : 1);
-    default:
-      return false;
-  }
 }
 
 export function createCompressor(codec: Codec, samples: BlockSamples): Compressor {

@@ -1,6 +1,6 @@
 /** The layout of the blocks that our own encoder makes: what a reader needs to read them back. */
 import { bytesPerSample, dtypeFacts, type Dtype } from '../raster/dtype.ts';
-import type { Codec } from './compressor.ts';
+import type { Codec } from './block-encoding.ts';
 import type { BlockLayout, Predictor } from './layout.ts';
 
 /** What the layout depends on of how blocks are encoded. */

@@ -5,7 +5,8 @@ import { zOrder } from '../../lib/job/tiling.ts';
 import { makeBlock, UpperLevels, type FinishedBlock, type Quarter } from '../../lib/job/upper-levels.ts';
 import { allocateSamples, type Dtype } from '../../lib/raster/dtype.ts';
 import { halve, pyramidLevels, type Plane, type Resampling } from '../../lib/raster/pyramid.ts';
-import { BlockEncoder, type BlockEncoding } from '../../lib/tiff/block-encoder.ts';
+import { BlockEncoder } from '../../lib/tiff/block-encoder.ts';
+import type { BlockEncoding } from '../../lib/tiff/block-encoding.ts';
 import { seededRandom } from '../support/arrays.ts';
 
 const blockSize = 8;

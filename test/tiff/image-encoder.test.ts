@@ -10,7 +10,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Plane } from '../../lib/raster/pyramid.ts';
 import type { CogImage } from '../../lib/tiff/cog-header.ts';
-import type { Codec } from '../../lib/tiff/compressor.ts';
+import type { Codec } from '../../lib/tiff/block-encoding.ts';
 import { gdalMetadataXml } from '../../lib/tiff/gdal-metadata.ts';
 import { openTiff } from '../../lib/tiff/open.ts';
 import { bitsOf, seededRandom } from '../support/arrays.ts';

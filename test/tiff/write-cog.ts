@@ -1,5 +1,6 @@
 /** Writes a whole COG out of planes: the encoder and the header of the product, put together in the simplest way. */
-import { BlockEncoder, type BlockEncoding } from '../../lib/tiff/block-encoder.ts';
+import { BlockEncoder } from '../../lib/tiff/block-encoder.ts';
+import type { BlockEncoding } from '../../lib/tiff/block-encoding.ts';
 import { blockGrid, cogHeaderBytes, createBlockTable, writeCogHeader, type CogImage } from '../../lib/tiff/cog-header.ts';
 import type { GeoTags } from '../../lib/tiff/geo.ts';
 import type { IfdFormat } from '../../lib/tiff/tag-writer.ts';
