@@ -17,7 +17,7 @@ export interface DecodedSize {
  * long shows itself, and a decompression bomb stops there.
  */
 export function unpackStream(layout: BlockLayout, index: number, bytes: Uint8Array, size: DecodedSize, decoder: StreamDecoder, into: Uint8Array): Uint8Array {
-  const decoded = guarded(layout, index, size, () => decoder.decode(bytes, into.subarray(0, size.most + 1), size.wanted));
+  const decoded = guarded(layout, index, size, () => decoder.decode(bytes, into.subarray(0, size.most + 1)));
   if (decoded.length > size.most) throw blockError(layout, index, `decodes to more than ${size.most} bytes; wanted ${size.wanted}`);
   return checkLength(layout, index, decoded, size);
 }

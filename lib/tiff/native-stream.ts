@@ -7,7 +7,8 @@
  * another version of Node, where they don't, decodes by the public functions (docs/decisions/tiff-reader.md has the figures).
  */
 
-import { constants, createInflate, createZstdDecompress, deflateSync, inflateSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import { constants, createInflate, createZstdDecompress, deflateSync, inflateSync, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 
 export type StreamKind = 'deflate' | 'zstd';
 
@@ -18,21 +19,19 @@ interface Native {
 }
 
 const kinds = {
-  deflate: { create: createInflate, encode: deflateSync, flush: constants.Z_FINISH },
-  zstd: { create: createZstdDecompress, encode: zstdCompressSync, flush: constants.ZSTD_e_end },
+  deflate: { create: createInflate, flush: constants.Z_FINISH },
+  zstd: { create: createDirectZstd, flush: constants.ZSTD_e_end },
 } as const;
 
 /** Decodes whole blocks of one kind, one at a time. */
 export class StreamDecoder {
   readonly #kind: StreamKind;
   #native: Native | undefined;
-  readonly #frames = new SizedFrames();
 
   /** @param reuse false for the public functions, whatever this Node has. */
   constructor(kind: StreamKind, reuse = true) {
     this.#kind = kind;
-    this.#native = reuse ? findNative(kind) : undefined;
-    if (this.#native !== undefined && !this.#works()) this.#native = undefined;
+    if (reuse && works(kind)) this.#native = findNative(kind);
   }
 
   /** Whether blocks are decoded into the caller's memory. */
@@ -42,32 +41,18 @@ export class StreamDecoder {
 
   /**
    * The decoded block: a part of `into`, or memory of its own where this Node can't do that. One that is as long as `into` may go on.
-   * @param likely how long it should be; decoding is faster when it is
    * @throws Error of zlib for damaged bytes.
    */
-  decode(bytes: Uint8Array, into: Uint8Array, likely?: number): Uint8Array {
-    const native = this.#native;
-    if (native === undefined) return this.#decodePublic(bytes, into.length);
-    const sized = this.#kind === 'zstd' && likely !== undefined ? this.#frames.sized(bytes, likely) : undefined;
-    if (sized === undefined) return this.#decodeInto(native, bytes, into);
+  decode(bytes: Uint8Array, into: Uint8Array): Uint8Array {
+    if (this.#native === undefined) return this.#decodePublic(bytes, into.length);
     try {
-      return this.#decodeInto(native, sized, into);
-    } catch {
-      // It is longer or shorter, or damaged, which the frame as it is will show.
-      return this.decode(bytes, into);
-    }
-  }
-
-  #decodeInto(native: Native, bytes: Uint8Array, into: Uint8Array): Uint8Array {
-    try {
-      const left = native.decode(bytes, into);
-      // What fills its room may not have ended.
-      if (left === 0 && this.#kind === 'zstd') this.#native = findNative(this.#kind);
-      return into.subarray(0, into.length - left);
+      return into.subarray(0, into.length - this.#native.decode(bytes, into));
     } catch (error) {
       // The state of zstd keeps its error for ever (Node 24).
       this.#native = findNative(this.#kind);
-      throw error;
+      if (this.#kind === 'deflate') throw error;
+      // Damaged, or longer than its room: the public function tells which.
+      return this.#decodePublic(bytes, into.length);
     }
   }
 
@@ -78,51 +63,34 @@ export class StreamDecoder {
     // Deflate can't grow a byte to more than 1032, so a few bytes don't get the memory of a whole block.
     return inflateSync(bytes, { ...options, chunkSize: Math.min(options.chunkSize, 1032 * bytes.length + 64) });
   }
+}
 
-  /** Decodes a known block, one that is too long for its room, a damaged one, and the first again. */
-  #works(): boolean {
-    const plain = Uint8Array.from({ length: 1000 }, (_, i) => (i * i) >> 3);
-    const encoded = kinds[this.#kind].encode(plain);
-    const isRight = (room: number): boolean => Buffer.compare(this.decode(encoded, new Uint8Array(room)), plain.subarray(0, room)) === 0;
-    const damaged = Uint8Array.from(encoded).fill(255, 2);
+/** Whether the object behind a stream does what is expected of it here with a known block, one that is too long for its room, a damaged one, and the first again. */
+function works(kind: StreamKind): boolean {
+  const plain = Uint8Array.from({ length: 1000 }, (_, i) => (i * i) >> 3);
+  const encoded = kind === 'deflate' ? [deflateSync(plain)] : [0, 1].map((flag) => zstdCompressSync(plain, { params: { [constants.ZSTD_c_contentSizeFlag]: flag } }));
+  return encoded.every((block) => {
+    let native = findNative(kind);
+    const decode = (bytes: Uint8Array, room: number): Uint8Array => {
+      native ??= findNative(kind);
+      const into = new Uint8Array(room);
+      return into.subarray(0, room - (native?.decode(bytes, into) ?? room));
+    };
+    const refuses = (bytes: Uint8Array, room: number): boolean => {
+      const refused = throws(() => decode(bytes, room));
+      if (refused) native = undefined;
+      return refused;
+    };
+    const isRight = (room: number): boolean => Buffer.compare(decode(block, room), plain.subarray(0, room)) === 0;
+    // zstd decodes a block that is too long as far as there is room for it, unless it has been told that the room is all there is.
+    const isTooLong = kind === 'zstd' ? refuses(block, 999) : isRight(500);
     try {
-      return isRight(1100) && isRight(500) && throws(() => this.decode(damaged, new Uint8Array(1100))) && isRight(1000);
+      return isTooLong && isRight(1100) && refuses(Uint8Array.from(block).fill(255, 2), 1100) && isRight(1100) && isRight(1000);
     } catch {
       return false;
     }
-  }
+  });
 }
-
-/**
- * Frames of zstd that say how long they are. Those of libtiff don't, so zstd would decode them into a window of its own and copy them from there, which takes a
- * fifth longer; and whoever reads a TIFF knows how long a block is. If it isn't so, zstd says so.
- */
-class SizedFrames {
-  #room = new Uint8Array(0);
-
-  /** The frame with its content size (RFC 8878 section 3.1.1.1), which the next call overwrites; undefined where it has one, and where it isn't plain. */
-  sized(frame: Uint8Array, size: number): Uint8Array | undefined {
-    const [a, b, c, d, descriptor = 0] = frame;
-    const isFrame = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd;
-    // All but the flag of a checksum is 0: no content size, no single segment, no dictionary.
-    if (!isFrame || (descriptor & ~checksumFlag) !== 0 || size >= 2 ** 32) return undefined;
-    const length = frame.length + sizeBytes;
-    if (this.#room.length < length) this.#room = new Uint8Array(length);
-    const room = this.#room;
-    room.set(frame.subarray(0, headerBytes));
-    room[descriptorAt] = descriptor | fourByteSize;
-    new DataView(room.buffer).setUint32(headerBytes, size, true);
-    room.set(frame.subarray(headerBytes), headerBytes + sizeBytes);
-    return room.subarray(0, length);
-  }
-}
-
-/** Magic number, descriptor, window. */
-const headerBytes = 6;
-const descriptorAt = 4;
-const checksumFlag = 0x04;
-const fourByteSize = 0x80;
-const sizeBytes = 4;
 
 function throws(run: () => unknown): boolean {
   try {
@@ -149,11 +117,41 @@ function findNative(kind: StreamKind): Native | undefined {
   return {
     decode(from, to) {
       problem = undefined;
-      // A frame of zstd that has ended leaves its state ready for the next; a reset would make a new one, with a window of megabytes.
+      // A frame of zstd that has ended leaves its state ready for the next; a reset would make a new one, and lose its parameters.
       if (kind === 'deflate') Reflect.apply(reset, handle, []);
       Reflect.apply(writeSync, handle, [kinds[kind].flush, from, 0, from.length, to, 0, to.length]);
       if (problem !== undefined) throw new Error(problem);
       return state[0] ?? to.length;
     },
   };
+}
+
+/**
+ * ZSTD_d_stableOutBuffer of zstd.h: the room for the block is the window, too. Frames of libtiff don't say how long they are, and without this zstd decodes such a
+ * frame into a window of its own and copies it from there, which takes a sixth longer.
+ */
+const stableOutBuffer = 1001;
+
+/** A stream with that parameter. Node's streams take the parameters that Node has names for, so it is added to what the stream hands on when it is made. */
+function createDirectZstd(options: ZstdOptions): Transform {
+  const handle: unknown = Reflect.get(createZstdDecompress(options), '_handle');
+  const prototype = typeof handle === 'object' && handle !== null ? Reflect.getPrototypeOf(handle) : null;
+  const init: unknown = prototype === null ? undefined : Reflect.get(prototype, 'init');
+  if (prototype === null || typeof init !== 'function') return createZstdDecompress(options);
+  Reflect.set(prototype, 'init', function (this: unknown, params: unknown, ...rest: unknown[]): unknown {
+    return Reflect.apply(init, this, [params instanceof Uint32Array ? withStableOutBuffer(params) : params, ...rest]);
+  });
+  try {
+    return createZstdDecompress(options);
+  } finally {
+    Reflect.set(prototype, 'init', init);
+  }
+}
+
+/** Parameters by their numbers; those that aren't set are -1. */
+function withStableOutBuffer(params: Uint32Array): Uint32Array {
+  const more = new Uint32Array(stableOutBuffer + 1).fill(2 ** 32 - 1);
+  more.set(params);
+  more[stableOutBuffer] = 1;
+  return more;
 }
