@@ -102,9 +102,10 @@ export class TileOutputWriter {
     const { columns, rows } = planes[0] as Plane;
     const firstColumn = window.column / 2 ** level / blockSize;
     const firstRow = window.row / 2 ** level / blockSize;
+    const room = (bytes: number): Uint8Array => this.#bytes.room(bytes);
     for (let y = 0; y * blockSize < rows; y++) {
       for (let x = 0; x * blockSize < columns; x++) {
-        const encoding = this.#encoder.encode(planes, x * blockSize, y * blockSize, settle);
+        const encoding = this.#encoder.encode(planes, x * blockSize, y * blockSize, settle, room);
         // Most codecs are synchronous, and a turn for each block would be a waste.
         const encoded = encoding instanceof Promise ? await encoding : encoding;
         if (encoded === undefined) continue;
@@ -158,17 +159,24 @@ class GrowingBytes {
     this.#length = 0;
   }
 
+  /** Where a piece of at most so many bytes can be made, and appended without a copy. */
+  room(bytes: number): Uint8Array {
+    const end = this.#length + bytes;
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(new SharedArrayBuffer(Math.ceil(Math.max(end * 1.25, leastRoomBytes))));
+      larger.set(this.take());
+      this.#bytes = larger;
+    }
+    return this.#bytes.subarray(this.#length);
+  }
+
   /** @returns where the piece begins */
   append(piece: Uint8Array): number {
     const start = this.#length;
-    const end = start + piece.length;
-    if (end > this.#bytes.length) {
-      const larger = new Uint8Array(new SharedArrayBuffer(Math.ceil(Math.max(end * 1.25, leastRoomBytes))));
-      larger.set(this.#bytes.subarray(0, start));
-      this.#bytes = larger;
-    }
-    this.#bytes.set(piece, start);
-    this.#length = end;
+    const room = this.room(piece.length);
+    const isThere = piece.buffer === room.buffer && piece.byteOffset === room.byteOffset;
+    if (!isThere) room.set(piece);
+    this.#length += piece.length;
     return start;
   }
 

@@ -5,7 +5,7 @@ import { KernelSpace } from '../raster/kernels.ts';
 import type { Plane } from '../raster/pyramid.ts';
 import { isLossy, type BlockEncoding, type Codec } from './block-encoding.ts';
 import { BlockReader } from './block-reader.ts';
-import { createCompressor, type Compressor } from './compressor.ts';
+import { createCompressor, type Compressor, type Room } from './compressor.ts';
 import { encodedLayout } from './encoded-layout.ts';
 import { differenceHorizontally, predictFloats } from './predictor.ts';
 
@@ -42,37 +42,38 @@ export class BlockEncoder {
   /**
    * Encodes the block whose upper left pixel is at (column, row) of the planes, one plane a band.
    * @param settle whether the planes get the values that a reader will find, where the codec is lossy
+   * @param room where the compressed bytes are wanted; they may come elsewhere
    * @returns the compressed bytes, a view that the next call overwrites; undefined for a block that is nodata throughout. A promise comes only from
    * JPEG and WebP, and where lossy blocks are settled; the bytes are then the caller's own, and the next block may be begun before.
    */
-  encode(planes: readonly Plane[], column: number, row: number, settle = false): Uint8Array | Promise<Uint8Array> | undefined {
-    const encoded = this.#encode(planes, column, row);
+  encode(planes: readonly Plane[], column: number, row: number, settle = false, room?: Room): Uint8Array | Promise<Uint8Array> | undefined {
+    const encoded = this.#encode(planes, column, row, room);
     if (!settle || encoded === undefined || this.#reader === undefined) return encoded;
     return settleBlock(this.#reader, encoded instanceof Uint8Array ? encoded.slice() : encoded, planes, column, row);
   }
 
-  #encode(planes: readonly Plane[], column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
+  #encode(planes: readonly Plane[], column: number, row: number, room: Room | undefined): Uint8Array | Promise<Uint8Array> | undefined {
     const { blockSize, bands, predictor } = this.encoding;
     const [plane] = planes;
     const samples = this.#samples;
     const isFloats = samples instanceof Float32Array || samples instanceof Float64Array;
     if (predictor !== 1 && isFloats !== (predictor === 3)) throw new Error('predictor 2 is for integers, and 3 for floats');
-    if (predictor === 3 && bands === 1 && plane !== undefined) return this.#encodeFloats(plane, column, row);
+    if (predictor === 3 && bands === 1 && plane !== undefined) return this.#encodeFloats(plane, column, row, room);
     if (!this.#gather(planes, column, row)) return undefined;
-    if (predictor === 1) return this.#compressor.compress(this.#bytes);
+    if (predictor === 1) return this.#compressor.compress(this.#bytes, room);
     if (isFloats) predictFloats(samples, 0, blockSize * bands, blockSize, blockSize, bands, this.#predicted);
     else differenceHorizontally(samples, blockSize, blockSize, bands);
-    return this.#compressor.compress(this.#predicted);
+    return this.#compressor.compress(this.#predicted, room);
   }
 
   /** One band of floats, the usual output of a computation: the predictor takes whole blocks right out of the plane. */
-  #encodeFloats(plane: Plane, column: number, row: number): Uint8Array | Promise<Uint8Array> | undefined {
+  #encodeFloats(plane: Plane, column: number, row: number, room: Room | undefined): Uint8Array | Promise<Uint8Array> | undefined {
     const { blockSize, nodata } = this.encoding;
     const whole = plane.columns - column >= blockSize && plane.rows - row >= blockSize;
     if (whole ? !hasOther(plane, column, row, blockSize, blockSize, nodata ?? 0) : !this.#gather([plane], column, row)) return undefined;
     const [samples, first, stride] = whole ? [plane.samples, row * plane.columns + column, plane.columns] : [this.#samples, 0, blockSize];
     predictFloats(samples as Float32Array | Float64Array, first, stride, blockSize, blockSize, 1, this.#predicted);
-    return this.#compressor.compress(this.#predicted);
+    return this.#compressor.compress(this.#predicted, room);
   }
 
   /** Copies the block's pixels into the sample buffer, interleaved and padded; false when all of them are empty. */

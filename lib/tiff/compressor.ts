@@ -18,9 +18,13 @@ export interface BlockSamples {
   readonly nodata: number | undefined;
 }
 
+/** Memory of at least so many bytes where the result is wanted. */
+export type Room = (bytes: number) => Uint8Array;
+
 /** Compresses one block. The result may be a view that the next call overwrites. A promise comes from JPEG and WebP only, and the block may change at once. */
 export interface Compressor {
-  compress(block: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** @param room where the result is to be, which only zstd heeds: the others have memory of their own */
+  compress(block: Uint8Array, room?: Room): Uint8Array | Promise<Uint8Array>;
 }
 
 export function createCompressor(codec: Codec, samples: BlockSamples): Compressor {
@@ -38,7 +42,7 @@ export function createCompressor(codec: Codec, samples: BlockSamples): Compresso
     }
     case 'zstd': {
       const encoder = new ZstdEncoder(codec.level);
-      return { compress: (block) => encoder.encode(block) };
+      return { compress: (block, room) => encoder.encode(block, room) };
     }
     case 'deflate': {
       if (codec.level === undefined) return new SamplingDeflater();

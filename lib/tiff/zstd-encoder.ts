@@ -27,12 +27,20 @@ export class ZstdEncoder {
     return this.#native !== undefined;
   }
 
-  /** @returns a view that the next call overwrites */
-  encode(block: Uint8Array): Uint8Array {
+  /**
+   * @param room where the result is to be: memory for so many bytes
+   * @returns a view of it; without one, a view that the next call overwrites
+   */
+  encode(block: Uint8Array, room: (bytes: number) => Uint8Array = (bytes) => this.#ownRoom(bytes)): Uint8Array {
     const most = mostBytes(block);
     if (this.#native === undefined) return zstdCompressSync(block, { params: this.#params, chunkSize: most });
-    if (this.#room.length < most) this.#room = new Uint8Array(most);
-    return this.#room.subarray(0, this.#native(block, this.#room));
+    const to = room(most);
+    return to.subarray(0, this.#native(block, to));
+  }
+
+  #ownRoom(bytes: number): Uint8Array {
+    if (this.#room.length < bytes) this.#room = new Uint8Array(bytes);
+    return this.#room;
   }
 
   /** Compresses two blocks, the second of them once more after the first. */
