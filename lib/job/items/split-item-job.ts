@@ -13,6 +13,7 @@ import type { ResolveOptions } from '../resolve.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { checkRequirementTexts } from '../../code/requirements/parse-requirement.ts';
 import { checkItemPlaces } from './item-places.ts';
+import { itemsFile } from './item.ts';
 import { itemPlan, type ItemMemory, type ItemPlan } from './item-plan.ts';
 import { resolveItemJob } from './item-resolve.ts';
 import type { ItemJobSpec } from './item-spec.ts';
@@ -32,8 +33,24 @@ export interface ItemSplitOptions {
 /** What split found: a plan that is ready, or one whose code has to be looked at first. */
 export type ItemSplit = { readonly settings: Settings; readonly plan: ItemPlan; readonly ready: boolean };
 
-/** @throws JobError JOB_INVALID, PLAN_REFUSED that list every problem; RUN_EXISTS for a run id that another job has used; what the listing meets */
-export async function splitItemJob(document: unknown, { store, env, place, readCode, planOnly }: ItemSplitOptions): Promise<ItemSplit> {
+/** Another start of the same run has written its plan, or its list, while this one listed. */
+class Overtaken extends Error {}
+
+/**
+ * Of several starts of one run at once, the first one to have a plan decides, and all go on with that: the items are numbered once.
+ * @throws JobError JOB_INVALID, PLAN_REFUSED that list every problem; RUN_EXISTS for a run id that another job has used; what the listing meets
+ */
+export async function splitItemJob(document: unknown, options: ItemSplitOptions): Promise<ItemSplit> {
+  for (;;) {
+    try {
+      return await splitOnce(document, options);
+    } catch (error) {
+      if (!(error instanceof Overtaken)) throw error;
+    }
+  }
+}
+
+async function splitOnce(document: unknown, { store, env, place, readCode, planOnly }: ItemSplitOptions): Promise<ItemSplit> {
   const problems: Problem[] = [];
   const job = resolveItemJob(parseItemJob(document, problems), place, problems);
   const settings = readSettings(env, { ...job.compute, tilesPerTask: 'auto' }, problems, job.operation.images === undefined ? 'usual' : 'images');
@@ -42,7 +59,8 @@ export async function splitItemJob(document: unknown, { store, env, place, readC
   problems.push(...checkRequirementTexts(job.operation.requirements));
   await checkItemPlaces(job, place.runId, settings.triggers, place.file, problems);
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
-  const earlier = await readDocument(store, `${run}${runFiles.plan}`, itemPlan);
+  const earlierPlan = async (): Promise<ItemPlan | undefined> => await readDocument(store, `${run}${runFiles.plan}`, itemPlan);
+  const earlier = await earlierPlan();
   if (earlier !== undefined) return { settings, plan: checkSameJob(earlier, job), ready: true };
   const kind = itemOperationKind(job.operation);
   const code = kind === 'images' ? null : ((await readCode(run)) ?? unreadCode(job));
@@ -50,16 +68,27 @@ export async function splitItemJob(document: unknown, { store, env, place, readC
   if (code !== null && code.sha256 === null && planOnly === undefined) return { settings, plan: { ...common, items: { count: 1, bytes: 0, repeated: 0, version: '' }, batches: 1 }, ready: false };
   const { threads, maxConcurrency, startupSeconds } = settings;
   const { timeoutSeconds } = settings.compute;
-  const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds, timeoutSeconds } });
+  const beforeWritten = async (): Promise<void> => {
+    if ((await earlierPlan()) !== undefined) throw new Overtaken();
+  };
+  const { lines, items } = await splitItems({ store, job, run: { id: place.runId, href: run }, work: settings.work, beforeWritten, wishes: { itemsPerTask: job.compute.itemsPerTask, maxConcurrency, threads, startupSeconds, timeoutSeconds } });
   const plan: ItemPlan = { ...common, items, batches: lines.length };
+  const listStands = async (): Promise<void> => {
+    if ((await store.stat(`${run}${itemsFile}`)).version !== items.version) throw new Overtaken();
+  };
+  await listStands();
   await store.put(`${run}${runFiles.job}`, encodeDocument(job), { contentType: 'application/json', createFolders: true });
   await store.put(`${run}${runFiles.manifest(0)}`, encodeManifest(lines), { contentType: 'application/jsonl', createFolders: true });
   // The plan comes last: a run that has one has everything else.
   const written = await store.put(`${run}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true, ifAbsent: true });
   if (written === 'written') return { settings, plan, ready: true };
-  // Of two executions with one id at once, whoever comes first decides, and both go on with that plan.
-  const other = await readDocument(store, `${run}${runFiles.plan}`, itemPlan);
-  return { settings, plan: other === undefined ? plan : checkSameJob(other, job), ready: true };
+  const other = await earlierPlan();
+  if (other !== undefined) checkSameJob(other, job);
+  if (other?.items.version === items.version) return { settings, plan: other, ready: true };
+  // Its list was written over in the moment between its last look and its plan, so the plan of the list that is there has to stand.
+  await listStands();
+  await store.put(`${run}${runFiles.plan}`, encodeDocument(plan), { contentType: 'application/json', createFolders: true });
+  return { settings, plan, ready: true };
 }
 
 /** Code that nobody has looked at. */

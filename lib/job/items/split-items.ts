@@ -29,6 +29,8 @@ export interface SplitItemsOptions {
   readonly wishes: ItemBatchWishes;
   /** What an item takes, where that is known: a trial of the code has shown it. Default: a guess by the kind of operation. */
   readonly cost?: ItemCost;
+  /** Called when all is listed, before `items.jsonl` becomes visible; nothing does if it throws. */
+  readonly beforeWritten?: () => Promise<void>;
 }
 
 export interface SplitItems {
@@ -53,7 +55,7 @@ export const itemCosts: Readonly<Record<ItemOperationKind, ItemCost>> = {
  * in which it is written.
  * @throws JobError ITEMS_NONE, ITEMS_TOO_MANY, ITEM_WITHOUT_OBJECT, ITEM_WRITTEN; DataError ITEM_PATH_TWICE; what the source and the store throw
  */
-export async function splitItems({ store, job, run, work, wishes, cost = itemCosts[itemOperationKind(job.operation)] }: SplitItemsOptions): Promise<SplitItems> {
+export async function splitItems({ store, job, run, work, wishes, cost = itemCosts[itemOperationKind(job.operation)], beforeWritten }: SplitItemsOptions): Promise<SplitItems> {
   const chunks = new ItemChunks(wishes.itemsPerTask);
   const numbered = new NumberedItems(store, job, run.id, work);
   // An assembly that is left behind by a crash lies under the run prefix, and goes with it.
@@ -67,6 +69,7 @@ export async function splitItems({ store, job, run, work, wishes, cost = itemCos
       await sink.writeText(line);
     }
     if (chunks.count === 0) throw numbered.nothing();
+    await beforeWritten?.();
     const { version } = await sink.finish();
     const lines = itemBatches(chunks.finish(), wishes).map((items, batch) => ({ batch, items }));
     return { lines, items: { count: chunks.count, bytes, repeated: numbered.repeated, version } };
