@@ -27,13 +27,14 @@ if (isMainThread) {
 }
 registerHooks({ resolve: createResolve() });
 
-/** What is not told here Node finds by itself, errors included. */
+/** What is not told here Node finds by itself. */
 function createResolve() {
   /** What the project's modules import by name: it is the same for all of them. */
   const named = new Map();
   return (specifier, context, next) => {
-    const { parentURL = '', conditions } = context;
-    if (conditions.includes('require')) return next(specifier, context);
+    const { parentURL = '', conditions = [] } = context;
+    // A set in Node before 24.5.
+    if (new Set(conditions).has('require')) return next(specifier, context);
     const relative = specifier.startsWith('.');
     if (!parentURL.startsWith(project) || parentURL.startsWith(packages)) {
       const standIn = standIns.find((each) => each.specifier === specifier && parentURL.includes(each.importer));

@@ -5,6 +5,7 @@ import { readPlan } from '../../lib/job/plan.ts';
 import type { Store } from '../../lib/store/store.ts';
 import type { EarlyThreads } from './thread-pool.ts';
 import { workOnTiles } from './tile-batch.ts';
+import { setFlags } from './v8-flags.ts';
 
 export interface TaskEnvironment {
   readonly store: Store;
@@ -20,7 +21,11 @@ export interface TaskEnvironment {
 
 /** @throws an error of the tree; what is finished is committed by then */
 export async function workOn(line: ManifestLine, { store, run, signal, early, onProgress }: TaskEnvironment): Promise<void> {
-  if (!('tiles' in line)) early.dismiss();
+  if (!('tiles' in line)) {
+    early.dismiss();
+    // What these compute, the main thread does.
+    setFlags();
+  }
   if ('convert' in line) {
     const { runConversion } = await import('../../lib/job/convert-task.ts');
     await runConversion(line, { run, store, signal });

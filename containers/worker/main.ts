@@ -70,9 +70,9 @@ try {
     },
   });
   await attempt.succeed(summary);
+  process.exitCode = 0;
   await printMetrics(false);
   (await openLog()).info({ ...summary }, 'Batch:Done');
-  process.exitCode = 0;
 } catch (error) {
   const described = describeError(error);
   const unrecorded = await attempt?.fail(error, summary).then(() => undefined, messageOf);

@@ -42,3 +42,13 @@ void test('modules are where they are told to be, and what they are told to be',
   assert.deepEqual(wrong, []);
   assert.ok(seen > 200, `only ${String(seen)} imports were seen`);
 });
+
+// Would catch: what Node before 24.5 hands to hooks for a require, which was no array, taken for one.
+void test('conditions may be a set', () => {
+  const conditionsAs = (kind: string): string =>
+    `--import=data:text/javascript,${encodeURIComponent(`import { registerHooks } from 'node:module'; registerHooks({ resolve: (specifier, context, next) => next(specifier, { ...context, conditions: ${kind} }) });`)}`;
+  const requiring = `import { createRequire } from 'node:module';\nconsole.log(typeof createRequire(${JSON.stringify(new URL('package.json', project).href)})('zod').object);`;
+  const child = spawnSync(process.execPath, [conditionsAs('[...context.conditions]'), `--import=${leanStart}`, conditionsAs('new Set(context.conditions)'), '--input-type=module', '--eval', requiring], { encoding: 'utf8' });
+  assert.equal(child.stderr, '');
+  assert.equal(child.stdout.trim(), 'function');
+});

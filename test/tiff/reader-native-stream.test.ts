@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { constants, deflateSync, zstdCompressSync } from 'node:zlib';
+import { constants, createZstdDecompress, deflateSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { StreamDecoder, type StreamKind } from '../../lib/tiff/native-stream.ts';
 
@@ -47,6 +47,27 @@ for (const kind of ['deflate', 'zstd'] as const satisfies readonly StreamKind[])
     );
   });
 }
+
+// Would catch: blocks that can't be read at all where zstd doesn't know the parameter, or Node hands it on in another way.
+void test('zstd: a Node that refuses what is asked of it decodes by the public function', () => {
+  const prototype = Reflect.getPrototypeOf(Reflect.get(createZstdDecompress(), '_handle') as object) as object;
+  const init = Reflect.get(prototype, 'init') as (...args: unknown[]) => unknown;
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i);
+  Reflect.set(prototype, 'init', function (this: unknown, params: Uint32Array, ...rest: unknown[]): unknown {
+    // One that zstd doesn't know: Node throws then.
+    const asked = new Uint32Array(1151).fill(2 ** 32 - 1);
+    asked.set(params);
+    if (params.length > 1000) asked[1150] = 1;
+    return Reflect.apply(init, this, [asked, ...rest]);
+  });
+  try {
+    const decoder = new StreamDecoder('zstd');
+    assert.equal(decoder.reusesMemory, false);
+    assert.equal(Buffer.compare(decoder.decode(zstdFrames(0, 0)(bytes), new Uint8Array(1001)), bytes), 0);
+  } finally {
+    Reflect.set(prototype, 'init', init);
+  }
+});
 
 /** Where a frame says how large its window is (RFC 8878 section 3.1.1.1). */
 const windowAt = 5;
