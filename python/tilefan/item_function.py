@@ -76,7 +76,8 @@ class ItemFunction:
             return [], {**(self.known(parameters) if len(self.named) == 1 else parameters), 'item': item}
         missing = [name for name in self.needed if name not in parameters]
         first = self.positional[0] if self.positional else None
-        if len(self.needed) == 1 and missing == [first] and not difflib.get_close_matches(first, parameters, 1):
+        # Beside others it is more likely a name that is wrong.
+        if len({*self.positional, *self.named}) == 1 and missing == [first] and not difflib.get_close_matches(first, parameters, 1):
             return [item], self.known(parameters)
         return [], parameters
 
@@ -97,7 +98,7 @@ class ItemFunction:
             hints.append('it takes no %s' % ', '.join(unknown))
         near = difflib.get_close_matches(missing[0], unknown or given, 1) if missing else []
         if near:
-            hints.append('did you mean %s?' % near[0])
+            hints.append('is %s meant to be %s?' % (near[0], missing[0]))
         # Whether it ever can be called depends on the item's parameters.
         return ArgumentsFailure("%s can't be called with this item: %s; %s" % (self.called(), there, '; '.join(hints) or 'wanted %s' % WANTED), self.place)
 

@@ -192,18 +192,20 @@ void describe('how a Python function is called', { skip: withoutGdal }, () => {
         set('def f(a, b=2): return [a, b]', { a: 1 }),
         set('def f(**all): return all', { a: 1, item: 2 }),
         set('def f(x): return [x.parameters.a, x["parameters"] if hasattr(x, "__getitem__") else 0]', { a: 1 }),
+        set('f = lambda x, /: x.parameters.a', { a: 1 }),
         set('def f(item): return item.parameters["a"]', { a: 1, b: 2 }),
         set('def f(item): return item', { item: 5 }),
         set('def f(): return 3', {}),
       ]),
-      ['cat.txt', ['cat.txt', 1, 3], ['cat.txt', { rate: 1 }], ['cat.txt', 1], 'cat.txt', 'cat.txt', [1, 2], { a: 1, item: 2 }, [1, 0], 1, 5, 3],
+      ['cat.txt', ['cat.txt', 1, 3], ['cat.txt', { rate: 1 }], ['cat.txt', 1], 'cat.txt', 'cat.txt', [1, 2], { a: 1, item: 2 }, [1, 0], 1, 1, 5, 3],
     );
   });
 
   const refusals: readonly (readonly [string, string, object, RegExp])[] = [
     ['nothing gives an argument', 'def f(a, b): pass', { a: 1 }, /^f\(a, b\) can't be called with this item: the item has the parameter a; nothing gives b$/],
     ['a parameter is unknown', 'def f(a): pass', { a: 1, b: 2 }, /the item has the parameters a, b; it takes no b$/],
-    ['a name has a mistake', 'def f(lenght): pass', { length: 1 }, /nothing gives lenght; it takes no length; did you mean length\?$/],
+    ['a name has a mistake', 'def f(lenght): pass', { length: 1 }, /nothing gives lenght; it takes no length; is length meant to be lenght\?$/],
+    ['a name is another one, beside one that may be left out', 'def f(rate, depth=2): pass', { speed: 1 }, /nothing gives rate; it takes no speed$/],
     ['there are no parameters', 'def f(a, b): pass', {}, /the item has no parameters; nothing gives a, b$/],
   ];
   for (const [what, source, parameters, words] of refusals) {
