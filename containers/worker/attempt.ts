@@ -39,6 +39,11 @@ export class Attempt {
     return attempt;
   }
 
+  /** Whether the attempt before it, the run's or that of a run which is continued, was killed before it could say anything; or is still at work somewhere. */
+  get followsKill(): boolean {
+    return this.#earlier.at(-1)?.state === 'RUNNING';
+  }
+
   async succeed({ computed, reused }: BatchSummary): Promise<void> {
     await this.#write({ state: 'SUCCEEDED', tilesComputed: computed, tilesReused: reused, endedAt: new Date().toISOString(), error: null });
   }

@@ -11,6 +11,8 @@ export interface TaskEnvironment {
   readonly store: Store;
   /** The run prefix. */
   readonly run: string;
+  /** The attempt before this one was killed. */
+  readonly followsKill: boolean;
   /** Ends the task early, with what is finished committed. */
   readonly signal: AbortSignal;
   /** Threads that were started before the line was known. */
@@ -20,7 +22,7 @@ export interface TaskEnvironment {
 }
 
 /** @throws an error of the tree; what is finished is committed by then */
-export async function workOn(line: ManifestLine, { store, run, signal, early, onProgress }: TaskEnvironment): Promise<void> {
+export async function workOn(line: ManifestLine, { store, run, followsKill, signal, early, onProgress }: TaskEnvironment): Promise<void> {
   if (!('tiles' in line)) {
     early.dismiss();
     // What these compute, the main thread does.
@@ -43,7 +45,7 @@ export async function workOn(line: ManifestLine, { store, run, signal, early, on
   }
   if ('items' in line) {
     const { workOnItems } = await import('./item-tasks.ts');
-    await workOnItems(line, { store, run, signal, onProgress });
+    await workOnItems(line, { store, run, followsKill, signal, onProgress });
     return;
   }
   const plan = await readPlan(store, run);

@@ -10,6 +10,8 @@ export interface ItemTaskEnvironment {
   readonly store: Store;
   /** The run prefix. */
   readonly run: string;
+  /** The attempt before this one was killed: nobody knows by what, and it may have been an item. */
+  readonly followsKill: boolean;
   /** Ends the task early, with what is finished committed. */
   readonly signal: AbortSignal;
   /** Told the counts each time they change. */
@@ -17,17 +19,18 @@ export interface ItemTaskEnvironment {
 }
 
 /** @throws TryAgainError WORKER_STOPPED when the signal ended it; what the work or the store throws, after the finished items are committed */
-export async function workOnItems({ batch, items: range }: ItemBatchLine, { store, run, signal, onProgress }: ItemTaskEnvironment): Promise<void> {
+export async function workOnItems({ batch, items: range }: ItemBatchLine, { store, run, followsKill, signal, onProgress }: ItemTaskEnvironment): Promise<void> {
   const plan = await readItemPlan(store, run);
   let summary: BatchSummary = { computed: 0, reused: 0 };
   const told = new ToldItems(batch);
-  const worker = await startWorker(store, plan);
+  const worker = await startWorker(store, plan, followsKill);
   signal.addEventListener('abort', () => setTimeout(() => void worker.close(), stopGraceMs).unref(), { once: true });
   try {
     summary = await runItemBatch(batch, readItems(store, `${run}${itemsFile}`, range, plan.items.version), {
       run,
       store,
       worker,
+      followsKill,
       signal,
       onItem({ reused, ok }) {
         summary = reused ? { ...summary, reused: summary.reused + 1 } : { ...summary, computed: summary.computed + 1 };
@@ -71,11 +74,16 @@ class ToldItems {
 }
 
 /** Loaded by what the job does: images need no processes of their own, functions and models do. */
-async function startWorker(store: Store, plan: ItemPlan): Promise<ItemWorker & { close(): Promise<void> }> {
+async function startWorker(store: Store, plan: ItemPlan, followsKill: boolean): Promise<ItemWorker & { close(): Promise<void> }> {
   if (plan.job.operation.images !== undefined) {
     const { ImageItems } = await import('../../lib/job/items/image-items.ts');
-    const images = new ImageItems(store, plan);
-    return { atOnce: images.atOnce, ahead: images.ahead, work: async (item, stop) => await images.work(item, stop), close: () => Promise.resolve() };
+    const apart = followsKill ? new (await import('../../lib/images/image-process.ts')).ImageProcess() : undefined;
+    const images = new ImageItems(store, plan, apart);
+    const close = async (): Promise<void> => {
+      apart?.close();
+      await Promise.resolve();
+    };
+    return { atOnce: images.atOnce, ahead: images.ahead, work: async (item, stop) => await images.work(item, stop), close };
   }
   const { startItemWorker } = await import('../../lib/job/items/function-items.ts');
   return await startItemWorker(store, plan, { count: plan.threads, env: process.env });

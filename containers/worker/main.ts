@@ -61,6 +61,7 @@ try {
   await workOn(line, {
     store,
     run,
+    followsKill: attempt.followsKill,
     signal: stop.signal,
     early,
     onProgress: (counts) => {

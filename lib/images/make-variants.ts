@@ -5,6 +5,8 @@ import { backgroundOf, withFormat, withMetadata } from './encode-variant.ts';
 import { fitSize, type FittedSize, type Size } from './fit.ts';
 import { formatFacts, type ImageFormat, type WrittenFormat } from './image-format.ts';
 import { defaultImageLimits, type ImageLimits } from './image-limits.ts';
+import { memoryOf } from './image-memory.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { checkPixels, damaged, decodeOptions, describeFormat, openImage, type OpenedImage } from './open-image.ts';
 import { loadSharp } from './sharp-setup.ts';
 import type { ImageVariant, ImageVariants } from './variant-spec.ts';
@@ -61,11 +63,17 @@ const jpegMargin = 2;
  *
  * The error names no file: the caller knows it.
  *
+ * @param memory that it shares with other images: it waits for its part before anything is decoded
  * @throws DataError IMAGE_EMPTY, IMAGE_FORMAT, IMAGE_TOO_LARGE, IMAGE_DAMAGED, IMAGE_TIMEOUT
  */
-export async function makeVariants(bytes: Uint8Array, variants: ImageVariants, limits: ImageLimits = defaultImageLimits): Promise<MadeImages> {
+export async function makeVariants(bytes: Uint8Array, variants: ImageVariants, limits: ImageLimits = defaultImageLimits, memory?: MemoryBudget): Promise<MadeImages> {
   const image = await openImage(bytes, limits);
   const planned = Object.entries(variants).map(([name, variant]) => planVariant(name, variant, image, limits));
+  const make = async (): Promise<MadeImages> => await makePlanned(image, planned, limits);
+  return memory === undefined ? await make() : await memory.use(memoryOf(image, planned), make);
+}
+
+async function makePlanned(image: OpenedImage, planned: readonly PlannedVariant[], limits: ImageLimits): Promise<MadeImages> {
   const maker = await variantMaker(image, limits);
   const rasters: Raster[] = [];
   const made = new Map<string, MadeVariant>();

@@ -16,6 +16,10 @@ export interface OpenedImage {
   /** Frames of an animation; 1 of everything else, as only first pages are read. */
   readonly frames: number;
   readonly hasAlpha: boolean;
+  /** A progressive JPEG or an interlaced PNG, which no decoder reads in rows. */
+  readonly progressive: boolean;
+  /** Of a sample, as it lies in the file. */
+  readonly bytesPerSample: 1 | 2;
   /** The EXIF block, as it lies in the file. */
   readonly exif: Uint8Array | undefined;
 }
@@ -42,7 +46,17 @@ export async function openImage(bytes: Uint8Array, limits: ImageLimits): Promise
   // libvips can't turn frames on their side; no program is known to write such files.
   const frames = orientation === 1 ? pages : 1;
   checkPixels(`the ${describeFormat(format)}`, { width, height }, 1, limits);
-  return { bytes, format, size: { width, height }, orientation, frames, hasAlpha: header.hasAlpha, exif: header.exif };
+  return {
+    bytes,
+    format,
+    size: { width, height },
+    orientation,
+    frames,
+    hasAlpha: header.hasAlpha,
+    progressive: header.isProgressive,
+    bytesPerSample: header.depth === 'uchar' ? 1 : 2,
+    exif: header.exif,
+  };
 }
 
 /** @throws DataError IMAGE_TOO_LARGE */

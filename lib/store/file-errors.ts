@@ -29,6 +29,11 @@ const badPath: Readonly<Record<string, string>> = {
   EILSEQ: 'the file system does not accept this name',
 };
 
+/** Whether a path has lost bytes of its name, as it was no UTF-8 when a folder was read; what it was can't be found by it. */
+export function hasLostName(path: string): boolean {
+  return path.includes('\uFFFD');
+}
+
 /** The error for a read of `href` that failed. Errors of the tree pass through unchanged. */
 export function readError(error: unknown, href: string): TilefanError {
   if (error instanceof TilefanError) return error;
@@ -39,6 +44,9 @@ export function readError(error: unknown, href: string): TilefanError {
   if (waiting !== undefined) return new TryAgainError('STORE_BUSY', `Cannot read ${path} just now: ${waiting} (${errno})`, details);
   switch (errno) {
     case 'ENOENT':
+      if (hasLostName(path)) {
+        return new InputUnavailableError('STORE_UNREADABLE', `Cannot read ${path}: its name isn't UTF-8 (where \uFFFD stands), so it can't be asked for; rename it`, details);
+      }
       return new InputUnavailableError('STORE_NOT_FOUND', `${path} does not exist: wanted a file`, details);
     case 'ENOTDIR':
       return new InputUnavailableError('STORE_NOT_FOUND', `${path} does not exist: a part of its path is a file, not a folder`, details);

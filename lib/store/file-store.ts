@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 
 import { DataError, JobError, OutputError } from '../base/errors.ts';
 import { FileAssembly, createAssembly } from './file-assembly.ts';
-import { errnoOf, isDirectory, notAFile, readError, truncated, writeError } from './file-errors.ts';
+import { errnoOf, hasLostName, isDirectory, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
 import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
@@ -28,6 +28,8 @@ const defaultMaxOpenFiles = 64;
 
 /** Facts asked for at once in a list: more than the thread pool takes only costs memory. */
 const statsAtOnce = 32;
+/** The version of a file whose name isn't UTF-8: nobody can open it by the name that is left. */
+const lostName = 'name is not UTF-8';
 
 export class FileStore implements ClosableStore {
   readonly #openFiles: OpenFiles;
@@ -216,6 +218,8 @@ export class FileStore implements ClosableStore {
           const facts = await stat(pathOf(href), { bigint: true });
           return facts.isFile() ? { href, size: Number(facts.size), version: versionOf(facts) } : undefined;
         } catch (error) {
+          // It is there, under a name that can't be said: whoever reads it is told so. Nobody would read what has no bytes.
+          if (errnoOf(error) === 'ENOENT' && hasLostName(pathOf(href))) return { href, size: 1, version: lostName };
           // Removed since the folder was read, or a link that leads nowhere: not an object.
           if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') return undefined;
           throw readError(error, href);
@@ -240,8 +244,9 @@ export class FileStore implements ClosableStore {
     }
     const sorted = entries
       .map((entry) => {
-        const isFolder = entry.isDirectory();
-        return { href: fileHref(`${path}${entry.name}${isFolder ? '/' : ''}`), name: entry.name, isFolder, isFile: entry.isFile() || entry.isSymbolicLink() };
+        // A folder whose name can't be said can't be read: it stands for what is in it.
+        const isFolder = entry.isDirectory() && !hasLostName(entry.name);
+        return { href: fileHref(`${path}${entry.name}${isFolder ? '/' : ''}`), name: entry.name, isFolder, isFile: entry.isFile() || entry.isSymbolicLink() || (entry.isDirectory() && !isFolder) };
       })
       // Canonical file hrefs are ASCII, where the order of UTF-16 units is that of bytes.
       .sort((a, b) => (a.href < b.href ? -1 : 1));

@@ -15,6 +15,8 @@ interface Case {
   readonly what: string;
   readonly answers: readonly Answer[];
   readonly record?: Json;
+  /** What the line of the manifest has beside its number. */
+  readonly line?: Readonly<Record<string, Json>>;
   /** Capacity of each call. */
   readonly ran: readonly string[];
   /** Memory of each call, where it changes. */
@@ -31,6 +33,7 @@ const noCapacity: Answer = { error: 'AmazonECS.Unknown', cause: '{"Failures":[{"
 const throttled: Answer = { error: 'ECS.AmazonECSException', cause: 'Rate exceeded (Service: AmazonECS; Status Code: 400)' };
 const killed = exited(137);
 const again = exited(75);
+const ofItems = { items: { first: 0, count: 10, offset: 0, length: 1000 } };
 const pullFailed = failedTask({ StopCode: 'TaskFailedToStart', StoppedReason: 'CannotPullContainerError: pull access denied', Containers: [] });
 const recordOf = (name: string, exitCode: number): Json => ({
   batch: 12,
@@ -67,6 +70,8 @@ const cases: readonly Case[] = [
 
   { what: 'out of memory once', answers: [killed, 'ok'], ran: many(2, spot), memory: ['16384', '30720'] },
   { what: 'out of memory twice', answers: [killed], ran: many(2, spot), memory: ['16384', '30720'], fails: ['Batch.OutOfMemory', /^Batch 12 ran out of memory, or was killed, in attempt 2, with 30720 MiB too \(exit code 137.*\. If nobody killed it, give the job more memory, .* smaller tiles where it has tiles\. Task/] },
+  { what: 'a batch of items that is killed four times', line: ofItems, answers: [killed, killed, killed, killed, 'ok'], ran: many(5, spot), memory: ['16384', ...many(4, '30720')] },
+  { what: 'a batch of items that is killed for ever', line: ofItems, answers: [killed], ran: many(5, spot), fails: ['Batch.OutOfMemory', /in attempt 5, with 30720 MiB too/] },
   { what: 'out of memory by its reason alone', answers: [exited(1, {}, { Reason: 'OutOfMemoryError: container killed due to memory usage' }), 'ok'], ran: many(2, spot), memory: ['16384', '30720'] },
   { what: 'the heap of Node is full (SIGABRT)', answers: [exited(134), 'ok'], ran: many(2, spot), memory: ['16384', '30720'] },
 
@@ -120,14 +125,14 @@ for (const [exitCode, name] of [[64, 'JobError'], [65, 'DataError'], [69, 'Input
 }
 
 suite('what a task meets, attempt by attempt', () => {
-  for (const { what, answers, record, ran, memory, attempts, fails } of cases) {
+  for (const { what, answers, record, line, ran, memory, attempts, fails } of cases) {
     test(what, async () => {
-      const { outcome, calls } = await runBatch({ answers, ...(record === undefined ? {} : { record }) });
+      const { outcome, calls } = await runBatch({ answers, ...(record === undefined ? {} : { record }), ...(line === undefined ? {} : { line }) });
       assert.deepEqual(calls.map(({ capacity }) => capacity), ran);
       assert.deepEqual(calls.map(({ attempt }) => attempt), attempts ?? ran.map((_, index) => index + 1));
       if (memory !== undefined) assert.deepEqual(calls.map((call) => call.memory), memory);
       if (fails === undefined) {
-        assert.deepEqual(outcome, { state: 'SUCCEEDED', output: { batch: 12 } });
+        assert.deepEqual(outcome, { state: 'SUCCEEDED', output: { batch: 12, ...line } });
       } else {
         assert.ok(outcome.state === 'FAILED', JSON.stringify(outcome));
         assert.equal(outcome.error, fails[0]);

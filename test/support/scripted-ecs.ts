@@ -46,6 +46,8 @@ export interface ScriptedBatch {
   readonly answers: readonly Answer[];
   /** What lies at results/<batch>.json: an object, text, or nothing. */
   readonly record?: Json;
+  /** What the line of the manifest has beside its number. */
+  readonly line?: Readonly<Record<string, Json>>;
   /** How often the batch is redriven after it failed. */
   readonly redrives?: number;
   readonly compute?: Partial<RunState['compute']>;
@@ -72,7 +74,7 @@ interface RunTaskArguments {
 }
 
 /** Runs one batch (number 12) through the child machine and returns how the child ended. */
-export async function runBatch({ answers, record, redrives = 0, compute: given = {} }: ScriptedBatch): Promise<BatchRun> {
+export async function runBatch({ answers, record, line = {}, redrives = 0, compute: given = {} }: ScriptedBatch): Promise<BatchRun> {
   const calls: Call[] = [];
   let reads = 0;
   let child: Outcome | undefined;
@@ -96,6 +98,7 @@ export async function runBatch({ answers, record, redrives = 0, compute: given =
     runTask,
     getObject,
     redrives,
+    items: [{ batch: 12, ...line }],
     onItemEnded: (ended) => {
       child = withPlainCause(ended);
     },

@@ -29,6 +29,8 @@ export interface ItemBatchEnvironment {
   readonly run: string;
   readonly store: Store;
   readonly worker: ItemWorker;
+  /** The attempt before this one was killed, so another kill may come soon, and must not find everything undone again. */
+  readonly followsKill: boolean;
   /** Ends the batch early, with what is finished committed. */
   readonly signal: AbortSignal;
   /** Called when an item has an outcome, and when it turns out to have had one. */
@@ -38,9 +40,9 @@ export interface ItemBatchEnvironment {
 /** Outcomes are committed when there are so many bytes of them, … */
 const segmentBytes = 2 ** 20;
 /** … or when the oldest has waited so long: a lost worker costs no more. */
-const longestWaitMs = 30_000;
+const longestWaitMs = { usual: 30_000, afterKill: 1000 } as const;
 /** How often it is looked for outcomes that have waited, for the next item may take as long as it likes. */
-const lookMs = 5000;
+const lookMs = { usual: 5000, afterKill: 500 } as const;
 
 /**
  * @param batch its number
@@ -49,9 +51,10 @@ const lookMs = 5000;
  */
 export async function runItemBatch(batch: number, items: AsyncIterable<Item> | Iterable<Item>, environment: ItemBatchEnvironment): Promise<BatchSummary> {
   const { run, store, worker, signal, onItem } = environment;
+  const pace = environment.followsKill ? 'afterKill' : 'usual';
   const folder = `${run}${runFiles.collected}`;
   const found = await findCommitted(store, `${folder}${segmentPrefix(batch)}`);
-  const outcomes = new Outcomes(new SegmentWriter(store, (number) => `${folder}${segmentName(batch, number)}`, found.segments));
+  const outcomes = new Outcomes(new SegmentWriter(store, (number) => `${folder}${segmentName(batch, number)}`, found.segments), longestWaitMs[pace]);
   const underWay = new UnderWay(worker);
   let failure: { readonly cause: unknown } | undefined;
   let computed = 0;
@@ -75,7 +78,7 @@ export async function runItemBatch(batch: number, items: AsyncIterable<Item> | I
   signal.addEventListener('abort', commitNow, { once: true });
   const look = setInterval(() => {
     if (outcomes.isDue) commitNow();
-  }, lookMs);
+  }, lookMs[pace]);
   try {
     for await (const item of items) {
       if (found.indexes.has(item.index)) {
@@ -156,16 +159,18 @@ class UnderWay {
 /** Outcomes on their way into segments. */
 class Outcomes {
   readonly #writer: SegmentWriter;
+  readonly #longestWaitMs: number;
   readonly #encoder = new TextEncoder();
   #oldest = Infinity;
   #committing: Promise<void> = Promise.resolve();
 
-  constructor(writer: SegmentWriter) {
+  constructor(writer: SegmentWriter, longestWaitMs: number) {
     this.#writer = writer;
+    this.#longestWaitMs = longestWaitMs;
   }
 
   get isDue(): boolean {
-    return this.#writer.bytes >= segmentBytes || performance.now() - this.#oldest > longestWaitMs;
+    return this.#writer.bytes >= segmentBytes || performance.now() - this.#oldest > this.#longestWaitMs;
   }
 
   add(outcome: ItemOutcome): void {

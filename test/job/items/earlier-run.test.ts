@@ -49,7 +49,7 @@ async function run(id: string, document: object, work: ItemWorker['work'], state
   await store.put(`${href}plan.json`, encodeDocument(plan));
   // In no order: what comes of it is in the order of the items.
   for (const { batch, items: range } of lines.toReversed()) {
-    await runItemBatch(batch, readItems(store, `${href}${itemsFile}`, range, items.version), { run: href, store, worker: { atOnce: 2, work }, signal: new AbortController().signal, onItem: () => undefined });
+    await runItemBatch(batch, readItems(store, `${href}${itemsFile}`, range, items.version), { run: href, store, worker: { atOnce: 2, work }, followsKill: false, signal: new AbortController().signal, onItem: () => undefined });
   }
   if (state !== '') await store.put(`${href}run.json`, encodeDocument({ state }));
   return plan;

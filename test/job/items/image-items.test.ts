@@ -33,10 +33,10 @@ after(async () => {
 });
 
 const out = workspace.newFolder('out');
+const memory: ItemPlan['memory'] = { process: 0, items: 0, code: 0, total: 0, limit: 8 * 2 ** 30 };
 function images(variants: object, limits: object = {}, from = store, threads = 2): ImageItems {
   const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: variants, imageLimits: limits }, outputs: { prefix: `${fileHref(out)}/` } });
-  // Of a plan it needs no more than this.
-  return new ImageItems(from, { job, threads } as ItemPlan);
+  return new ImageItems(from, { job, threads, memory });
 }
 
 async function itemOf(path: string, bytes: Uint8Array | string, more: Partial<Item> = {}): Promise<Item> {
@@ -105,7 +105,7 @@ void describe('images as items', () => {
       assert.deepEqual([error.code, isItemsOwn(error)], [code, true], error.message);
     }
     const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: two }, outputs: { prefix: 's3://bucket/out/' } });
-    const long = await thrown(new ImageItems(store, { job, threads: 2 } as ItemPlan).work(await itemOf('k'.repeat(1020), png)));
+    const long = await thrown(new ImageItems(store, { job, threads: 2, memory }).work(await itemOf('k'.repeat(1020), png)));
     assert.deepEqual([long.code, isItemsOwn(long)], ['ITEM_PATH', true], long.message);
     assert.match(long.message, /S3 allows 1024/);
   });

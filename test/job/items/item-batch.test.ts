@@ -29,6 +29,7 @@ interface Attempt {
   readonly items?: AsyncIterable<Item> | Iterable<Item>;
   readonly atOnce?: number;
   readonly ahead?: { readonly items: number; readonly bytes: number };
+  readonly followsKill?: boolean;
   readonly signal?: AbortSignal;
   readonly in?: FileStore;
 }
@@ -39,9 +40,9 @@ interface Told {
   readonly ok: boolean;
 }
 
-function attempt(run: string, { work, items = range(10), atOnce = 2, ahead, signal = new AbortController().signal, in: where = store }: Attempt): { readonly told: Told[]; readonly ended: ReturnType<typeof runItemBatch> } {
+function attempt(run: string, { work, items = range(10), atOnce = 2, ahead, followsKill = false, signal = new AbortController().signal, in: where = store }: Attempt): { readonly told: Told[]; readonly ended: ReturnType<typeof runItemBatch> } {
   const told: Told[] = [];
-  return { told, ended: runItemBatch(0, items, { run: fileHref(`${run}/`), store: where, worker: { atOnce, ...(ahead === undefined ? {} : { ahead }), work }, signal, onItem: (item) => told.push(item) }) };
+  return { told, ended: runItemBatch(0, items, { run: fileHref(`${run}/`), store: where, worker: { atOnce, ...(ahead === undefined ? {} : { ahead }), work }, followsKill, signal, onItem: (item) => told.push(item) }) };
 }
 
 async function outcomesOf(run: string, count = 10): Promise<ItemOutcome[]> {

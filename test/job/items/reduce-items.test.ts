@@ -83,7 +83,7 @@ async function newRun(count: number, more: object = {}): Promise<Run> {
           return await work(item);
         },
       };
-      const ended = runItemBatch(batch, readItems(store, `${run}${itemsFile}`, range, items.version), { run, store, worker, signal: stop.signal, onItem: () => undefined });
+      const ended = runItemBatch(batch, readItems(store, `${run}${itemsFile}`, range, items.version), { run, store, worker, followsKill: false, signal: stop.signal, onItem: () => undefined });
       if (most === Infinity) await ended;
       else await assert.rejects(ended);
     },

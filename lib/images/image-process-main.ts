@@ -1,0 +1,20 @@
+/** The process in which an image can't take a worker along: image-process.ts starts it, and is what it talks to. */
+import { describeError } from '../base/errors.ts';
+import type { ImageAnswer, ImageRequest } from './image-process.ts';
+import { makeVariants } from './make-variants.ts';
+
+// The worker says when it has to stop; a signal to the group is not for this one.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
+// Nobody waits for the image under way any more, and an orderly exit would.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.on('message', (request: ImageRequest) => void answer(request));
+
+async function answer({ bytes, variants, limits }: ImageRequest): Promise<void> {
+  let made: ImageAnswer;
+  try {
+    made = { made: await makeVariants(bytes, variants, limits) };
+  } catch (error) {
+    made = { error: describeError(error) };
+  }
+  process.send?.(made);
+}
