@@ -89,7 +89,9 @@ export class Progress {
     const elapsed = (now - this.#started) / 1000;
     if (!this.#line.terminal) {
       const noun = this.#noun;
-      this.#line.say({ event: 'Run:Progress', state: this.#state, [`${noun}Done`]: done, [`${noun}Reused`]: this.#reused, [noun]: this.#total, seconds: Math.round(elapsed * 10) / 10 });
+      // Whether there will be tiles or items isn't known either until they are counted.
+      const counts = this.#total === 0 ? {} : { [`${noun}Done`]: done, [`${noun}Reused`]: this.#reused, [noun]: this.#total };
+      this.#line.say({ event: 'Run:Progress', state: this.#state, ...counts, seconds: Math.round(elapsed * 10) / 10 });
       return;
     }
     this.#line.draw({ state: this.#state, done, total: this.#total, noun: this.#noun, seconds: elapsed });

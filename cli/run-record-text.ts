@@ -6,11 +6,16 @@ import { bytesText, countText, secondsText } from './text.ts';
 
 const passWords: Readonly<Record<string, string>> = { conversion: 'inputs converted by', trial: 'code tried by', results: 'results merged by' };
 
+/** What all attempts have done together, so a tile or item that was lost with a worker counts twice. @param retried batches that had more than one */
+export function attemptsText({ computed, reused }: { readonly computed: number; readonly reused: number }, retried: number): string {
+  const counts = `${String(computed)} computed, ${String(reused)} found committed`;
+  return retried === 0 ? counts : `over all attempts ${counts}, ${countText(retried, 'batch', 'batches')} needed more than one`;
+}
+
 /** @param seconds that this took */
 export function runRecordText(record: RunRecord, seconds: number): string {
   const { tiles, batches, outputs } = record;
-  const retried = batches.retried.length === 0 ? '' : `, ${countText(batches.retried.length, 'batch', 'batches')} needed more than one attempt`;
-  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${batches.retried.length === 0 ? '' : 'over all attempts '}${String(tiles.computed)} computed, ${String(tiles.reused)} found committed${retried})`];
+  const lines = [`run ${record.run}: ${String(tiles.done)} of ${String(tiles.total)} tiles in ${secondsText(seconds)} (${attemptsText(tiles, batches.retried.length)})`];
   if (batches.failed.length > 0) lines.push(`  tolerated: ${String(batches.failed.length)} of ${String(batches.total)} batches failed; ${String(tiles.total - tiles.done)} tiles are nodata`);
   for (const { pass, tasks, retried: again } of record.passes) {
     const what = passWords[pass] ?? 'overviews made by';

@@ -191,7 +191,7 @@ export class CodeProcess implements CodeRunner {
   async #command(): Promise<readonly [string, ...string[]]> {
     const { runtime, setup, env, python } = this.#options;
     // -s: packages of the user's own home are none of the job's. -B: nothing is written beside the program, whose folder may be read-only.
-    if (runtime === 'python') return [python ?? (await findPython(env)).python, '-B', '-s', pythonHost];
+    if (runtime === 'python') return [python ?? (await findPython(env, numpyFor(setup))).python, '-B', '-s', pythonHost];
     const heap = setup.memoryBytes === null ? [] : [`--max-old-space-size=${String(Math.max(32, Math.floor(setup.memoryBytes / 1024 ** 2)))}`];
     return [process.execPath, ...heap, '--enable-source-maps', '--disable-warning=ExperimentalWarning', nodeHost];
   }
@@ -281,6 +281,11 @@ export class CodeProcess implements CodeRunner {
     killGroup(running.child.pid);
     await running.ended;
   }
+}
+
+/** Tiles are arrays of numpy; items are not. */
+function numpyFor({ items }: CodeSetup): 'needed' | 'wanted' {
+  return items === undefined ? 'needed' : 'wanted';
 }
 
 function closedError(): TryAgainError {

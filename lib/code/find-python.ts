@@ -1,4 +1,4 @@
-/** The Python that runs user code: its own choice of one with numpy, whether or not it has GDAL. */
+/** The Python that runs user code: its own choice of one with numpy where there is one, whether or not it has GDAL. */
 import { execFile } from 'node:child_process';
 
 import { JobError, TryAgainError } from '../base/errors.ts';
@@ -8,13 +8,7 @@ export interface PythonFound {
   readonly python: string;
   /** For example `3.11.2`. */
   readonly version: string;
-  /** numpy's version. */
-  readonly numpy: string;
-}
-
-interface Candidate {
-  readonly python: string;
-  readonly version: string;
+  /** numpy's version; null where it has none. */
   readonly numpy: string | null;
 }
 
@@ -42,26 +36,29 @@ print(json.dumps({"python": sys.executable, "version": "%d.%d.%d" % sys.version_
 
 /**
  * The first interpreter that is new enough and has numpy: the one in TILEFAN_PYTHON, else `python3` on the PATH, else the system's.
+ * @param numpy whether the code needs it: functions over items don't, and get the first that is new enough where none has it
  * @throws JobError PYTHON_MISSING, NUMPY_MISSING; TryAgainError PYTHON_ENDED when an interpreter was killed before it could answer: then nothing is known of it, and another one might be
  * another Python than that of the tasks before
  */
-export async function findPython(environment: NodeJS.ProcessEnv = process.env): Promise<PythonFound> {
+export async function findPython(environment: NodeJS.ProcessEnv = process.env, numpy: 'needed' | 'wanted' = 'needed'): Promise<PythonFound> {
   const named = environment[interpreterVariable];
   // PATH's may be one of pyenv or of a project, which doesn't see the system's packages.
   const names = named === undefined || named === '' ? ['python3', '/usr/bin/python3'] : [named];
-  const seen: Candidate[] = [];
+  const seen: PythonFound[] = [];
   for (const name of names) {
     // One after another: the first is nearly always the right one.
     // oxlint-disable-next-line no-await-in-loop
     const candidate = await ask(name, environment);
     if (candidate === undefined) continue;
-    if (isNewEnough(candidate.version) && candidate.numpy !== null) return { ...candidate, numpy: candidate.numpy };
+    if (isNewEnough(candidate.version) && candidate.numpy !== null) return candidate;
     seen.push(candidate);
   }
-  throw missing(names, seen);
+  const plain = seen.find(({ version }) => isNewEnough(version));
+  if (plain !== undefined && numpy === 'wanted') return plain;
+  throw missing(names, seen, numpy);
 }
 
-async function ask(python: string, environment: NodeJS.ProcessEnv): Promise<Candidate | undefined> {
+async function ask(python: string, environment: NodeJS.ProcessEnv): Promise<PythonFound | undefined> {
   return await new Promise((resolve, reject) => {
     execFile(python, ['-B', '-s', '-W', 'ignore', '-c', program], { env: environment, timeout: timeoutMs, encoding: 'utf8' }, (error, output) => {
       if (error !== null && typeof error.signal === 'string') {
@@ -75,9 +72,9 @@ async function ask(python: string, environment: NodeJS.ProcessEnv): Promise<Cand
   });
 }
 
-function parsed(text: string): Candidate | undefined {
+function parsed(text: string): PythonFound | undefined {
   try {
-    return JSON.parse(text) as Candidate;
+    return JSON.parse(text) as PythonFound;
   } catch {
     return undefined;
   }
@@ -88,7 +85,7 @@ function isNewEnough(version: string): boolean {
   return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
 }
 
-function missing(names: readonly string[], seen: readonly Candidate[]): JobError {
+function missing(names: readonly string[], seen: readonly PythonFound[], numpy: 'needed' | 'wanted'): JobError {
   const where = { tried: names, found: seen };
   const choose = `or name another one in ${interpreterVariable}`;
   const withoutNumpy = seen.find(({ version }) => isNewEnough(version));
@@ -102,5 +99,5 @@ function missing(names: readonly string[], seen: readonly Candidate[]): JobError
   const old = seen[0];
   const wanted = `Python ${oldest.join('.')} or newer`;
   const found = old === undefined ? `${names.join(' and ')} cannot be started` : `${old.python} is Python ${old.version}`;
-  return new JobError('PYTHON_MISSING', `Python functions need ${wanted}; ${found}: install it with numpy, ${choose}. The worker's image has it`, { where });
+  return new JobError('PYTHON_MISSING', `Python functions need ${wanted}; ${found}: install it${numpy === 'needed' ? ' with numpy' : ''}, ${choose}. The worker's image has it`, { where });
 }

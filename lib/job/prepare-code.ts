@@ -85,7 +85,7 @@ export async function prepareCode(store: Store, plan: Plan, environment: Prepare
   if (earlier !== undefined) return earlier;
   const { operation } = plan.job;
   const requirements = [...operation.requirements, ...(operation.command === undefined ? [] : [requirementOf(operation.command, operation.parameters)])];
-  await meetRequirements(requirements, plan.code?.runtime ?? null, operation.credentials, env);
+  await meetRequirements(requirements, { runtime: plan.code?.runtime ?? null, items: false, credentials: operation.credentials }, env);
   const { code, model } = await storeCode(store, plan);
   const trial = { ...plan, code, halo: Math.max(plan.halo, model.halo), outputs: plan.outputs.map((output) => ({ ...output, bands: plan.job.outputs[output.name]?.bands ?? model.bands[output.name] ?? output.bands })) };
   let tried: Pick<PreparedCode, 'outputs' | 'seconds' | 'tile'>;

@@ -33,11 +33,6 @@ def main():
         refuse('python', 'PythonTooOld', 'wanted Python %d.%d or later for Python functions, found %s (%s)' % (WANTED + (version, sys.executable)))
         return
     find_package()
-    try:
-        import numpy  # noqa: F401
-    except ImportError as error:
-        refuse('numpy', 'NumpyMissing', 'Python functions need numpy, which %s (Python %s) does not have: %s' % (sys.executable, version, error))
-        return
     from tilefan.serve import serve
     serve()
 

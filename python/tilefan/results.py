@@ -10,7 +10,11 @@ import math
 import numbers
 import pathlib
 
-import numpy
+try:
+    import numpy
+except ImportError:
+    # Then there are no values of it either.
+    numpy = None
 
 from .failures import Failure
 
@@ -37,10 +41,8 @@ def to_json(value, where='the result', depth=0):
         return value
     if isinstance(value, enum.Enum):
         return to_json(value.value, where, depth + 1)
-    if isinstance(value, numpy.ma.core.MaskedConstant):
-        return None
-    if isinstance(value, (numpy.ndarray, numpy.generic)):
-        return from_numpy(value, where, depth)
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+        return None if isinstance(value, numpy.ma.core.MaskedConstant) else from_numpy(value, where, depth)
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, (float, decimal.Decimal, fractions.Fraction)):
@@ -59,7 +61,7 @@ def to_json(value, where='the result', depth=0):
         return sorted((to_json(each, '%s{…}' % where, depth + 1) for each in value), key=lambda each: json.dumps(each, sort_keys=True))
     if isinstance(value, (list, tuple)):
         return [to_json(each, '%s[%d]' % (where, index), depth + 1) for index, each in enumerate(value)]
-    if hasattr(value, '__array__') and hasattr(value, 'tolist'):
+    if numpy is not None and hasattr(value, '__array__') and hasattr(value, 'tolist'):
         return to_json(numpy.asarray(value), where, depth + 1)
     if hasattr(value, '__dict__') and not isinstance(value, type) and not callable(value) and type(value).__module__ != 'builtins' and not hasattr(value, 'read'):
         return from_dict(vars(value), where, depth)
@@ -88,7 +90,7 @@ def from_numpy(value, where, depth):
 def from_dict(value, where, depth):
     answer = {}
     for key, each in value.items():
-        if isinstance(key, numpy.generic):
+        if numpy is not None and isinstance(key, numpy.generic):
             key = key.item()
         if not isinstance(key, (str, int, float, bool)) and key is not None:
             raise Failure('output', '%s has a key %r of type %s; wanted texts or numbers' % (where, key, type(key).__name__), type_name='ResultError')
@@ -112,7 +114,7 @@ def same(a, b, depth=0):
         return True
     if type(a) is not type(b) or depth > DEEPEST:
         return False
-    if isinstance(a, numpy.ndarray):
+    if numpy is not None and isinstance(a, numpy.ndarray):
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
         if a.dtype.kind == 'O':

@@ -2,13 +2,12 @@
 import gc
 import json
 import os
+import sys
 
 from .failures import Failure, Source, describe
 from .items import Items
 from .merge import Merger
 from .process import Prints, end_with_parent, limit_memory, move_channel
-from .shared_memory import SharedFile
-from .tile import Tiles
 from .user_function import load
 
 
@@ -26,7 +25,7 @@ class Conversation:
         self.serial = False
         self.requests = os.fdopen(move_channel(3), 'rb')
         self.replies = move_channel(4)
-        self.shared = SharedFile(move_channel(5))
+        self.shared_fd = move_channel(5)
         self.prints = Prints()
 
     def leave_child(self, exit_code):
@@ -55,14 +54,18 @@ class Conversation:
         self.serial = bool(setup.get('serial'))
         source = Source(setup['code'])
         try:
+            # Before memory is limited: it takes some for each of its threads, which is none of the function's.
+            import_numpy(needed=setup.get('items') is None)
             if setup.get('memoryBytes'):
                 limit_memory(int(setup['memoryBytes']))
             if setup.get('merges'):
                 return Merger(setup, source)
             if setup.get('items') is not None:
                 return Items(setup, source)
+            from .shared_memory import SharedFile
+            from .tile import Tiles
             user = load(setup['code'], setup.get('function'), source)
-            return Tiles(setup, user, self.shared, source)
+            return Tiles(setup, user, SharedFile(self.shared_fd), source)
         except Failure as failure:
             self.fail(failure)
         except BaseException as error:
@@ -83,6 +86,16 @@ class Conversation:
             said = '' if result is None else '"result":%s,' % result
             ends = '"ends":true,' if self.is_damaged() else ''
             self.reply('{%s"done":{"id":%s,%s"outputs":%s}}' % (ends, json.dumps(call['id']), said, json.dumps(outputs)))
+
+
+def import_numpy(needed):
+    """Tiles are its arrays. Functions over items may do without it. @raises Failure numpy"""
+    try:
+        import numpy  # noqa: F401
+    except ImportError as error:
+        if needed:
+            version = '%d.%d.%d' % sys.version_info[:3]
+            raise Failure('numpy', 'Python functions need numpy, which %s (Python %s) does not have: %s' % (sys.executable, version, error), 'NumpyMissing') from None
 
 
 def serve():

@@ -57,6 +57,15 @@ void describe('finding Python', () => {
     const other = `${folder}/python3`;
     writeFileSync(other, `#!/bin/sh\necho '{"python":"${other}","version":"3.12.1","numpy":null}'\n`);
     chmodSync(other, 0o700);
-    assert.equal((await findPython({ PATH: `${folder}:/bin` })).python, system.python);
+    // What can do without it may well use it.
+    for (const numpy of ['needed', 'wanted'] as const) assert.equal((await findPython({ PATH: `${folder}:/bin` }, numpy)).python, system.python);
+  });
+
+  // Catches functions over items that can't run for want of what they don't use.
+  void it('takes one without numpy where that is only wanted', async () => {
+    const bare = standIn('without', `echo '{"python":"/opt/python3","version":"3.12.1","numpy":null}'`);
+    assert.deepEqual(await findPython({ PATH: process.env['PATH'], TILEFAN_PYTHON: bare }, 'wanted'), { python: '/opt/python3', version: '3.12.1', numpy: null });
+    const old = standIn('without-old', `echo '{"python":"/opt/python3.8","version":"3.8.10","numpy":null}'`);
+    await assert.rejects(findPython({ PATH: process.env['PATH'], TILEFAN_PYTHON: old }, 'wanted'), { code: 'PYTHON_MISSING', message: /is Python 3\.8\.10: install it, or name another one/ });
   });
 });

@@ -1,11 +1,13 @@
 /** Functions over items in both languages, through their processes: what they get, what they may return, and all the ways in which they fail. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 
 import { JobError, OperationError, TilefanError } from '../../lib/base/errors.ts';
-import { runPython, withoutGdal } from '../support/gdal.ts';
+import { gdalPython, runPython, withoutGdal } from '../support/gdal.ts';
 import { openItems, withItems, type ItemFixture, type ItemRun } from './item-fixture.ts';
 
 type Language = 'python' | 'typescript';
@@ -291,5 +293,30 @@ def f(item):
     assert.match(long.message, /returned 70 MiB of JSON; wanted 64 MiB at most for one item: what is larger belongs into a file in item\.folder/);
     const exit = await failure(typescript('export function f() { process.exit(0); }'));
     assert.match(exit.message, /called process\.exit\(0\)/);
+  });
+});
+
+void describe('functions over items in a Python without numpy', { skip: withoutGdal }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tilefan-bare-python-'));
+  const bare = `${folder}/bin/python3`;
+  before(() => execFileSync(gdalPython, ['-m', 'venv', '--without-pip', folder]));
+  after(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  // Catches whatever of the package asks for numpy when a value is looked at, or a function is loaded.
+  void it('return all that JSON holds', async () => {
+    assert.throws(() => execFileSync(bare, ['-c', 'import numpy'], { stdio: 'ignore' }));
+    const source = `import array, datetime, dataclasses
+@dataclasses.dataclass
+class Point:
+    x: int
+class Odd:
+    __array__ = tolist = None
+def f(item):
+    return {'text': open(item.file).read(), 'set': {2, 1}, 'nan': float('nan'), 'date': datetime.date(2026, 1, 2), 'point': Point(3), 'odd': Odd(), 4: [None, True]}`;
+    await withItems(python(source, { options: { python: bare } }), async (run) => {
+      assert.deepEqual(await run.object(), { text: 'a cat', set: [1, 2], nan: 'nan', date: '2026-01-02', point: { x: 3 }, odd: {}, 4: [null, true] });
+    });
   });
 });

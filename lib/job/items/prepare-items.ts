@@ -17,7 +17,7 @@ export async function prepareItems(store: Store, { job, state, code, memory }: I
   if (earlier !== undefined) return earlier;
   if (code === null || code.href === null) throw new Error('the job has no code');
   const { requirements, credentials } = job.operation;
-  await meetRequirements(requirements, code.runtime, credentials, env);
+  await meetRequirements(requirements, { runtime: code.runtime, items: true, credentials }, env);
   const path = code.kind === 'model' ? '$.operation.model' : '$.operation.module';
   const { href, sha256 } = await storeBytes(store, run, code.href, { bundles: code.kind === 'module' && code.runtime === 'node', path });
   const stored: PlanCode = { ...code, href, sha256 };
