@@ -20,7 +20,7 @@ const workOption = new Option('--work <HREF>', 'folder or s3:// prefix under whi
 process.env['TILEFAN_LOG_LEVEL'] ??= 'silent';
 
 const program = new Command('tilefan')
-  .description('Runs one computation over a raster too big for one machine.')
+  .description('Runs one computation over a raster, or a pile of files, too big for one machine.')
   .exitOverride()
   .configureHelp({ sortSubcommands: false });
 

@@ -221,7 +221,7 @@ void describe('copies of photographs', { skip: withoutImagePrograms, concurrency
     };
     await refused({ outputs: { prefix: 'photos/copies/' } }, 64, /\$\.operation\.images.*below the items' prefix/s);
     await refused({ outputs: undefined }, 64, /\$\.outputs/);
-    await refused({ items: { prefix: 'fotos/' } }, 64, /\$\.items: there is nothing to do: .*fotos\/ has no objects/);
+    await refused({ items: { prefix: 'fotos/' } }, 64, /\$\.items: there is nothing to do: there is no folder .*fotos\//);
     await refused({ items: { prefix: 'photos/', match: '*.gif' } }, 64, /2 objects, none of which matches "\*\.gif"/);
     await refused({ items: { hrefs: ['photos/a/x.jpg', 'photos/b/x.jpg'] } }, 65, /items 0 and 1 .* would both be written as "x\.jpg"; wanted "base"/);
     await refused({ items: { prefix: 'photos/', parameters: [{ a: 1 }] } }, 64, /\$\.items/);

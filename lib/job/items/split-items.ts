@@ -2,7 +2,7 @@
  * Lists a job's items, once and from beginning to end, and writes them down: `items.jsonl`, and how they become batches. Nothing is kept of an item but a few bytes, so a million of
  * them take no more memory than a thousand.
  */
-import { DataError, JobError } from '../../base/errors.ts';
+import { DataError, describeError, JobError } from '../../base/errors.ts';
 import { displayHref } from '../../store/href.ts';
 import type { ObjectReader, Store } from '../../store/store.ts';
 import { ObjectSink } from '../results/object-sink.ts';
@@ -68,7 +68,7 @@ export async function splitItems({ store, job, run, work, wishes, cost = itemCos
       bytes += item.size ?? 0;
       await sink.writeText(line);
     }
-    if (chunks.count === 0) throw numbered.nothing();
+    if (chunks.count === 0) throw await numbered.nothing();
     await beforeWritten?.();
     const { version } = await sink.finish();
     const lines = itemBatches(chunks.finish(), wishes).map((items, batch) => ({ batch, items }));
@@ -132,9 +132,10 @@ class NumberedItems {
   }
 
   /** Why there is no item. */
-  nothing(): JobError {
+  async nothing(): Promise<JobError> {
     const { prefix, manifest, match, from } = this.#job.items;
     const place = displayHref(prefix ?? manifest ?? from ?? 'the list');
+    if (prefix !== undefined && (await isMissingFolder(this.#reader, prefix))) return new JobError('ITEMS_NONE', `$.items: there is nothing to do: there is no folder ${place}`);
     const rule = match === undefined ? 'and none that counts: names that begin with a dot are hidden' : `none of which matches ${JSON.stringify(match)}`;
     return new JobError('ITEMS_NONE', `$.items: there is nothing to do: ${place} has ${this.#found === 0 ? this.#nothingFound() : `${this.#found.toLocaleString('en')} objects, ${rule}`}`);
   }
@@ -168,6 +169,12 @@ class NumberedItems {
     }
     return { index, href, path, size, version, parameters };
   }
+}
+
+/** A bucket has no folders that could be missing. */
+async function isMissingFolder(reader: ObjectReader, prefix: string): Promise<boolean> {
+  if (!prefix.startsWith('file:')) return false;
+  return await reader.stat(prefix).then(() => false, (error: unknown) => describeError(error).code === 'STORE_NOT_FOUND');
 }
 
 function twoOfOnePath({ items }: ItemJobSpec, path: string, href: string | null, first: number, second: number, given: boolean): DataError {

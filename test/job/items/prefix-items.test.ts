@@ -55,7 +55,9 @@ void describe('items below a prefix', () => {
 
   void it('have to be there', async () => {
     await rejects(splitHere(workspace, { items: { prefix: 'in', match: '**/*.gif' } }), 'ITEMS_NONE', 'JobError', 'has 22 objects, none of which matches "**/*.gif"');
-    await rejects(splitHere(workspace, { items: { prefix: 'nowhere' } }), 'ITEMS_NONE', 'JobError', 'nowhere/ has no objects');
+    await rejects(splitHere(workspace, { items: { prefix: 'nowhere' } }), 'ITEMS_NONE', 'JobError', 'there is no folder');
+    mkdirSync(workspace.path('bare'));
+    await rejects(splitHere(workspace, { items: { prefix: 'bare' } }), 'ITEMS_NONE', 'JobError', 'bare/ has no objects');
   });
 });
 
