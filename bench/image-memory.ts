@@ -53,7 +53,11 @@ async function measureAll(): Promise<void> {
   const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
   const pixelsOfAll = await sharp({ create: { width: Math.ceil(width / 4), height: Math.ceil(height / 4), channels: 3, background: '#808080', noise } }).resize(width, height, { fit: 'fill' }).png({ compressionLevel: 1 }).toBuffer();
   const image = (): Sharp => sharp(pixelsOfAll, { limitInputPixels: false });
-  const files: readonly (readonly [string, () => Sharp])[] = [
+  const drawing = (side: number): Buffer => {
+    const shapes = Array.from({ length: 200 }, (_, i) => `<circle cx="${String((i * 37) % 100)}%" cy="${String((i * 61) % 100)}%" r="5%" fill="#${String(100000 + i * 4000)}" opacity="0.5"/>`).join('');
+    return Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="${String(width / side)}" height="${String(height / side)}">${shapes}</svg>`);
+  };
+  const files: readonly (readonly [string, () => Sharp | Buffer])[] = [
     ['JPEG', () => image().jpeg()],
     ['progressive JPEG', () => image().jpeg({ progressive: true })],
     ['PNG', () => image().png({ compressionLevel: 1 })],
@@ -63,14 +67,22 @@ async function measureAll(): Promise<void> {
     ['WebP', () => image().webp({ effort: 0 })],
     ['lossless WebP', () => image().webp({ effort: 0, lossless: true })],
     ['TIFF', () => image().tiff({ compression: 'deflate' })],
+    ['TIFF of 32 bits', () => image().toColourspace('scrgb').tiff({ compression: 'deflate', predictor: 'none' })],
     ['TIFF of 16 bits', () => image().toColourspace('rgb16').tiff({ compression: 'deflate' })],
     ['GIF', () => image().gif({ effort: 1, dither: 0 })],
     ['AVIF', () => image().avif({ effort: 0 })],
+    ['JPEG on its side', () => image().withMetadata({ orientation: 6 }).jpeg()],
+    ['progressive JPEG on its side', () => image().withMetadata({ orientation: 6 }).jpeg({ progressive: true })],
+    ['WebP on its side', () => image().withMetadata({ orientation: 6 }).webp({ effort: 0 })],
+    ['SVG', () => drawing(1)],
+    ['PNG on its head', () => image().withMetadata({ orientation: 3 }).png({ compressionLevel: 1 })],
   ];
   const example = '{"resized":{"width":1024,"height":768,"quality":90},"thumbs":{"width":192,"height":192}}';
   const whole = (['jpeg', 'png', 'webp', 'avif', 'tiff', 'gif'] as const satisfies readonly CopyToMake['format'][]).map((format) => [`JPEG to a whole ${format}`, 0, `{"whole":{"format":"${format}"}}`] as const);
   try {
-    const cases = [...files.map(([name], index) => [name, index, example] as const), ...whole];
+    const turned = files.flatMap(([name], index) => (/on its|^SVG/.test(name) ? [[`${name}, whole`, index, '{"whole":{}}'] as const] : []));
+    const small = ['small SVG, whole copy', files.length, JSON.stringify({ whole: { width, enlarge: true } })] as const;
+    const cases = [...files.map(([name], index) => [name, index, example] as const), ...whole, ...turned, small];
     const tell = (name: string, measured: string, projected: string): void => {
       console.log(`${name.padEnd(34)}${measured.padStart(10)}${projected.padStart(12)}`);
     };
@@ -78,7 +90,10 @@ async function measureAll(): Promise<void> {
     const written = new Set<number>();
     for (const [name, index, copies] of cases) {
       const path = join(folder, String(index));
-      if (!written.has(index)) writeFileSync(path, (await files[index]?.[1]().toBuffer()) ?? '');
+      if (!written.has(index)) {
+        const file = files[index]?.[1]() ?? drawing(20);
+        writeFileSync(path, Buffer.isBuffer(file) ? file : await file.toBuffer());
+      }
       written.add(index);
       const { measured, projected } = JSON.parse(execFileSync(process.execPath, [import.meta.filename, '--file', path, '--copies', copies], { encoding: 'utf8' })) as { readonly measured: number; readonly projected: number };
       tell(name, (measured / pixels).toFixed(1), (projected / pixels).toFixed(1));

@@ -49,7 +49,7 @@ export function itemPlanText(plan: ItemPlan, sizes: readonly BatchSize[], { star
   };
   const lines: [string, string][] = [
     ['items', `${items.count.toLocaleString('en')}: ${itemsText(job)}${items.repeated > 0 ? ` (${countText(items.repeated, 'repetition')} left out)` : ''}`],
-    ['bytes', items.bytes === 0 ? 'not known, or none' : `${bytesText(items.bytes)}, ${bytesText(items.bytes / items.count)} an item`],
+    ['bytes', items.bytes === 0 ? 'not known, or none' : `${bytesText(items.bytes)}, ${bytesText(Math.round(items.bytes / items.count))} an item`],
     ['operation', operationText(job)],
     ['batches', `${String(sizes.length)}, each of ${range(sizes.map((each) => each.items), String)} items, ${range(sizes.map(({ bytes }) => bytes), bytesText)}`],
     ['weight', `${range(weights, secondsText)} of one thread a batch, ${secondsText(total)} altogether (a guess, which batches are made by)`],

@@ -9,7 +9,7 @@ const passWords: Readonly<Record<string, string>> = { conversion: 'inputs conver
 /** What all attempts have done together, so a tile or item that was lost with a worker counts twice. @param retried batches that had more than one */
 export function attemptsText({ computed, reused }: { readonly computed: number; readonly reused: number }, retried: number): string {
   const counts = `${String(computed)} computed, ${String(reused)} found committed`;
-  return retried === 0 ? counts : `over all attempts ${counts}, ${countText(retried, 'batch', 'batches')} needed more than one`;
+  return retried === 0 ? counts : `over all attempts ${counts}, ${countText(retried, 'batch', 'batches')} needed more than one attempt`;
 }
 
 /** @param seconds that this took */

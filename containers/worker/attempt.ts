@@ -39,9 +39,9 @@ export class Attempt {
     return attempt;
   }
 
-  /** Whether the attempt before it, the run's or that of a run which is continued, was killed before it could say anything; or is still at work somewhere. */
+  /** Whether one of the attempts before it, the run's or those of a run which is continued, was killed before it could say anything; or is still at work somewhere. */
   get followsKill(): boolean {
-    return this.#earlier.at(-1)?.state === 'RUNNING';
+    return this.#earlier.some(({ state }) => state === 'RUNNING');
   }
 
   async succeed({ computed, reused }: BatchSummary): Promise<void> {

@@ -10,7 +10,7 @@ export interface ItemTaskEnvironment {
   readonly store: Store;
   /** The run prefix. */
   readonly run: string;
-  /** The attempt before this one was killed: nobody knows by what, and it may have been an item. */
+  /** An attempt before this one was killed: nobody knows by what, and it may have been an item. */
   readonly followsKill: boolean;
   /** Ends the task early, with what is finished committed. */
   readonly signal: AbortSignal;
@@ -73,7 +73,7 @@ class ToldItems {
   }
 }
 
-/** Loaded by what the job does: images need no processes of their own, functions and models do. */
+/** Loaded by what the job does: functions and models have processes of their own; images have one after a kill, so that the next kill is not the worker's. */
 async function startWorker(store: Store, plan: ItemPlan, followsKill: boolean): Promise<ItemWorker & { close(): Promise<void> }> {
   if (plan.job.operation.images !== undefined) {
     const { ImageItems } = await import('../../lib/job/items/image-items.ts');

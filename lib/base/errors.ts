@@ -85,6 +85,9 @@ export interface ErrorRecord {
   readonly stack: string | undefined;
 }
 
+/** The code of what is none of our errors. */
+export const unexpectedCode = 'UNEXPECTED';
+
 /** Turns anything thrown into a record; what is not ours counts as a failed operation (exit code 70). */
 export function describeError(error: unknown): ErrorRecord {
   if (error instanceof TilefanError) {
@@ -94,7 +97,7 @@ export function describeError(error: unknown): ErrorRecord {
   const known = error instanceof Error ? error : new Error(String(error));
   return {
     name: known.name,
-    code: 'UNEXPECTED',
+    code: unexpectedCode,
     message: known.message,
     exitCode: 70,
     retryable: false,

@@ -36,7 +36,7 @@ print(json.dumps({"python": sys.executable, "version": "%d.%d.%d" % sys.version_
 
 /**
  * The first interpreter that is new enough and has numpy: the one in TILEFAN_PYTHON, else `python3` on the PATH, else the system's.
- * @param numpy whether the code needs it: functions over items don't, and get the first that is new enough where none has it
+ * @param numpy whether the code needs it: functions over items don't, and get the first that is new enough where none has it, or where it is that of a virtual environment
  * @throws JobError PYTHON_MISSING, NUMPY_MISSING; TryAgainError PYTHON_ENDED when an interpreter was killed before it could answer: then nothing is known of it, and another one might be
  * another Python than that of the tasks before
  */
@@ -44,13 +44,15 @@ export async function findPython(environment: NodeJS.ProcessEnv = process.env, n
   const named = environment[interpreterVariable];
   // PATH's may be one of pyenv or of a project, which doesn't see the system's packages.
   const names = named === undefined || named === '' ? ['python3', '/usr/bin/python3'] : [named];
+  // Whoever works in a virtual environment has put there what the code imports.
+  const isChosen = numpy === 'wanted' && (environment['VIRTUAL_ENV'] ?? '') !== '';
   const seen: PythonFound[] = [];
   for (const name of names) {
     // One after another: the first is nearly always the right one.
     // oxlint-disable-next-line no-await-in-loop
     const candidate = await ask(name, environment);
     if (candidate === undefined) continue;
-    if (isNewEnough(candidate.version) && candidate.numpy !== null) return candidate;
+    if (isNewEnough(candidate.version) && (candidate.numpy !== null || isChosen)) return candidate;
     seen.push(candidate);
   }
   const plain = seen.find(({ version }) => isNewEnough(version));

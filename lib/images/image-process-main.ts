@@ -1,13 +1,16 @@
 /** The process in which an image can't take a worker along: image-process.ts starts it, and is what it talks to. */
 import { describeError } from '../base/errors.ts';
-import type { ImageAnswer, ImageRequest } from './image-process.ts';
+import type { ImageAnswer, ImageMessage, ImageRequest } from './image-process.ts';
 import { makeVariants } from './make-variants.ts';
+import { loadSharp } from './sharp-setup.ts';
 
 // The worker says when it has to stop; a signal to the group is not for this one.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
 // Nobody waits for the image under way any more, and an orderly exit would.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 process.on('message', (request: ImageRequest) => void answer(request));
+await loadSharp();
+say('ready');
 
 async function answer({ bytes, variants, limits }: ImageRequest): Promise<void> {
   let made: ImageAnswer;
@@ -16,5 +19,9 @@ async function answer({ bytes, variants, limits }: ImageRequest): Promise<void> 
   } catch (error) {
     made = { error: describeError(error) };
   }
-  process.send?.(made);
+  say(made);
+}
+
+function say(message: ImageMessage): void {
+  process.send?.(message);
 }

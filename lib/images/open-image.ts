@@ -19,13 +19,16 @@ export interface OpenedImage {
   /** A progressive JPEG or an interlaced PNG, which no decoder reads in rows. */
   readonly progressive: boolean;
   /** Of a sample, as it lies in the file. */
-  readonly bytesPerSample: 1 | 2;
+  readonly bytesPerSample: number;
   /** The EXIF block, as it lies in the file. */
   readonly exif: Uint8Array | undefined;
 }
 
 /** sharp's own name of what we call AVIF is the container's. */
 const nameOfSharp: Readonly<Partial<Record<string, ImageFormat>>> = { jpeg: 'jpeg', png: 'png', gif: 'gif', webp: 'webp', tiff: 'tiff', heif: 'avif', svg: 'svg' };
+
+/** By libvips' names. */
+const sampleBytes: Readonly<Record<Metadata['depth'], number>> = { uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8, dpcomplex: 16 };
 
 /** @throws DataError IMAGE_EMPTY, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function openImage(bytes: Uint8Array, limits: ImageLimits): Promise<OpenedImage> {
@@ -54,7 +57,7 @@ export async function openImage(bytes: Uint8Array, limits: ImageLimits): Promise
     frames,
     hasAlpha: header.hasAlpha,
     progressive: header.isProgressive,
-    bytesPerSample: header.depth === 'uchar' ? 1 : 2,
+    bytesPerSample: sampleBytes[header.depth],
     exif: header.exif,
   };
 }

@@ -29,9 +29,10 @@ const badPath: Readonly<Record<string, string>> = {
   EILSEQ: 'the file system does not accept this name',
 };
 
-/** Whether a path has lost bytes of its name, as it was no UTF-8 when a folder was read; what it was can't be found by it. */
-export function hasLostName(path: string): boolean {
-  return path.includes('\uFFFD');
+/** Something in a folder that no href can name. @param name its bytes */
+export function lostName(folder: string, name: Uint8Array): InputUnavailableError {
+  const shown = Array.from(name, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`)).join('');
+  return new InputUnavailableError('STORE_NAME', `Cannot list ${displayHref(folder)}: the name of ${shown} in it isn't UTF-8, so it would be left out; rename it, or take it away`, { where: { href: folder, name: shown } });
 }
 
 /** The error for a read of `href` that failed. Errors of the tree pass through unchanged. */
@@ -44,9 +45,6 @@ export function readError(error: unknown, href: string): TilefanError {
   if (waiting !== undefined) return new TryAgainError('STORE_BUSY', `Cannot read ${path} just now: ${waiting} (${errno})`, details);
   switch (errno) {
     case 'ENOENT':
-      if (hasLostName(path)) {
-        return new InputUnavailableError('STORE_UNREADABLE', `Cannot read ${path}: its name isn't UTF-8 (where \uFFFD stands), so it can't be asked for; rename it`, details);
-      }
       return new InputUnavailableError('STORE_NOT_FOUND', `${path} does not exist: wanted a file`, details);
     case 'ENOTDIR':
       return new InputUnavailableError('STORE_NOT_FOUND', `${path} does not exist: a part of its path is a file, not a folder`, details);

@@ -4,13 +4,14 @@
  *
  * Nothing is fsynced: a killed process loses nothing, a machine that loses power may. See docs/storage.md.
  */
+import { isUtf8 } from 'node:buffer';
 import type { BigIntStats, Dirent, Stats } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 
 import { DataError, JobError, OutputError } from '../base/errors.ts';
 import { FileAssembly, createAssembly } from './file-assembly.ts';
-import { errnoOf, hasLostName, isDirectory, notAFile, readError, truncated, writeError } from './file-errors.ts';
+import { errnoOf, isDirectory, lostName, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
 import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
@@ -28,8 +29,6 @@ const defaultMaxOpenFiles = 64;
 
 /** Facts asked for at once in a list: more than the thread pool takes only costs memory. */
 const statsAtOnce = 32;
-/** The version of a file whose name isn't UTF-8: nobody can open it by the name that is left. */
-const lostName = 'name is not UTF-8';
 
 export class FileStore implements ClosableStore {
   readonly #openFiles: OpenFiles;
@@ -125,7 +124,7 @@ export class FileStore implements ClosableStore {
       let removed = 0;
       for await (const name of this.#names(canonical)) if (name.isFile && !isTemporaryName(name.name)) removed++;
       await this.#openFiles.drop(path);
-      for (const name of await readdir(path)) await rm(join(path, name), { recursive: true, force: true, maxRetries: 3 });
+      for (const name of await readdir(path, { encoding: 'buffer' })) await rm(Buffer.concat([Buffer.from(path), name]), { recursive: true, force: true, maxRetries: 3 });
       // A link to a folder, or one that another process is writing into, stays: it is empty of what was asked to go.
       await rmdir(path).catch(() => undefined);
       return removed;
@@ -203,6 +202,7 @@ export class FileStore implements ClosableStore {
     let waiting: string[] = [];
     for await (const entry of this.#names(folder, prefix)) {
       if (!entry.isFile || isTemporaryName(entry.name)) continue;
+      if (entry.lost !== undefined) throw entry.lost;
       waiting.push(entry.href);
       if (waiting.length < statsAtOnce) continue;
       yield* await this.#stats(waiting);
@@ -218,8 +218,6 @@ export class FileStore implements ClosableStore {
           const facts = await stat(pathOf(href), { bigint: true });
           return facts.isFile() ? { href, size: Number(facts.size), version: versionOf(facts) } : undefined;
         } catch (error) {
-          // It is there, under a name that can't be said: whoever reads it is told so. Nobody would read what has no bytes.
-          if (errnoOf(error) === 'ENOENT' && hasLostName(pathOf(href))) return { href, size: 1, version: lostName };
           // Removed since the folder was read, or a link that leads nowhere: not an object.
           if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') return undefined;
           throw readError(error, href);
@@ -233,20 +231,24 @@ export class FileStore implements ClosableStore {
    * Files and links below `folder` whose href begins with `prefix`, in href order. Within one folder a subfolder sorts as its name with `/`:
    * that makes the walk's order the order of whole hrefs. Links to folders are not followed, so there are no circles.
    */
-  async *#names(folder: string, prefix = folder): AsyncGenerator<{ readonly href: string; readonly name: string; readonly isFile: boolean }, void, undefined> {
-    let entries: Dirent[];
+  async *#names(folder: string, prefix = folder): AsyncGenerator<Named, void, undefined> {
+    let entries: Dirent<Buffer>[];
     const path = pathOf(folder);
     try {
-      entries = await readdir(path, { withFileTypes: true });
+      entries = await readdir(path, { withFileTypes: true, encoding: 'buffer' });
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
       throw readError(error, folder);
     }
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     const sorted = entries
       .map((entry) => {
+        const name = decoder.decode(entry.name);
+        const lost = isUtf8(entry.name) ? undefined : lostName(folder, entry.name);
         // A folder whose name can't be said can't be read: it stands for what is in it.
-        const isFolder = entry.isDirectory() && !hasLostName(entry.name);
-        return { href: fileHref(`${path}${entry.name}${isFolder ? '/' : ''}`), name: entry.name, isFolder, isFile: entry.isFile() || entry.isSymbolicLink() || (entry.isDirectory() && !isFolder) };
+        const isFolder = entry.isDirectory() && lost === undefined;
+        const isFile = entry.isFile() || entry.isSymbolicLink() || (entry.isDirectory() && !isFolder);
+        return { href: fileHref(`${path}${name}${isFolder ? '/' : ''}`), name, isFolder, isFile, lost };
       })
       // Canonical file hrefs are ASCII, where the order of UTF-16 units is that of bytes.
       .sort((a, b) => (a.href < b.href ? -1 : 1));
@@ -255,6 +257,15 @@ export class FileStore implements ClosableStore {
       else if (!entry.isFolder && entry.href.startsWith(prefix)) yield entry;
     }
   }
+}
+
+/** A file or link in a folder; or something else that is no object. */
+interface Named {
+  readonly href: string;
+  readonly name: string;
+  readonly isFile: boolean;
+  /** Why no href can name it. */
+  readonly lost: Error | undefined;
 }
 
 /** A version without inode would miss a replacement of the same size within one tick of the file system's clock (4 ms on ext4). */

@@ -59,6 +59,9 @@ void describe('finding Python', () => {
     chmodSync(other, 0o700);
     // What can do without it may well use it.
     for (const numpy of ['needed', 'wanted'] as const) assert.equal((await findPython({ PATH: `${folder}:/bin` }, numpy)).python, system.python);
+    // A virtual environment is there for what the code imports.
+    const chosen = { PATH: `${folder}:/bin`, VIRTUAL_ENV: folder };
+    assert.deepEqual([(await findPython(chosen, 'wanted')).python, (await findPython(chosen)).python], [other, system.python]);
   });
 
   // Catches functions over items that can't run for want of what they don't use.

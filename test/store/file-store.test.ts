@@ -82,25 +82,30 @@ void describe('file store: bad paths', () => {
     assert.equal((await assembly.complete(parts)).size, 3);
   });
 
-  // Catches: files that are left out of a listing without a word, a whole listing that fails for one of them.
-  void it('lists what has a name that is no UTF-8, and says so when it is read', { skip: process.platform === 'linux' ? false : 'names are UTF-8 here' }, async () => {
+  // Catches: files that are left out of a listing without a word, the character that stands for lost bytes taken for them where it is really there.
+  void it('refuses to list what has a name that is no UTF-8', { skip: process.platform === 'linux' ? false : 'names are UTF-8 here' }, async () => {
     const root = folder();
     const name = (text: string): Buffer => Buffer.from(`${root}/${text}`, 'latin1');
-    writeFileSync(name('a'), 'x');
-    writeFileSync(name('caf\u00e9.jpg'), 'x');
-    mkdirSync(name('d\u00e9'));
-    writeFileSync(name('d\u00e9/inside'), 'x');
-    // One that really has the character which stands for what is lost.
-    writeFileSync(`${root}/z\uFFFD`, 'x');
+    const listed = async (below: string): Promise<string[]> => {
+      const hrefs: string[] = [];
+      for await (const { href } of store.list(fileHref(`${root}/${below}`))) hrefs.push(href);
+      return hrefs;
+    };
+    mkdirSync(`${root}/z\uFFFD`);
+    for (const each of ['a', 'z\uFFFD/\uFFFD.jpg', '\uFEFFmarked']) writeFileSync(`${root}/${each}`, 'x');
     symlinkSync('nowhere\uFFFD', join(root, 'link'));
-    const listed: { readonly href: string }[] = [];
-    for await (const stat of store.list(fileHref(`${root}/`))) listed.push(stat);
-    assert.deepEqual(listed.map(({ href }) => href), ['a', 'caf\uFFFD.jpg', 'd\uFFFD', 'z\uFFFD'].map((each) => fileHref(`${root}/${each}`)));
-    for (const [at, works] of [true, false, false, true].entries()) {
-      const read = store.readAll(listed[at]?.href ?? '');
-      if (works) assert.equal((await read).length, 1);
-      else await rejects(read, 'STORE_UNREADABLE', 'InputUnavailableError', "its name isn't UTF-8");
-    }
+    const all = ['\uFEFFmarked', 'a', 'z\uFFFD/\uFFFD.jpg'].map((each) => fileHref(`${root}/${each}`));
+    assert.deepEqual(await listed(''), all);
+    for (const href of all) assert.equal((await store.readAll(href)).length, 1);
+    await rejects(store.readAll(fileHref(`${root}/gone\uFFFD`)), 'STORE_NOT_FOUND', 'InputUnavailableError', 'does not exist');
+
+    writeFileSync(name('caf\u00e9.jpg'), 'x');
+    await rejects(listed(''), 'STORE_NAME', 'InputUnavailableError', String.raw`the name of caf\xe9.jpg in it isn't UTF-8`);
+    assert.deepEqual(await listed('z'), all.slice(2));
+    mkdirSync(name('z\u00ef\u00bf\u00bd/d\u00e9'));
+    await rejects(listed('z'), 'STORE_NAME', 'InputUnavailableError', String.raw`the name of d\xe9 in it isn't UTF-8`);
+    assert.equal(await store.removePrefix(fileHref(`${root}/z\uFFFD/`)), 2);
+    assert.deepEqual(readdirSync(root, { encoding: 'buffer' }).filter((each) => each[0] === 0x7a), []);
   });
 
   void it('has words for every system error that a user can meet', () => {

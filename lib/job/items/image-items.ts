@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { DataError, messageOf, TryAgainError } from '../../base/errors.ts';
 import { parseHref } from '../../store/href.ts';
-import type { Store } from '../../store/store.ts';
+import type { ObjectStat, Store } from '../../store/store.ts';
 import type { ImageProcess } from '../../images/image-process.ts';
 import { makeVariants, type MadeImages } from '../../images/make-variants.ts';
 import { MemoryBudget } from '../../images/memory-budget.ts';
@@ -12,35 +12,51 @@ import type { ItemWorker } from './item-batch.ts';
 import type { ItemResult, MadeFile } from './item-outcome.ts';
 import type { ItemPlan } from './item-plan.ts';
 import type { Item } from './item.ts';
-import { outputHref, readObject } from './item-object.ts';
+import { findObject, outputHref, readObject } from './item-object.ts';
 
 /** Images under way beside each that is being made: they are read, or their copies are put, which takes S3 some 50 ms each. */
 const aheadForEach = 3;
 /** Bytes of image files for each vCPU until which others are fetched ahead: a few photographs of a telephone, and many of those that are made fast. */
 const bytesForEachVcpu = 32 * 2 ** 20;
+/** Files may take this part of what the task has, where that is more. */
+const partForFiles = 1 / 8;
+/** The part of it that one file may have. It is there twice while another process makes its copies, and those need some, too. */
+const partForOne = 1 / 2;
 /** The least that images may take together, however small the task. */
 const leastBytes = 64 * 2 ** 20;
 
 export class ImageItems implements ItemWorker {
   readonly atOnce: number;
   readonly ahead: { readonly items: number; readonly bytes: number };
-  /** Decoding and encoding, which take processors and memory. */
+  /** Decoding and encoding, which take processors. */
   readonly #making: LimitFunction;
+  /** Memory of image files, from when they are read until their copies are made. */
+  readonly #files: MemoryBudget;
+  readonly #mostBytes: number;
   readonly #make: (bytes: Uint8Array) => Promise<MadeImages>;
   readonly #store: Store;
   readonly #prefix: string;
 
   /**
    * @param plan of a job that has images, and a place for them
-   * @param apart makes the copies, one image after the other, instead of this process
+   * @param apart makes the copies instead of this process: then one image after the other is fetched and made
    */
   constructor(store: Store, { job, threads, memory }: Pick<ItemPlan, 'job' | 'threads' | 'memory'>, apart?: Pick<ImageProcess, 'make'>) {
-    this.atOnce = imagesAtATime(threads);
-    this.ahead = { items: this.atOnce * aheadForEach, bytes: threads * bytesForEachVcpu };
-    this.#making = pLimit(this.atOnce);
     const { images: variants = {}, imageLimits: limits } = job.operation;
-    const budget = new MemoryBudget(Math.max(leastBytes, memory.limit - memory.process - this.ahead.bytes));
-    this.#make = async (bytes) => (apart === undefined ? await makeVariants(bytes, variants, limits, budget) : await apart.make(bytes, variants, limits));
+    const files = Math.max(threads * bytesForEachVcpu, memory.limit * partForFiles);
+    this.#files = new MemoryBudget(files);
+    this.#mostBytes = Math.floor(Math.max(leastBytes, memory.limit - memory.process) * partForOne);
+    if (apart === undefined) {
+      this.atOnce = imagesAtATime(threads);
+      this.ahead = { items: this.atOnce * aheadForEach, bytes: threads * bytesForEachVcpu };
+      const decoded = new MemoryBudget(Math.max(leastBytes, memory.limit - memory.process - files));
+      this.#make = async (bytes) => await makeVariants(bytes, variants, limits, decoded);
+    } else {
+      this.atOnce = 1;
+      this.ahead = { items: 0, bytes: 0 };
+      this.#make = async (bytes) => await apart.make(bytes, variants, limits);
+    }
+    this.#making = pLimit(this.atOnce);
     this.#store = store;
     this.#prefix = job.outputs?.prefix ?? '';
   }
@@ -48,14 +64,18 @@ export class ImageItems implements ItemWorker {
   /**
    * The value has what the image was, and what its copies are: `{ format, width, height, variants: { thumbs: { width, height, bytes } } }`.
    * @param signal makes those that still wait for their turn end
-   * @throws DataError IMAGE_*, ITEM_PATH; OperationError IMAGE_CRASH; TryAgainError WORKER_STOPPED; what the store throws
+   * @throws DataError IMAGE_*, ITEM_TOO_LARGE, ITEM_PATH; OperationError IMAGE_CRASH; TryAgainError WORKER_STOPPED; what the store throws
    */
   async work(item: Item, signal?: AbortSignal): Promise<ItemResult> {
     if (item.href === null) throw new Error('an item without an object has no image');
-    const bytes = await readObject(this.#store, item);
-    const { source, variants } = await this.#making(async () => {
-      if (signal?.aborted === true) throw new TryAgainError('WORKER_STOPPED', 'stopped before the image had its turn');
-      return await this.#make(bytes);
+    const object = await findObject(this.#store, item.href, item);
+    this.#checkSize(object);
+    const { source, variants } = await this.#files.use(object.size, async () => {
+      const bytes = await readObject(this.#store, object);
+      return await this.#making(async () => {
+        if (signal?.aborted === true) throw new TryAgainError('WORKER_STOPPED', 'stopped before the image had its turn');
+        return await this.#make(bytes);
+      });
     });
     const outputs = await Promise.all(
       variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
@@ -67,6 +87,11 @@ export class ImageItems implements ItemWorker {
     );
     const { format, width, height } = source;
     return { value: { format, width, height, variants: Object.fromEntries(variants.map((each) => [each.name, { width: each.width, height: each.height, bytes: each.bytes.length }])) }, outputs };
+  }
+
+  #checkSize({ href, size }: ObjectStat): void {
+    if (size <= this.#mostBytes) return;
+    throw new DataError('ITEM_TOO_LARGE', `the file has ${String(size)} bytes; wanted ${String(this.#mostBytes)} at most, half of the memory that a task has beside its process (compute.memory)`, { where: { href, size } });
   }
 }
 

@@ -29,7 +29,7 @@ export interface ItemBatchEnvironment {
   readonly run: string;
   readonly store: Store;
   readonly worker: ItemWorker;
-  /** The attempt before this one was killed, so another kill may come soon, and must not find everything undone again. */
+  /** An attempt before this one was killed, so another kill may come soon, and must not find everything undone again. */
   readonly followsKill: boolean;
   /** Ends the batch early, with what is finished committed. */
   readonly signal: AbortSignal;
@@ -39,7 +39,7 @@ export interface ItemBatchEnvironment {
 
 /** Outcomes are committed when there are so many bytes of them, … */
 const segmentBytes = 2 ** 20;
-/** … or when the oldest has waited so long: a lost worker costs no more. */
+/** … or when the oldest has waited so long, as far as it is looked: a lost worker costs no more than both. */
 const longestWaitMs = { usual: 30_000, afterKill: 1000 } as const;
 /** How often it is looked for outcomes that have waited, for the next item may take as long as it likes. */
 const lookMs = { usual: 5000, afterKill: 500 } as const;

@@ -1,24 +1,26 @@
 /** The object of an item, and the places of the files that are made of it. */
 import { DataError } from '../../base/errors.ts';
 import { displayHref, formatHref, parseHref } from '../../store/href.ts';
-import type { ObjectReader } from '../../store/store.ts';
+import type { ObjectReader, ObjectStat } from '../../store/store.ts';
 import type { Item } from './item.ts';
 
-/** An image or a document above this is none that is worked on whole, in memory. */
-const mostBytes = 1024 ** 3;
+/**
+ * What an item's object is: as it was when the run was planned, or as it is now where that wasn't asked.
+ * @throws InputUnavailableError STORE_NOT_FOUND
+ */
+export async function findObject(reader: ObjectReader, href: string, { size, version }: Pick<Item, 'size' | 'version'>): Promise<ObjectStat> {
+  // A size without a version is what a list once said.
+  return size === null || version === null ? await reader.stat(href) : { href, size, version };
+}
 
 /**
  * The bytes of an item's object.
- * @throws DataError ITEM_TOO_LARGE; STORE_CHANGED when it is not what it was when the run was planned; InputUnavailableError STORE_NOT_FOUND
+ * @throws DataError STORE_CHANGED when it is not what it was; InputUnavailableError STORE_NOT_FOUND
  */
-export async function readObject(reader: ObjectReader, { href, size, version }: Item): Promise<Uint8Array> {
-  if (href === null) throw new Error('an item without an object has no bytes');
-  // A size without a version is what a list once said.
-  const known = size === null || version === null ? await reader.stat(href) : { size, version };
-  if (known.size > mostBytes) throw new DataError('ITEM_TOO_LARGE', `${displayHref(href)} has ${String(known.size)} bytes; wanted ${String(mostBytes)} at most`, { where: { href } });
+export async function readObject(reader: ObjectReader, { href, size, version }: ObjectStat): Promise<Uint8Array> {
   // Not filled with zeros first: whoever gets it gets it read whole.
-  const bytes = Buffer.allocUnsafeSlow(known.size);
-  if (bytes.length > 0) await reader.readInto(href, 0, bytes, known.version);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  if (bytes.length > 0) await reader.readInto(href, 0, bytes, version);
   return bytes;
 }
 

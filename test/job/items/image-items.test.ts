@@ -1,7 +1,8 @@
 /** Copies of images as a worker makes them of items: where they go, what is said of them, and what is wrong with an item alone. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { after, describe, it } from 'node:test';
 import sharp from 'sharp';
 import { TilefanError, TryAgainError } from '../../../lib/base/errors.ts';
@@ -34,9 +35,9 @@ after(async () => {
 
 const out = workspace.newFolder('out');
 const memory: ItemPlan['memory'] = { process: 0, items: 0, code: 0, total: 0, limit: 8 * 2 ** 30 };
-function images(variants: object, limits: object = {}, from = store, threads = 2): ImageItems {
+function images(variants: object, limits: object = {}, from = store, threads = 2, limit = memory.limit): ImageItems {
   const job = parseItemJob({ items: { prefix: '/in/' }, operation: { images: variants, imageLimits: limits }, outputs: { prefix: `${fileHref(out)}/` } });
-  return new ImageItems(from, { job, threads, memory });
+  return new ImageItems(from, { job, threads, memory: { ...memory, limit } });
 }
 
 async function itemOf(path: string, bytes: Uint8Array | string, more: Partial<Item> = {}): Promise<Item> {
@@ -137,6 +138,54 @@ void describe('images as items', () => {
     const made = Math.max(...counts);
     assert.ok(made > 0 && made <= imagesAtATime(1), `${String(made)} made at a time`);
     await slow.close();
+  });
+
+  // Catches: images that are decoded together and take more memory than a task has.
+  void it('makes large images one after the other where there is little memory', async () => {
+    const large = await sharp({ create: { width: 4000, height: 3000, channels: 3, background: '#123456' } }).png({ progressive: true, compressionLevel: 1 }).toBuffer();
+    const items = await Promise.all(Array.from({ length: 4 }, async (_, i) => await itemOf(`large-${String(i)}.png`, large)));
+    const usual: (number | undefined)[] = [];
+    for (const limit of [2 ** 20, memory.limit]) {
+      const worker = images({ thumbs: { width: 30 } }, {}, store, 2, limit);
+      const counts: number[] = [];
+      const look = setInterval(() => counts.push(sharp.counters().process), 1);
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await Promise.all(items.map(async (item) => await worker.work(item)));
+      clearInterval(look);
+      usual.push(counts.toSorted((x, y) => x - y)[Math.floor(counts.length / 2)]);
+    }
+    const [tight, roomy = 0] = usual;
+    assert.ok(tight === 1 && roomy > 1, String(usual));
+  });
+
+  // Catches: files that are fetched until memory is full, whatever their sizes.
+  void it('holds files of a few megabytes together at most, and refuses one that is too large for the task', async () => {
+    const reading = new Set<string>();
+    let most = 0;
+    class WatchedStore extends TypedStore {
+      override async readInto(...[href, ...rest]: Parameters<FileStore['readInto']>): Promise<void> {
+        reading.add(href);
+        most = Math.max(most, reading.size);
+        await super.readInto(href, ...rest);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        reading.delete(href);
+      }
+    }
+    const watched = new WatchedStore();
+    const worker = images(two, {}, watched, 1, 2 ** 30);
+    const megabytes = async (count: number): Promise<Item> => {
+      const item = await itemOf(`${String(count)}.png`, '');
+      truncateSync(fileURLToPath(item.href ?? ''), count * 2 ** 20);
+      return { ...item, size: null, version: null };
+    };
+    // An eighth of the memory are 128 MiB.
+    const errors = await Promise.all([60, 61, 62, 63, 64].map(async (count) => await thrown(worker.work(await megabytes(count)))));
+    assert.deepEqual(errors.map(({ code }) => code), Array.from(errors, () => 'IMAGE_FORMAT'));
+    assert.equal(most, 2);
+    const refused = await thrown(worker.work(await megabytes(513)));
+    assert.ok(isItemsOwn(refused));
+    assert.deepEqual([refused.code, refused.message], ['ITEM_TOO_LARGE', 'the file has 537919488 bytes; wanted 536870912 at most, half of the memory that a task has beside its process (compute.memory)']);
+    await watched.close();
   });
 
   // Catches: a stopped task that decodes all that it has read before it ends; an image that is said to have failed for that.

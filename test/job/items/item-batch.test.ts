@@ -244,6 +244,29 @@ void describe('a batch of items', () => {
     assert.ok((await outcomesOf(run, 30)).every((outcome) => outcome.ok && outcome.value === text));
   });
 
+  // Catches: work that is lost again and again where something kills each worker.
+  void it('commits soon after what is done when an attempt before it was killed', async () => {
+    const run = workspace.newFolder('killed');
+    const next = Promise.withResolvers<undefined>();
+    const { ended } = attempt(run, {
+      followsKill: true,
+      items: range(2),
+      atOnce: 1,
+      work: async ({ index }) => {
+        if (index === 1) await next.promise;
+        return value(index);
+      },
+    });
+    const begun = performance.now();
+    while ((await outcomesOf(run, 2)).length === 0) {
+      // Without a kill it is 30 s.
+      assert.ok(performance.now() - begun < 10_000, 'what is done waits for the next item');
+      await sleep(20);
+    }
+    next.resolve(undefined);
+    assert.deepEqual(await ended, { computed: 2, reused: 0 });
+  });
+
   // Catches: a segment that couldn't be written, and a batch that counts as done all the same.
   void it('ends with an error of the store', async () => {
     class Full extends FileStore {
