@@ -12,14 +12,14 @@ import sharp, { type Sharp } from 'sharp';
 import type { CopyToMake } from '../lib/images/image-memory.ts';
 import { defaultImageLimits } from '../lib/images/image-limits.ts';
 import { makeVariants } from '../lib/images/make-variants.ts';
-import { MemoryBudget } from '../lib/images/memory-budget.ts';
+import { SharedBudget } from '../lib/images/shared-budget.ts';
 import { imageVariants } from '../lib/images/variant-spec.ts';
 
 const { values } = parseArgs({ options: { megapixels: { type: 'string', default: '24' }, file: { type: 'string' }, copies: { type: 'string', default: '{}' } } });
 const pixels = Number(values.megapixels) * 1e6;
 
 /** Tells what was taken to be needed. */
-class ToldBudget extends MemoryBudget {
+class ToldBudget extends SharedBudget {
   wanted = 0;
 
   override async use<Result>(wanted: number, work: () => Promise<Result>): Promise<Result> {
@@ -60,6 +60,8 @@ async function measureAll(): Promise<void> {
   const files: readonly (readonly [string, () => Sharp | Buffer])[] = [
     ['JPEG', () => image().jpeg()],
     ['progressive JPEG', () => image().jpeg({ progressive: true })],
+    ['progressive JPEG of 4:4:4', () => image().jpeg({ progressive: true, chromaSubsampling: '4:4:4' })],
+    ['progressive JPEG of CMYK', () => image().toColourspace('cmyk').jpeg({ progressive: true, chromaSubsampling: '4:4:4' })],
     ['PNG', () => image().png({ compressionLevel: 1 })],
     ['PNG with alpha', () => image().ensureAlpha(0.5).png({ compressionLevel: 1 })],
     ['interlaced PNG with alpha', () => image().ensureAlpha(0.5).png({ compressionLevel: 1, progressive: true })],
@@ -69,6 +71,7 @@ async function measureAll(): Promise<void> {
     ['TIFF', () => image().tiff({ compression: 'deflate' })],
     ['TIFF of 32 bits', () => image().toColourspace('scrgb').tiff({ compression: 'deflate', predictor: 'none' })],
     ['TIFF of 16 bits', () => image().toColourspace('rgb16').tiff({ compression: 'deflate' })],
+    ['TIFF with tiles of 4096', () => image().tiff({ compression: 'deflate', tile: true, tileWidth: 4096, tileHeight: 4096 })],
     ['GIF', () => image().gif({ effort: 1, dither: 0 })],
     ['AVIF', () => image().avif({ effort: 0 })],
     ['JPEG on its side', () => image().withMetadata({ orientation: 6 }).jpeg()],
@@ -81,8 +84,10 @@ async function measureAll(): Promise<void> {
   const whole = (['jpeg', 'png', 'webp', 'avif', 'tiff', 'gif'] as const satisfies readonly CopyToMake['format'][]).map((format) => [`JPEG to a whole ${format}`, 0, `{"whole":{"format":"${format}"}}`] as const);
   try {
     const turned = files.flatMap(([name], index) => (/on its|^SVG/.test(name) ? [[`${name}, whole`, index, '{"whole":{}}'] as const] : []));
+    const several = ['JPEG to four large copies', 0, JSON.stringify(Object.fromEntries([66, 65, 63, 62].map((part) => [`c${String(part)}`, { width: Math.round((width * part) / 100) }])))] as const;
+    const sought = ['JPEG, a column by attention', 0, JSON.stringify({ column: { width: 300, height, fit: 'cover', position: 'attention' } })] as const;
     const small = ['small SVG, whole copy', files.length, JSON.stringify({ whole: { width, enlarge: true } })] as const;
-    const cases = [...files.map(([name], index) => [name, index, example] as const), ...whole, ...turned, small];
+    const cases = [...files.map(([name], index) => [name, index, example] as const), ...whole, ...turned, small, several, sought];
     const tell = (name: string, measured: string, projected: string): void => {
       console.log(`${name.padEnd(34)}${measured.padStart(10)}${projected.padStart(12)}`);
     };

@@ -77,11 +77,10 @@ class ToldItems {
 async function startWorker(store: Store, plan: ItemPlan, followsKill: boolean): Promise<ItemWorker & { close(): Promise<void> }> {
   if (plan.job.operation.images !== undefined) {
     const { ImageItems } = await import('../../lib/job/items/image-items.ts');
-    const apart = followsKill ? new (await import('../../lib/images/image-process.ts')).ImageProcess() : undefined;
+    const apart = followsKill ? await (await import('../../lib/job/items/images-apart.ts')).ImagesApart.start(store, plan.threads) : undefined;
     const images = new ImageItems(store, plan, apart);
     const close = async (): Promise<void> => {
-      apart?.close();
-      await Promise.resolve();
+      await apart?.close();
     };
     return { atOnce: images.atOnce, ahead: images.ahead, work: async (item, stop) => await images.work(item, stop), close };
   }

@@ -45,7 +45,7 @@ export async function findPython(environment: NodeJS.ProcessEnv = process.env, n
   // PATH's may be one of pyenv or of a project, which doesn't see the system's packages.
   const names = named === undefined || named === '' ? ['python3', '/usr/bin/python3'] : [named];
   // Whoever works in a virtual environment has put there what the code imports.
-  const isChosen = numpy === 'wanted' && (environment['VIRTUAL_ENV'] ?? '') !== '';
+  const isChosen = numpy === 'wanted' && ['VIRTUAL_ENV', 'CONDA_PREFIX'].some((name) => (environment[name] ?? '') !== '');
   const seen: PythonFound[] = [];
   for (const name of names) {
     // One after another: the first is nearly always the right one.

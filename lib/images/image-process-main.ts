@@ -1,5 +1,6 @@
 /** The process in which an image can't take a worker along: image-process.ts starts it, and is what it talks to. */
 import { describeError } from '../base/errors.ts';
+import { FileStore } from '../store/file-store.ts';
 import type { ImageAnswer, ImageMessage, ImageRequest } from './image-process.ts';
 import { makeVariants } from './make-variants.ts';
 import { loadSharp } from './sharp-setup.ts';
@@ -8,13 +9,18 @@ import { loadSharp } from './sharp-setup.ts';
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
 // Nobody waits for the image under way any more, and an orderly exit would.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// A copy of an object is removed when its image is made, and must not stay open.
+const store = new FileStore({ maxOpenFiles: 1 });
 process.on('message', (request: ImageRequest) => void answer(request));
 await loadSharp();
 say('ready');
 
-async function answer({ bytes, variants, limits }: ImageRequest): Promise<void> {
+async function answer({ href, version, variants, limits }: ImageRequest): Promise<void> {
   let made: ImageAnswer;
   try {
+    const { size } = await store.stat(href);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    if (size > 0) await store.readInto(href, 0, bytes, version ?? undefined);
     made = { made: await makeVariants(bytes, variants, limits) };
   } catch (error) {
     made = { error: describeError(error) };

@@ -1,25 +1,28 @@
 /**
- * Makes copies of images in a process of its own, one after the other: an image that takes more memory than there is, or that makes a codec crash, ends that process and not
- * the worker, and it is known which image it was. Bytes go over and back, which costs time, so it is for workers whose predecessor was killed.
+ * Makes copies of images in processes of their own: an image that takes more memory than there is, or that makes a codec crash, ends such a process and not the worker, and it
+ * is known which image it was. Processes have to be started, and have their own memory, so it is for workers whose predecessor was killed.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pLimit from 'p-limit';
 import { messageOf, OperationError, restoreError, TryAgainError, unexpectedCode, type ErrorRecord } from '../base/errors.ts';
 import type { ImageLimits } from './image-limits.ts';
 import type { MadeImages } from './make-variants.ts';
+import { SharedBudget } from './shared-budget.ts';
 import type { ImageVariants } from './variant-spec.ts';
 
 export interface ImageRequest {
-  readonly bytes: Uint8Array;
+  /** Of a file, which the process reads: sent to it, its bytes would be there four times. */
+  readonly href: string;
+  /** What the file has to be still; null where nobody else changes it. */
+  readonly version: string | null;
   readonly variants: ImageVariants;
   readonly limits: ImageLimits;
 }
 
 export type ImageAnswer = { readonly made: MadeImages } | { readonly error: ErrorRecord };
 
-/** What the process says: once that it can work, and then one answer to each request. */
+/** What a process says: once that it can work, and then one answer to each request. */
 export type ImageMessage = 'ready' | ImageAnswer;
 
 /** How a process ended that gave no answer. */
@@ -28,58 +31,90 @@ interface Death {
   readonly signal: NodeJS.Signals | null;
   /** Where it could not even be started. */
   readonly cause?: unknown;
+  /** Where it was ended because it didn't answer within so many seconds. */
+  readonly silentSeconds?: number;
 }
 
-/** Somebody else may have killed it once. */
-const attempts = 2;
+/** What a process may take to be ready, and beside its copies. */
+const startSeconds = 60;
 
-export class ImageProcess {
+export class ImageProcesses {
+  readonly #count: number;
   readonly #program: string;
-  readonly #oneByOne = pLimit(1);
-  #child: ImageChild | undefined;
+  readonly #startSeconds: number;
+  readonly #turns: SharedBudget;
+  readonly #children = new Set<ImageChild>();
+  readonly #idle: ImageChild[] = [];
   #closed = false;
 
-  /** @param program what is run, for tests */
-  constructor(program = join(import.meta.dirname, 'image-process-main.ts')) {
-    this.#program = program;
+  /**
+   * @param count of processes that may work at once; they are started when they are needed
+   * @param options for tests: another program, and what it may take to be ready
+   */
+  constructor(count: number, options: { readonly program?: string; readonly startSeconds?: number } = {}) {
+    this.#count = count;
+    this.#program = options.program ?? join(import.meta.dirname, 'image-process-main.ts');
+    this.#startSeconds = options.startSeconds ?? startSeconds;
+    this.#turns = new SharedBudget(count);
   }
 
   /**
-   * As makeVariants.
-   * @throws DataError IMAGE_*; OperationError IMAGE_CRASH when the process ends over this image, twice; TryAgainError IMAGE_PROCESS_START where it can't work at all, and
-   *   IMAGE_PROCESS_CLOSED; Error for a fault of ours
+   * As makeVariants, of a file. An image over which a process ends may not be the one to blame, as others take memory at the same time, or somebody else may have killed it: it is
+   * made once more, alone.
+   * @throws DataError IMAGE_*; OperationError IMAGE_CRASH when a process ends over this image, twice; TryAgainError IMAGE_PROCESS_START where none can work at all, and
+   *   IMAGE_PROCESS_CLOSED; what reading the file throws; Error for a fault of ours
    */
-  async make(bytes: Uint8Array, variants: ImageVariants, limits: ImageLimits): Promise<MadeImages> {
-    return await this.#oneByOne(async () => {
-      for (let attempt = 1; ; attempt++) {
-        const answer = await this.#ask({ bytes, variants, limits });
-        if ('made' in answer) return answer.made;
-        if ('error' in answer) throw answer.error.code === unexpectedCode ? new Error(answer.error.message) : restoreError(answer.error);
-        if (attempt === attempts) throw crashError(answer);
-      }
-    });
+  async make(request: ImageRequest): Promise<MadeImages> {
+    const first = await this.#turns.use(1, async () => await this.#ask(request));
+    const answer = isDeath(first) ? await this.#turns.use(this.#count, async () => await this.#askAlone(request)) : first;
+    if (isDeath(answer)) throw crashError(answer);
+    if ('made' in answer) return answer.made;
+    throw answer.error.code === unexpectedCode ? new Error(answer.error.message) : restoreError(answer.error);
   }
 
-  /** An image under way is rejected. */
+  /** Images under way are rejected. */
   close(): void {
     this.#closed = true;
-    this.#child?.kill();
+    for (const child of this.#children) child.kill();
+  }
+
+  async #askAlone(request: ImageRequest): Promise<ImageAnswer | Death> {
+    // What they hold, they hold until they end.
+    for (const child of this.#idle.splice(0)) this.#remove(child);
+    return await this.#ask(request);
   }
 
   async #ask(request: ImageRequest): Promise<ImageAnswer | Death> {
     this.#checkOpen();
-    if (this.#child?.hasEnded !== false) this.#child = new ImageChild(this.#program);
-    const child = this.#child;
-    const answer = await child.ask(request);
-    if ('exitCode' in answer) {
-      this.#checkOpen();
-      if (!child.isReady) throw startError(answer);
+    const child = this.#freeChild();
+    const answer = await child.ask(request, this.#startSeconds);
+    if (!isDeath(answer)) {
+      this.#idle.push(child);
+      return answer;
     }
+    this.#remove(child);
+    this.#checkOpen();
+    if (!child.isReady) throw startError(answer);
     return answer;
   }
 
+  #freeChild(): ImageChild {
+    for (let child = this.#idle.pop(); child !== undefined; child = this.#idle.pop()) {
+      if (!child.hasEnded) return child;
+      this.#remove(child);
+    }
+    const child = new ImageChild(this.#program);
+    this.#children.add(child);
+    return child;
+  }
+
+  #remove(child: ImageChild): void {
+    child.kill();
+    this.#children.delete(child);
+  }
+
   #checkOpen(): void {
-    if (this.#closed) throw new TryAgainError('IMAGE_PROCESS_CLOSED', 'The process that makes copies of images was closed before their turn');
+    if (this.#closed) throw new TryAgainError('IMAGE_PROCESS_CLOSED', 'The processes that make copies of images were closed before their turn');
   }
 }
 
@@ -100,16 +135,29 @@ class ImageChild {
     }
   }
 
-  /** Only one request at a time. Never rejects. */
-  async ask(request: ImageRequest): Promise<ImageAnswer | Death> {
+  /** Only one request at a time. Never rejects. @param seconds that it may take to be ready, and for what is no copy */
+  async ask(request: ImageRequest, seconds: number): Promise<ImageAnswer | Death> {
     // Not before: what ends it from here on is the request.
-    const first = await Promise.race([this.#ready.promise, this.#end.promise]);
+    const first = await this.#within(seconds, this.#ready.promise);
     if (first !== 'ready') return first;
     const answer = Promise.withResolvers<ImageAnswer>();
     this.#onAnswer = answer.resolve;
     // Where it has just ended, its exit says so.
     this.#process?.send(request, () => undefined);
-    return await Promise.race([answer.promise, this.#end.promise]);
+    return await this.#within(seconds + Object.keys(request.variants).length * request.limits.seconds, answer.promise);
+  }
+
+  /** Ends the process where nothing comes of it: it may be stopped, or a codec may go round in circles. */
+  async #within<Result>(seconds: number, work: Promise<Result>): Promise<Result | Death> {
+    const timer = setTimeout(() => {
+      this.kill();
+      this.#ended({ exitCode: null, signal: null, silentSeconds: seconds });
+    }, seconds * 1000);
+    try {
+      return await Promise.race([work, this.#end.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   kill(): void {
@@ -146,16 +194,23 @@ class ImageChild {
   }
 }
 
-function crashError({ exitCode, signal }: Death): OperationError {
-  const why = signal === 'SIGKILL' ? ', as the kernel does for want of memory (imageLimits.maxPixels refuses large images, compute.memory gives the task more)' : '';
-  return new OperationError('IMAGE_CRASH', `making copies of it has ended the process that does, twice: ${howEnded(exitCode, signal)}${why}`, { where: { exitCode, signal } });
+function isDeath(answer: ImageAnswer | Death): answer is Death {
+  return 'exitCode' in answer;
 }
 
-function startError({ exitCode, signal, cause }: Death): TryAgainError {
-  const how = cause === undefined ? `it ended ${howEnded(exitCode, signal)} before it could work` : messageOf(cause);
+function crashError(death: Death): OperationError {
+  const { exitCode, signal } = death;
+  const why = signal === 'SIGKILL' ? ', as the kernel does for want of memory (imageLimits.maxPixels refuses large images, compute.memory gives the task more)' : '';
+  return new OperationError('IMAGE_CRASH', `making copies of it has ended the process that does, twice, the second time alone: ${howEnded(death)}${why}`, { where: { exitCode, signal } });
+}
+
+function startError(death: Death): TryAgainError {
+  const { exitCode, signal, cause } = death;
+  const how = cause === undefined ? `it ended ${howEnded(death)} before it could work` : messageOf(cause);
   return new TryAgainError('IMAGE_PROCESS_START', `The process that makes copies of images can't be started: ${how}`, { cause, where: { exitCode, signal } });
 }
 
-function howEnded(exitCode: Death['exitCode'], signal: Death['signal']): string {
+function howEnded({ exitCode, signal, silentSeconds }: Death): string {
+  if (silentSeconds !== undefined) return `as it gave no answer within ${String(silentSeconds)} s`;
   return signal === null ? `with exit code ${String(exitCode)}` : `by ${signal}`;
 }

@@ -6,10 +6,10 @@ import { fitSize, type FittedSize, type Size } from './fit.ts';
 import { formatFacts, type ImageFormat, type WrittenFormat } from './image-format.ts';
 import { defaultImageLimits, type ImageLimits } from './image-limits.ts';
 import { memoryOf } from './image-memory.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import type { SharedBudget } from './shared-budget.ts';
 import { checkPixels, damaged, decodeOptions, describeFormat, openImage, type OpenedImage } from './open-image.ts';
 import { loadSharp } from './sharp-setup.ts';
-import type { ImageVariant, ImageVariants } from './variant-spec.ts';
+import { isSoughtByContent, type ImageVariant, type ImageVariants } from './variant-spec.ts';
 
 /** What the image was. */
 export interface ImageSource extends Size {
@@ -41,6 +41,8 @@ interface PlannedVariant extends FittedSize {
   readonly variant: ImageVariant;
   readonly format: WrittenFormat;
   readonly frames: number;
+  /** Whether the part that is kept is looked for in the pixels, which sharp doesn't do in several frames. */
+  readonly sought: boolean;
   /** Whether it can be made from pixels alone: everything that has to be kept of the file was asked for otherwise. */
   readonly fromPixels: boolean;
 }
@@ -66,7 +68,7 @@ const jpegMargin = 2;
  * @param memory that it shares with other images: it waits for its part before anything is decoded
  * @throws DataError IMAGE_EMPTY, IMAGE_FORMAT, IMAGE_TOO_LARGE, IMAGE_DAMAGED, IMAGE_TIMEOUT
  */
-export async function makeVariants(bytes: Uint8Array, variants: ImageVariants, limits: ImageLimits = defaultImageLimits, memory?: MemoryBudget): Promise<MadeImages> {
+export async function makeVariants(bytes: Uint8Array, variants: ImageVariants, limits: ImageLimits = defaultImageLimits, memory?: SharedBudget): Promise<MadeImages> {
   const image = await openImage(bytes, limits);
   const planned = Object.entries(variants).map(([name, variant]) => planVariant(name, variant, image, limits));
   const make = async (): Promise<MadeImages> => await makePlanned(image, planned, limits);
@@ -104,7 +106,7 @@ function planVariant(name: string, variant: ImageVariant, image: OpenedImage, li
   if (Math.max(width, height) > maxSidePx) {
     throw new DataError('IMAGE_TOO_LARGE', `${what}: wanted sides of ${String(maxSidePx)} pixels at most, as ${describeFormat(format)} has them, found ${String(width)} x ${String(height)}`, { where: { width, height, format } });
   }
-  return { name, variant, format, frames, ...fitted, fromPixels: frames === 1 && variant.icc === 'srgb' && variant.metadata !== 'keep' };
+  return { name, variant, format, frames, ...fitted, sought: frames === 1 && isSoughtByContent(variant), fromPixels: frames === 1 && variant.icc === 'srgb' && variant.metadata !== 'keep' };
 }
 
 /** Whether the copy can be made from such an image. */
@@ -160,8 +162,9 @@ async function variantMaker(image: OpenedImage, limits: ImageLimits): Promise<Va
 }
 
 /** Sizes are worked out here (fit.ts), from the size of the whole image: sharp would take them from what it has already scaled while decoding. */
-function resize(image: Sharp, { variant, format, scaled }: PlannedVariant): Sharp {
-  const { fit, position, enlarge, width, height } = variant;
+function resize(image: Sharp, { variant, format, scaled, sought }: PlannedVariant): Sharp {
+  const { fit, enlarge, width, height } = variant;
+  const position = isSoughtByContent(variant) && !sought ? 'centre' : variant.position;
   if ((fit === 'cover' || fit === 'contain') && width !== undefined && height !== undefined) {
     return image.resize({ width, height, fit, position, withoutEnlargement: !enlarge, background: backgroundOf(variant, format) });
   }

@@ -18,6 +18,8 @@ export interface OpenedImage {
   readonly hasAlpha: boolean;
   /** A progressive JPEG or an interlaced PNG, which no decoder reads in rows. */
   readonly progressive: boolean;
+  /** Of a JPEG: samples of a pixel, where some are of several pixels; 3 of everything else. */
+  readonly samplesPerPixel: number;
   /** Of a sample, as it lies in the file. */
   readonly bytesPerSample: number;
   /** The EXIF block, as it lies in the file. */
@@ -27,6 +29,8 @@ export interface OpenedImage {
 /** sharp's own name of what we call AVIF is the container's. */
 const nameOfSharp: Readonly<Partial<Record<string, ImageFormat>>> = { jpeg: 'jpeg', png: 'png', gif: 'gif', webp: 'webp', tiff: 'tiff', heif: 'avif', svg: 'svg' };
 
+/** By sharp's names. CMYK is never subsampled there. */
+const subsampled: Readonly<Record<string, number>> = { '4:2:0': 1.5, '4:2:2': 2, '4:4:4': 3, '4:2:0:4': 2.5, '4:4:4:4': 4 };
 /** By libvips' names. */
 const sampleBytes: Readonly<Record<Metadata['depth'], number>> = { uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4, double: 8, complex: 8, dpcomplex: 16 };
 
@@ -57,6 +61,7 @@ export async function openImage(bytes: Uint8Array, limits: ImageLimits): Promise
     frames,
     hasAlpha: header.hasAlpha,
     progressive: header.isProgressive,
+    samplesPerPixel: subsampled[header.chromaSubsampling ?? ''] ?? 3,
     bytesPerSample: sampleBytes[header.depth],
     exif: header.exif,
   };

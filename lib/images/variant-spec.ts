@@ -29,7 +29,7 @@ export const imageVariant = z
     position: z
       .enum(imagePositions)
       .default('centre')
-      .describe('Of `cover` and `contain`: which part is kept, or where the image lies. `entropy` and `attention` (only `cover`) look for the part with the most detail, or the one that eyes go to.'),
+      .describe('Of `cover` and `contain`: which part is kept, or where the image lies. `entropy` and `attention` (only `cover`) look for the part with the most detail, or the one that eyes go to; animations are cut around the centre.'),
     enlarge: z.boolean().default(false).describe('Whether an image that is smaller is enlarged. Default: it is never; then `cover` crops only, and `contain` fills around it.'),
     format: z
       .enum(variantFormats)
@@ -59,7 +59,7 @@ export const imageVariant = z
     const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
     const both = variant.width !== undefined && variant.height !== undefined;
     if ((variant.fit === 'cover' || variant.fit === 'contain') && !both) problem('fit', `${variant.fit} wanted a width and a height, found ${variant.width === undefined ? (variant.height === undefined ? 'neither' : 'only the height') : 'only the width'}`);
-    if ((variant.position === 'entropy' || variant.position === 'attention') && variant.fit !== 'cover') problem('position', `${variant.position} wanted fit cover, found ${variant.fit}`);
+    if (isSoughtByContent(variant) && variant.fit !== 'cover') problem('position', `${variant.position} wanted fit cover, found ${variant.fit}`);
   })
   .describe('One copy of every image.');
 
@@ -74,3 +74,8 @@ export const imageVariants = z
 export type ImageVariant = z.output<typeof imageVariant>;
 export type ImageVariants = z.output<typeof imageVariants>;
 export type ImageFit = ImageVariant['fit'];
+
+/** Whether the part that is kept is looked for in the pixels. */
+export function isSoughtByContent({ position }: { readonly position: string }): boolean {
+  return position === 'entropy' || position === 'attention';
+}

@@ -65,7 +65,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
   const settings = checked.data;
   const { TILEFAN_LOCAL_THREADS: localThreads } = settings;
   const cpu = compute.cpu ?? localThreads ?? settings.TILEFAN_CPU;
-  const memoryBytes = compute.memory !== undefined ? parseMemory(compute.memory) : localThreads !== undefined ? totalmem() : parseMemory(settings.TILEFAN_MEMORY);
+  const memoryBytes = compute.memory !== undefined ? parseMemory(compute.memory) : localThreads !== undefined ? memoryHere() : parseMemory(settings.TILEFAN_MEMORY);
   const size = { cpu, memoryMiB: Math.floor(memoryBytes / 2 ** 20) };
   const placed = localThreads === undefined ? placeOnAws(settings, compute, size, problems) : placeHere(size, compute, problems);
   return {
@@ -82,6 +82,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     },
     triggers: settings.TILEFAN_TRIGGERS.split(',').filter((href) => href !== '').map(folderHref),
   };
+}
+
+/** Of this machine, or of the container or control group that this process is in. Where there is none, Node says 0 or 2^64. */
+function memoryHere(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
 function placeOnAws(settings: Environment, compute: JobSpec['compute'], size: TaskSize, problems: Problem[]): Place {

@@ -29,10 +29,11 @@ const badPath: Readonly<Record<string, string>> = {
   EILSEQ: 'the file system does not accept this name',
 };
 
-/** Something in a folder that no href can name. @param name its bytes */
-export function lostName(folder: string, name: Uint8Array): InputUnavailableError {
-  const shown = Array.from(name, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`)).join('');
-  return new InputUnavailableError('STORE_NAME', `Cannot list ${displayHref(folder)}: the name of ${shown} in it isn't UTF-8, so it would be left out; rename it, or take it away`, { where: { href: folder, name: shown } });
+/** Things in a folder that no href can name. @param names their bytes */
+export function lostNames(folder: string, names: readonly Uint8Array[]): InputUnavailableError {
+  const shown = names.slice(0, 3).map((name) => Array.from(name, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`)).join(''));
+  const more = names.length > shown.length ? ` and ${String(names.length - shown.length)} more` : '';
+  return new InputUnavailableError('STORE_NAME', `Cannot list ${displayHref(folder)}: it has names that aren't UTF-8, and so can't be said: ${shown.join(', ')}${more}; rename them, or take them away`, { where: { href: folder, names: shown } });
 }
 
 /** The error for a read of `href` that failed. Errors of the tree pass through unchanged. */

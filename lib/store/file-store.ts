@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 
 import { DataError, JobError, OutputError } from '../base/errors.ts';
 import { FileAssembly, createAssembly } from './file-assembly.ts';
-import { errnoOf, isDirectory, lostName, notAFile, readError, truncated, writeError } from './file-errors.ts';
+import { errnoOf, isDirectory, lostNames, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
 import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
@@ -122,7 +122,7 @@ export class FileStore implements ClosableStore {
     }
     try {
       let removed = 0;
-      for await (const name of this.#names(canonical)) if (name.isFile && !isTemporaryName(name.name)) removed++;
+      for await (const name of this.#names(canonical, canonical, () => undefined)) if (name.isFile && !isTemporaryName(name.name)) removed++;
       await this.#openFiles.drop(path);
       for (const name of await readdir(path, { encoding: 'buffer' })) await rm(Buffer.concat([Buffer.from(path), name]), { recursive: true, force: true, maxRetries: 3 });
       // A link to a folder, or one that another process is writing into, stays: it is empty of what was asked to go.
@@ -200,9 +200,11 @@ export class FileStore implements ClosableStore {
 
   async *#walk(folder: string, prefix: string): AsyncGenerator<ObjectStat, void, undefined> {
     let waiting: string[] = [];
-    for await (const entry of this.#names(folder, prefix)) {
+    const refuse = (where: string, names: readonly Uint8Array[]): never => {
+      throw lostNames(where, names);
+    };
+    for await (const entry of this.#names(folder, prefix, refuse)) {
       if (!entry.isFile || isTemporaryName(entry.name)) continue;
-      if (entry.lost !== undefined) throw entry.lost;
       waiting.push(entry.href);
       if (waiting.length < statsAtOnce) continue;
       yield* await this.#stats(waiting);
@@ -230,8 +232,9 @@ export class FileStore implements ClosableStore {
   /**
    * Files and links below `folder` whose href begins with `prefix`, in href order. Within one folder a subfolder sorts as its name with `/`:
    * that makes the walk's order the order of whole hrefs. Links to folders are not followed, so there are no circles.
+   * @param onLost told what a folder has that no href can name, before anything else of it
    */
-  async *#names(folder: string, prefix = folder): AsyncGenerator<Named, void, undefined> {
+  async *#names(folder: string, prefix: string, onLost: (folder: string, names: readonly Uint8Array[]) => void): AsyncGenerator<Named, void, undefined> {
     let entries: Dirent<Buffer>[];
     const path = pathOf(folder);
     try {
@@ -244,16 +247,17 @@ export class FileStore implements ClosableStore {
     const sorted = entries
       .map((entry) => {
         const name = decoder.decode(entry.name);
-        const lost = isUtf8(entry.name) ? undefined : lostName(folder, entry.name);
+        const isLost = !isUtf8(entry.name);
         // A folder whose name can't be said can't be read: it stands for what is in it.
-        const isFolder = entry.isDirectory() && lost === undefined;
-        const isFile = entry.isFile() || entry.isSymbolicLink() || (entry.isDirectory() && !isFolder);
-        return { href: fileHref(`${path}${name}${isFolder ? '/' : ''}`), name, isFolder, isFile, lost };
+        const isFolder = entry.isDirectory() && !isLost;
+        return { href: fileHref(`${path}${name}${isFolder ? '/' : ''}`), name, bytes: entry.name, isLost, isFolder, isFile: entry.isFile() || entry.isSymbolicLink() || (entry.isDirectory() && isLost) };
       })
       // Canonical file hrefs are ASCII, where the order of UTF-16 units is that of bytes.
       .sort((a, b) => (a.href < b.href ? -1 : 1));
+    const lost = sorted.filter(({ href, isFile, isLost }) => isLost && isFile && href.startsWith(prefix));
+    if (lost.length > 0) onLost(folder, lost.map(({ bytes }) => bytes));
     for (const entry of sorted) {
-      if (entry.isFolder && (entry.href.startsWith(prefix) || prefix.startsWith(entry.href))) yield* this.#names(entry.href, prefix);
+      if (entry.isFolder && (entry.href.startsWith(prefix) || prefix.startsWith(entry.href))) yield* this.#names(entry.href, prefix, onLost);
       else if (!entry.isFolder && entry.href.startsWith(prefix)) yield entry;
     }
   }
@@ -264,8 +268,6 @@ interface Named {
   readonly href: string;
   readonly name: string;
   readonly isFile: boolean;
-  /** Why no href can name it. */
-  readonly lost: Error | undefined;
 }
 
 /** A version without inode would miss a replacement of the same size within one tick of the file system's clock (4 ms on ext4). */
@@ -329,10 +331,13 @@ async function linkIfAbsent(href: string, temporary: string, path: string): Prom
   }
 }
 
+/** More than a system call takes, which Node doesn't split. */
+const mostReadAtOnce = 2 ** 30;
+
 async function readFully(handle: FileHandle, href: string, offset: number, target: Uint8Array): Promise<void> {
   let done = 0;
   while (done < target.length) {
-    const { bytesRead } = await handle.read(target, done, target.length - done, offset + done);
+    const { bytesRead } = await handle.read(target, done, Math.min(mostReadAtOnce, target.length - done), offset + done);
     if (bytesRead === 0) throw truncated(href, offset, target.length, done);
     done += bytesRead;
   }

@@ -34,7 +34,7 @@ void describe('images that kill whoever opens them', () => {
       record.errors.map(({ item, code }) => [item?.slice(item.lastIndexOf('/') + 1), code]),
       [['07.jpg', 'IMAGE_CRASH'], ['19.jpg', 'IMAGE_CRASH'], ['broken.jpg', 'IMAGE_DAMAGED']],
     );
-    assert.match(message, /07\.jpg: making copies of it has ended the process that does, twice: by SIGKILL, as the kernel does for want of memory \(imageLimits\.maxPixels/);
+    assert.match(message, /07\.jpg: making copies of it has ended the process that does, twice, the second time alone: by SIGKILL, as the kernel does for want of memory \(imageLimits\.maxPixels/);
     assert.deepEqual(jsonLines(`${folder}/out/r-failures.jsonl`).map(({ path }) => path), ['07.jpg', '19.jpg', 'broken.jpg']);
     for (const name of names) assert.equal(existsSync(`${folder}/out/thumbs/${name}`), !killers.includes(name), name);
   });

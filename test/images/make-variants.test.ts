@@ -177,9 +177,9 @@ void describe('copies of images', { skip: withoutImagePrograms }, () => {
     // Catches: frames lost, frames in a row below each other, or an animation where one picture was asked for.
     void it(`keeps the frames of an animated ${format}, or the first`, async () => {
       const path = scene(`moving-${format}`, 'animation', 120, 80, { frames: 5, format });
-      const { made } = await copiesOf(path, { all: { width: 60 }, first: { width: 60, animation: 'first' }, png: { width: 60, format: 'png' }, square: { width: 30, height: 30, fit: 'cover' } });
+      const { made } = await copiesOf(path, { all: { width: 60 }, first: { width: 60, animation: 'first' }, png: { width: 60, format: 'png' }, square: { width: 30, height: 30, fit: 'cover' }, sought: { width: 30, height: 30, fit: 'cover', position: 'attention' } });
       const found = pil(made.map((each) => ({ do: 'describe', path: each.path }))) as { width: number; height: number; frames: number }[];
-      assert.deepEqual(found.map(({ width, height, frames }) => [width, height, frames]), [[60, 40, 5], [60, 40, 1], [60, 40, 1], [30, 30, 5]]);
+      assert.deepEqual(found.map(({ width, height, frames }) => [width, height, frames]), [[60, 40, 5], [60, 40, 1], [60, 40, 1], [30, 30, 5], [30, 30, 5]]);
     });
   }
 

@@ -44,9 +44,10 @@ void describe('memory of user code', { skip: withoutGdal }, () => {
 
   // Catches: processes that may each take the whole machine, so that one that runs away takes all programs with it, and a heap that takes minutes to fill.
   void it('is a part of the machine that all of them fit into', async () => {
-    const share = Math.max(gib, (totalmem() * 3) / 4 / (threads * workers));
+    const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+    const share = Math.max(gib, (memory * 3) / 4 / (threads * workers));
     const python = await limitOf(await planOf('f.py', 'shared-py', {}));
-    assert.ok(Math.abs(python - share) < 2 ** 21, `${String(python)} of ${String(totalmem())}`);
+    assert.ok(Math.abs(python - share) < 2 ** 21, `${String(python)} of ${String(memory)}`);
     // The heap's limit has some room for young objects beside what was asked for.
     const node = await limitOf(await planOf('f.ts', 'shared-ts', {}));
     assert.ok(node > 0.9 * Math.min(share, 4 * gib) && node < Math.min(share, 4 * gib) + gib / 2, String(node));

@@ -164,7 +164,15 @@ void describe('settings', () => {
     assert.deepEqual(problems, []);
     assert.equal(settings.work, 'file:///tmp/w/');
     assert.equal(settings.threads, 3);
-    assert.equal(settings.size.memoryMiB, Math.floor(totalmem() / 2 ** 20));
+    assert.equal(settings.size.memoryMiB, Math.floor(Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20));
+  });
+
+  // Catches: memory that is the machine's, and not that of the container on it.
+  void it('have no more memory than their container', (t) => {
+    for (const [limit, wanted] of [[700 * 2 ** 20, 700], [0, Math.floor(totalmem() / 2 ** 20)], [2 ** 64, Math.floor(totalmem() / 2 ** 20)]] as const) {
+      t.mock.method(process, 'constrainedMemory', () => limit);
+      assert.equal(read({ TILEFAN_WORK: '/tmp/w', TILEFAN_LOCAL_THREADS: '3' }).settings.size.memoryMiB, wanted);
+    }
   });
 
   void it('refuse a pair that Fargate does not have, also when the other half comes from the deployment', () => {

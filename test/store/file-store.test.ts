@@ -1,8 +1,9 @@
 /** What only files have: folders, pipes, descriptors, full disks, permissions, several processes on one folder. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
+
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -82,6 +83,20 @@ void describe('file store: bad paths', () => {
     assert.equal((await assembly.complete(parts)).size, 3);
   });
 
+  // Catches: a read of more than the system does at once, which ends Node itself.
+  void it('reads more than 2 GiB at once', { skip: freemem() < 8 * 2 ** 30 ? 'wants 8 GiB of free memory' : false }, async () => {
+    const path = join(folder(), 'large');
+    const size = 2 ** 31 + 5;
+    writeFileSync(path, '');
+    truncateSync(path, size);
+    const file = openSync(path, 'r+');
+    writeSync(file, 'end', size - 3);
+    closeSync(file);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    await store.readInto(fileHref(path), 0, bytes);
+    assert.equal(bytes.subarray(-5).toString(), '\0\0end');
+  });
+
   // Catches: files that are left out of a listing without a word, the character that stands for lost bytes taken for them where it is really there.
   void it('refuses to list what has a name that is no UTF-8', { skip: process.platform === 'linux' ? false : 'names are UTF-8 here' }, async () => {
     const root = folder();
@@ -100,10 +115,12 @@ void describe('file store: bad paths', () => {
     await rejects(store.readAll(fileHref(`${root}/gone\uFFFD`)), 'STORE_NOT_FOUND', 'InputUnavailableError', 'does not exist');
 
     writeFileSync(name('caf\u00e9.jpg'), 'x');
-    await rejects(listed(''), 'STORE_NAME', 'InputUnavailableError', String.raw`the name of caf\xe9.jpg in it isn't UTF-8`);
+    await rejects(listed(''), 'STORE_NAME', 'InputUnavailableError', String.raw`it has names that aren't UTF-8, and so can't be said: caf\xe9.jpg; rename`);
+    for (const each of ['d\u00e9', '\u00e4', '\u00e5', '\u00e6']) writeFileSync(name(each), 'x');
+    await rejects(listed(''), 'STORE_NAME', 'InputUnavailableError', ' and 2 more; rename');
     assert.deepEqual(await listed('z'), all.slice(2));
     mkdirSync(name('z\u00ef\u00bf\u00bd/d\u00e9'));
-    await rejects(listed('z'), 'STORE_NAME', 'InputUnavailableError', String.raw`the name of d\xe9 in it isn't UTF-8`);
+    await rejects(listed('z'), 'STORE_NAME', 'InputUnavailableError', String.raw`can't be said: d\xe9; rename`);
     assert.equal(await store.removePrefix(fileHref(`${root}/z\uFFFD/`)), 2);
     assert.deepEqual(readdirSync(root, { encoding: 'buffer' }).filter((each) => each[0] === 0x7a), []);
   });

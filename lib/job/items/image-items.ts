@@ -4,10 +4,12 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { DataError, messageOf, TryAgainError } from '../../base/errors.ts';
 import { parseHref } from '../../store/href.ts';
 import type { ObjectStat, Store } from '../../store/store.ts';
-import type { ImageProcess } from '../../images/image-process.ts';
+import type { ImageLimits } from '../../images/image-limits.ts';
 import { makeVariants, type MadeImages } from '../../images/make-variants.ts';
-import { MemoryBudget } from '../../images/memory-budget.ts';
+import { SharedBudget } from '../../images/shared-budget.ts';
 import { imagesAtATime } from '../../images/sharp-setup.ts';
+import type { ImageVariants } from '../../images/variant-spec.ts';
+import type { ImagesApart } from './images-apart.ts';
 import type { ItemWorker } from './item-batch.ts';
 import type { ItemResult, MadeFile } from './item-outcome.ts';
 import type { ItemPlan } from './item-plan.ts';
@@ -20,8 +22,9 @@ const aheadForEach = 3;
 const bytesForEachVcpu = 32 * 2 ** 20;
 /** Files may take this part of what the task has, where that is more. */
 const partForFiles = 1 / 8;
-/** The part of it that one file may have. It is there twice while another process makes its copies, and those need some, too. */
+/** The part of it that one file may have, as its pixels need some, too; and what none may have: an image above that is none that is worked on whole, in memory. */
 const partForOne = 1 / 2;
+const mostBytes = 2 ** 30;
 /** The least that images may take together, however small the task. */
 const leastBytes = 64 * 2 ** 20;
 
@@ -31,33 +34,31 @@ export class ImageItems implements ItemWorker {
   /** Decoding and encoding, which take processors. */
   readonly #making: LimitFunction;
   /** Memory of image files, from when they are read until their copies are made. */
-  readonly #files: MemoryBudget;
+  readonly #files: SharedBudget;
+  readonly #decoded: SharedBudget;
   readonly #mostBytes: number;
-  readonly #make: (bytes: Uint8Array) => Promise<MadeImages>;
+  readonly #apart: Pick<ImagesApart, 'make'> | undefined;
   readonly #store: Store;
+  readonly #variants: ImageVariants;
+  readonly #limits: ImageLimits;
   readonly #prefix: string;
 
   /**
    * @param plan of a job that has images, and a place for them
-   * @param apart makes the copies instead of this process: then one image after the other is fetched and made
+   * @param apart makes the copies instead of this process, which then reads nothing
    */
-  constructor(store: Store, { job, threads, memory }: Pick<ItemPlan, 'job' | 'threads' | 'memory'>, apart?: Pick<ImageProcess, 'make'>) {
-    const { images: variants = {}, imageLimits: limits } = job.operation;
+  constructor(store: Store, { job, threads, memory }: Pick<ItemPlan, 'job' | 'threads' | 'memory'>, apart?: Pick<ImagesApart, 'make' | 'atOnce'>) {
     const files = Math.max(threads * bytesForEachVcpu, memory.limit * partForFiles);
-    this.#files = new MemoryBudget(files);
-    this.#mostBytes = Math.floor(Math.max(leastBytes, memory.limit - memory.process) * partForOne);
-    if (apart === undefined) {
-      this.atOnce = imagesAtATime(threads);
-      this.ahead = { items: this.atOnce * aheadForEach, bytes: threads * bytesForEachVcpu };
-      const decoded = new MemoryBudget(Math.max(leastBytes, memory.limit - memory.process - files));
-      this.#make = async (bytes) => await makeVariants(bytes, variants, limits, decoded);
-    } else {
-      this.atOnce = 1;
-      this.ahead = { items: 0, bytes: 0 };
-      this.#make = async (bytes) => await apart.make(bytes, variants, limits);
-    }
+    this.atOnce = apart?.atOnce ?? imagesAtATime(threads);
+    this.ahead = apart === undefined ? { items: this.atOnce * aheadForEach, bytes: threads * bytesForEachVcpu } : { items: 0, bytes: 0 };
     this.#making = pLimit(this.atOnce);
+    this.#files = new SharedBudget(files);
+    this.#decoded = new SharedBudget(Math.max(leastBytes, memory.limit - memory.process - files));
+    this.#mostBytes = Math.floor(Math.min(mostBytes, Math.max(leastBytes, memory.limit - memory.process) * partForOne));
+    this.#apart = apart;
     this.#store = store;
+    this.#variants = job.operation.images ?? {};
+    this.#limits = job.operation.imageLimits;
     this.#prefix = job.outputs?.prefix ?? '';
   }
 
@@ -70,13 +71,7 @@ export class ImageItems implements ItemWorker {
     if (item.href === null) throw new Error('an item without an object has no image');
     const object = await findObject(this.#store, item.href, item);
     this.#checkSize(object);
-    const { source, variants } = await this.#files.use(object.size, async () => {
-      const bytes = await readObject(this.#store, object);
-      return await this.#making(async () => {
-        if (signal?.aborted === true) throw new TryAgainError('WORKER_STOPPED', 'stopped before the image had its turn');
-        return await this.#make(bytes);
-      });
-    });
+    const { source, variants } = await this.#make(object, signal);
     const outputs = await Promise.all(
       variants.map(async ({ name, bytes: made, contentType }): Promise<MadeFile> => {
         const path = `${name}/${item.path}`;
@@ -89,9 +84,23 @@ export class ImageItems implements ItemWorker {
     return { value: { format, width, height, variants: Object.fromEntries(variants.map((each) => [each.name, { width: each.width, height: each.height, bytes: each.bytes.length }])) }, outputs };
   }
 
+  async #make(object: ObjectStat, signal: AbortSignal | undefined): Promise<MadeImages> {
+    const inTurn = async (make: () => Promise<MadeImages>): Promise<MadeImages> =>
+      await this.#making(async () => {
+        if (signal?.aborted === true) throw new TryAgainError('WORKER_STOPPED', 'stopped before the image had its turn');
+        return await make();
+      });
+    const apart = this.#apart;
+    if (apart !== undefined) return await inTurn(async () => await apart.make(object, this.#variants, this.#limits));
+    return await this.#files.use(object.size, async () => {
+      const bytes = await readObject(this.#store, object);
+      return await inTurn(async () => await makeVariants(bytes, this.#variants, this.#limits, this.#decoded));
+    });
+  }
+
   #checkSize({ href, size }: ObjectStat): void {
     if (size <= this.#mostBytes) return;
-    throw new DataError('ITEM_TOO_LARGE', `the file has ${String(size)} bytes; wanted ${String(this.#mostBytes)} at most, half of the memory that a task has beside its process (compute.memory)`, { where: { href, size } });
+    throw new DataError('ITEM_TOO_LARGE', `the file has ${String(size)} bytes; wanted ${String(this.#mostBytes)} at most${this.#mostBytes === mostBytes ? '' : ', half of the memory that a task has beside its process (compute.memory)'}`, { where: { href, size } });
   }
 }
 

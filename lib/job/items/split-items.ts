@@ -135,7 +135,8 @@ class NumberedItems {
   async nothing(): Promise<JobError> {
     const { prefix, manifest, match, from } = this.#job.items;
     const place = displayHref(prefix ?? manifest ?? from ?? 'the list');
-    if (prefix !== undefined && (await isMissingFolder(this.#reader, prefix))) return new JobError('ITEMS_NONE', `$.items: there is nothing to do: there is no folder ${place}`);
+    const missing = prefix === undefined ? undefined : await whyNoFolder(this.#reader, prefix);
+    if (missing !== undefined) return new JobError('ITEMS_NONE', `$.items: there is nothing to do: ${missing}`);
     const rule = match === undefined ? 'and none that counts: names that begin with a dot are hidden' : `none of which matches ${JSON.stringify(match)}`;
     return new JobError('ITEMS_NONE', `$.items: there is nothing to do: ${place} has ${this.#found === 0 ? this.#nothingFound() : `${this.#found.toLocaleString('en')} objects, ${rule}`}`);
   }
@@ -172,9 +173,13 @@ class NumberedItems {
 }
 
 /** A bucket has no folders that could be missing. */
-async function isMissingFolder(reader: ObjectReader, prefix: string): Promise<boolean> {
-  if (!prefix.startsWith('file:')) return false;
-  return await reader.stat(prefix).then(() => false, (error: unknown) => describeError(error).code === 'STORE_NOT_FOUND');
+async function whyNoFolder(reader: ObjectReader, prefix: string): Promise<string | undefined> {
+  if (!prefix.startsWith('file:')) return undefined;
+  const codeOf = async (href: string): Promise<string | undefined> => await reader.stat(href).then(() => undefined, (error: unknown) => describeError(error).code);
+  const file = prefix.replace(/\/$/, '');
+  if ((await codeOf(prefix)) !== 'STORE_NOT_FOUND') return undefined;
+  if ((await codeOf(file)) === undefined) return `${displayHref(file)} is a file; wanted a folder, or a list of files ("hrefs")`;
+  return `there is no folder ${displayHref(prefix)}`;
 }
 
 function twoOfOnePath({ items }: ItemJobSpec, path: string, href: string | null, first: number, second: number, given: boolean): DataError {

@@ -56,6 +56,8 @@ void describe('items below a prefix', () => {
   void it('have to be there', async () => {
     await rejects(splitHere(workspace, { items: { prefix: 'in', match: '**/*.gif' } }), 'ITEMS_NONE', 'JobError', 'has 22 objects, none of which matches "**/*.gif"');
     await rejects(splitHere(workspace, { items: { prefix: 'nowhere' } }), 'ITEMS_NONE', 'JobError', 'there is no folder');
+    writeFileSync(workspace.path('one.jpg'), 'x');
+    await rejects(splitHere(workspace, { items: { prefix: 'one.jpg' } }), 'ITEMS_NONE', 'JobError', 'one.jpg is a file; wanted a folder');
     mkdirSync(workspace.path('bare'));
     await rejects(splitHere(workspace, { items: { prefix: 'bare' } }), 'ITEMS_NONE', 'JobError', 'bare/ has no objects');
   });
