@@ -78,6 +78,11 @@ export class ImageProcesses {
     for (const child of this.#children) child.kill();
   }
 
+  /** @throws TryAgainError IMAGE_PROCESS_CLOSED */
+  checkOpen(): void {
+    if (this.#closed) throw new TryAgainError('IMAGE_PROCESS_CLOSED', 'The processes that make copies of images were closed before their turn');
+  }
+
   async #askAlone(request: ImageRequest): Promise<ImageAnswer | Death> {
     // What they hold, they hold until they end.
     for (const child of this.#idle.splice(0)) this.#remove(child);
@@ -85,7 +90,7 @@ export class ImageProcesses {
   }
 
   async #ask(request: ImageRequest): Promise<ImageAnswer | Death> {
-    this.#checkOpen();
+    this.checkOpen();
     const child = this.#freeChild();
     const answer = await child.ask(request, this.#startSeconds);
     if (!isDeath(answer)) {
@@ -93,7 +98,7 @@ export class ImageProcesses {
       return answer;
     }
     this.#remove(child);
-    this.#checkOpen();
+    this.checkOpen();
     if (!child.isReady) throw startError(answer);
     return answer;
   }
@@ -111,10 +116,6 @@ export class ImageProcesses {
   #remove(child: ImageChild): void {
     child.kill();
     this.#children.delete(child);
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new TryAgainError('IMAGE_PROCESS_CLOSED', 'The processes that make copies of images were closed before their turn');
   }
 }
 

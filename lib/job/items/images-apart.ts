@@ -38,6 +38,10 @@ export class ImagesApart {
       const { path } = await fetchObject(this.#store, href, object, folder);
       const file = fileHref(path);
       return await this.#processes.make({ href: file, version: file === href ? version : null, variants, limits });
+    } catch (error) {
+      // What can't be fetched any more, as its folder is gone.
+      this.#processes.checkOpen();
+      throw error;
     } finally {
       await removeScratchFolder(folder);
     }
