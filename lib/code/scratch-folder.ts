@@ -9,7 +9,7 @@ function codeFolderPrefix(pid: number): string {
   return `tilefan-code-${String(pid)}-`;
 }
 
-/** A folder for the code of this process and the scratch folders of those that run it. Its name says whose it is. @throws OutputError SCRATCH_UNUSABLE */
+/** A folder of this process, for code and the scratch folders of those that run it, or for files that another process reads. Its name says whose it is, so that it goes when that was killed. @throws OutputError SCRATCH_UNUSABLE */
 export async function makeCodeFolder(): Promise<string> {
   return await inTemporaryFolder(async () => await mkdtemp(join(tmpdir(), codeFolderPrefix(process.pid))));
 }

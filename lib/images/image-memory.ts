@@ -40,7 +40,7 @@ const turning = 4;
 const scaledWhileDecoding: ReadonlySet<ImageFormat> = new Set(['jpeg', 'webp']);
 
 /** @returns bytes, of which the file itself is none: an estimate from above of what was measured, which a drawing or a file that nobody thought of may exceed */
-export function memoryOf(image: Omit<OpenedImage, 'bytes'>, copies: readonly CopyToMake[]): number {
+export function memoryOf(image: OpenedImage, copies: readonly CopyToMake[]): number {
   const { format, size, orientation, bytesPerSample, hasAlpha } = image;
   const pixels = size.width * size.height * Math.max(1, ...copies.map(({ frames }) => frames));
   const largest = Math.max(0, ...copies.map(({ scaled, frames }) => scaled.width * scaled.height * frames));
@@ -54,7 +54,7 @@ export function memoryOf(image: Omit<OpenedImage, 'bytes'>, copies: readonly Cop
   return source + turned + drawn + sought + rasters + most + keptByThreads * (written.reduce((sum, each) => sum + each, 0) - most);
 }
 
-function decodingOf({ format, progressive, samplesPerPixel }: Omit<OpenedImage, 'bytes'>): number {
+function decodingOf({ format, progressive, samplesPerPixel }: OpenedImage): number {
   if (progressive && format === 'png') return interlaced;
   return progressive && format === 'jpeg' ? coefficient * samplesPerPixel + progressiveRows : decoding[format];
 }

@@ -1,6 +1,7 @@
 /** The process in which an image can't take a worker along: image-process.ts starts it, and is what it talks to. */
 import { describeError } from '../base/errors.ts';
 import { FileStore } from '../store/file-store.ts';
+import { readObject } from '../store/read-object.ts';
 import type { ImageAnswer, ImageMessage, ImageRequest } from './image-process.ts';
 import { makeVariants } from './make-variants.ts';
 import { loadSharp } from './sharp-setup.ts';
@@ -18,9 +19,8 @@ say('ready');
 async function answer({ href, version, variants, limits }: ImageRequest): Promise<void> {
   let made: ImageAnswer;
   try {
-    const { size } = await store.stat(href);
-    const bytes = Buffer.allocUnsafeSlow(size);
-    if (size > 0) await store.readInto(href, 0, bytes, version ?? undefined);
+    const found = await store.stat(href);
+    const bytes = await readObject(store, { ...found, version: version ?? found.version });
     made = { made: await makeVariants(bytes, variants, limits) };
   } catch (error) {
     made = { error: describeError(error) };

@@ -122,7 +122,7 @@ export class FileStore implements ClosableStore {
     }
     try {
       let removed = 0;
-      for await (const name of this.#names(canonical, canonical, () => undefined)) if (name.isFile && !isTemporaryName(name.name)) removed++;
+      for await (const name of this.#names(canonical, canonical, 'count')) if (name.isFile && !isTemporaryName(name.name)) removed++;
       await this.#openFiles.drop(path);
       for (const name of await readdir(path, { encoding: 'buffer' })) await rm(Buffer.concat([Buffer.from(path), name]), { recursive: true, force: true, maxRetries: 3 });
       // A link to a folder, or one that another process is writing into, stays: it is empty of what was asked to go.
@@ -200,10 +200,7 @@ export class FileStore implements ClosableStore {
 
   async *#walk(folder: string, prefix: string): AsyncGenerator<ObjectStat, void, undefined> {
     let waiting: string[] = [];
-    const refuse = (where: string, names: readonly Uint8Array[]): never => {
-      throw lostNames(where, names);
-    };
-    for await (const entry of this.#names(folder, prefix, refuse)) {
+    for await (const entry of this.#names(folder, prefix, 'refuse')) {
       if (!entry.isFile || isTemporaryName(entry.name)) continue;
       waiting.push(entry.href);
       if (waiting.length < statsAtOnce) continue;
@@ -232,9 +229,9 @@ export class FileStore implements ClosableStore {
   /**
    * Files and links below `folder` whose href begins with `prefix`, in href order. Within one folder a subfolder sorts as its name with `/`:
    * that makes the walk's order the order of whole hrefs. Links to folders are not followed, so there are no circles.
-   * @param onLost told what a folder has that no href can name, before anything else of it
+   * @param unnamed what to do with what no href can name: refuse the folder that has it, or take it for a file
    */
-  async *#names(folder: string, prefix: string, onLost: (folder: string, names: readonly Uint8Array[]) => void): AsyncGenerator<Named, void, undefined> {
+  async *#names(folder: string, prefix: string, unnamed: 'refuse' | 'count'): AsyncGenerator<Named, void, undefined> {
     let entries: Dirent<Buffer>[];
     const path = pathOf(folder);
     try {
@@ -255,9 +252,9 @@ export class FileStore implements ClosableStore {
       // Canonical file hrefs are ASCII, where the order of UTF-16 units is that of bytes.
       .sort((a, b) => (a.href < b.href ? -1 : 1));
     const lost = sorted.filter(({ href, isFile, isLost }) => isLost && isFile && href.startsWith(prefix));
-    if (lost.length > 0) onLost(folder, lost.map(({ bytes }) => bytes));
+    if (unnamed === 'refuse' && lost.length > 0) throw lostNames(folder, lost.map(({ bytes }) => bytes));
     for (const entry of sorted) {
-      if (entry.isFolder && (entry.href.startsWith(prefix) || prefix.startsWith(entry.href))) yield* this.#names(entry.href, prefix, onLost);
+      if (entry.isFolder && (entry.href.startsWith(prefix) || prefix.startsWith(entry.href))) yield* this.#names(entry.href, prefix, unnamed);
       else if (!entry.isFolder && entry.href.startsWith(prefix)) yield entry;
     }
   }

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { DataError, messageOf, TryAgainError } from '../../base/errors.ts';
 import { parseHref } from '../../store/href.ts';
+import { readObject } from '../../store/read-object.ts';
 import type { ObjectStat, Store } from '../../store/store.ts';
 import type { ImageLimits } from '../../images/image-limits.ts';
 import { makeVariants, type MadeImages } from '../../images/make-variants.ts';
@@ -14,7 +15,7 @@ import type { ItemWorker } from './item-batch.ts';
 import type { ItemResult, MadeFile } from './item-outcome.ts';
 import type { ItemPlan } from './item-plan.ts';
 import type { Item } from './item.ts';
-import { findObject, outputHref, readObject } from './item-object.ts';
+import { findObject, outputHref } from './item-object.ts';
 
 /** Images under way beside each that is being made: they are read, or their copies are put, which takes S3 some 50 ms each. */
 const aheadForEach = 3;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { makeCodeFolder, removeScratchFolder } from '../../code/scratch-folder.ts';
 import type { ImageLimits } from '../../images/image-limits.ts';
-import { ImageProcesses } from '../../images/image-process.ts';
+import { ImageProcesses } from '../../images/image-processes.ts';
 import type { MadeImages } from '../../images/make-variants.ts';
 import type { ImageVariants } from '../../images/variant-spec.ts';
 import { fileHref } from '../../store/href.ts';

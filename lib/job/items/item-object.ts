@@ -14,17 +14,6 @@ export async function findObject(reader: ObjectReader, href: string, { size, ver
 }
 
 /**
- * The bytes of an item's object.
- * @throws DataError STORE_CHANGED when it is not what it was; InputUnavailableError STORE_NOT_FOUND
- */
-export async function readObject(reader: ObjectReader, { href, size, version }: ObjectStat): Promise<Uint8Array> {
-  // Not filled with zeros first: whoever gets it gets it read whole.
-  const bytes = Buffer.allocUnsafeSlow(size);
-  if (bytes.length > 0) await reader.readInto(href, 0, bytes, version);
-  return bytes;
-}
-
-/**
  * Where a file goes. Below a folder, dots in a path would lead out of it; in S3 they are parts of a key like others.
  * @param prefix ends in `/`
  * @throws DataError ITEM_PATH
