@@ -150,7 +150,7 @@ void describe('processes that make copies', () => {
   void it('is gone when its worker is', { skip: process.platform === 'linux' ? false : 'needs /proc to find the process' }, async () => {
     const text = `
       import { readFileSync } from 'node:fs';
-      import { ImageProcesses } from ${JSON.stringify(join(import.meta.dirname, '../../lib/images/image-process.ts'))};
+      import { ImageProcesses } from ${JSON.stringify(join(import.meta.dirname, '../../lib/images/image-processes.ts'))};
       await new ImageProcesses(1).make(${JSON.stringify(request)});
       console.log(readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim());`;
     const worker = spawn(process.execPath, [program(text)], { stdio: ['ignore', 'pipe', 'inherit'] });
