@@ -5,8 +5,10 @@
  * Lengths and distances count samples, `rows` of `columns` lie close together, and samples are those of a little-endian machine.
  */
 export * from './average';
-export * from './deflate';
+export { deflate_matches, deflate_matchesMemory } from './deflate-matches';
+export { deflate_runs, deflate_runsMemory } from './deflate-runs';
 export * from './difference';
+export { huffman_codes, huffman_lengths, huffman_scratchBytes } from './huffman';
 export * from './registers';
 export * from './statistics';
 export * from './sum';

@@ -31,11 +31,13 @@ type Kernels = {
   readonly fill: (out: number, valid: number, a: number, value: number, pixels: number) => void;
   readonly roundWithin: (out: number, a: number, low: number, high: number, pixels: number) => 0 | 1;
 } & {
-  readonly adler32: (at: number, length: number) => number;
-  readonly deflate_findStretches: (source: number, length: number, start: number, most: number, literals: number, runs: number, counts: number, runCounts: number, end: number) => number;
-  readonly deflate_writeStretches: (source: number, start: number, stretches: number, literals: number, runs: number, table: number, runTable: number, stream: number, state: number) => void;
-  readonly deflate_findTokens: (source: number, length: number, start: number, blockBytes: number, places: number, tokens: number, counts: number, distances: number, end: number) => number;
-  readonly deflate_writeTokens: (tokens: number, length: number, literals: number, lengths: number, distances: number, stream: number, state: number) => void;
+  readonly [name in `deflate_${'runs' | 'matches'}`]: (source: number, length: number, bytes: number, work: number) => number;
+} & {
+  readonly [name in `deflate_${'runs' | 'matches'}Memory`]: () => number;
+} & {
+  readonly huffman_lengths: (frequencies: number, symbols: number, limit: number, lengths: number, scratch: number) => void;
+  readonly huffman_codes: (lengths: number, symbols: number, codes: number, scratch: number) => void;
+  readonly huffman_scratchBytes: () => number;
 } & {
   readonly [name in `write_${Exclude<Dtype, 'float64'>}`]: (from: number, pixels: number, to: number) => void;
 };

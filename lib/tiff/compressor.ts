@@ -4,8 +4,7 @@ import { viewSamples, type Dtype } from '../raster/dtype.ts';
 import type { Codec } from './block-encoding.ts';
 import { compressImage } from './image-compressor.ts';
 import { LercEncoder } from './lerc-encoder.ts';
-import { RunLengthDeflater } from './deflate-encoder.ts';
-import { MatchDeflater } from './deflate-matches.ts';
+import { Deflater, type DeflateMethod } from './deflate-encoder.ts';
 import { LzwEncoder } from './lzw-encoder.ts';
 import { ZstdEncoder } from './zstd-encoder.ts';
 
@@ -102,7 +101,7 @@ function zlibCandidate(settings: { readonly level: number; readonly memLevel?: n
 class SamplingDeflater implements Compressor {
   readonly #thorough = zlibCandidate({ level: 6 });
   /** From fast to thorough; all of them faster than level 6. */
-  readonly #candidates: readonly Candidate[] = [runsCandidate(), matchesCandidate(), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 })];
+  readonly #candidates: readonly Candidate[] = [ownCandidate('runs'), ownCandidate('matches'), zlibCandidate({ level: 1, memLevel: 9 }), zlibCandidate({ level: 4 })];
   #picked = this.#thorough;
   #seen = 0;
   #nextSample = 0;
@@ -124,12 +123,7 @@ class SamplingDeflater implements Compressor {
   }
 }
 
-function runsCandidate(): Candidate {
-  const deflater = new RunLengthDeflater();
-  return new Candidate((block) => deflater.encode(block));
-}
-
-function matchesCandidate(): Candidate {
-  const deflater = new MatchDeflater();
+function ownCandidate(method: DeflateMethod): Candidate {
+  const deflater = new Deflater(method);
   return new Candidate((block) => deflater.encode(block));
 }

@@ -8,13 +8,13 @@ import { describe, it } from 'node:test';
 import { deflateSync, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createCompressor } from '../../lib/tiff/compressor.ts';
-import { MatchDeflater } from '../../lib/tiff/deflate-matches.ts';
+import { Deflater } from '../../lib/tiff/deflate-encoder.ts';
 import { differenceHorizontally } from '../../lib/tiff/predictor.ts';
 import { bitsOf, seededRandom } from '../support/arrays.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { writeCog } from './write-cog.ts';
 
-const deflater = new MatchDeflater();
+const deflater = new Deflater('matches');
 
 function assertInflates(bytes: Uint8Array, name = ''): void {
   assert.ok(inflateSync(deflater.encode(bytes)).equals(bytes), `${name} ${String(bytes.length)} bytes`);
@@ -76,7 +76,7 @@ void describe('deflate encoder with matches', () => {
       deflater.encode(noise.subarray(7, 200_000));
       // What was encoded before has no influence.
       assert.deepEqual(deflater.encode(bytes), again);
-      assert.deepEqual(new MatchDeflater().encode(bytes), again);
+      assert.deepEqual(new Deflater('matches').encode(bytes), again);
     });
   }
 
