@@ -14,7 +14,7 @@ import { FileAssembly, createAssembly } from './file-assembly.ts';
 import { errnoOf, isDirectory, lostNames, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
-import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
+import { factsAt, isLocal, mostSmallBytes, replaceFile, writePiecesHere } from './local-files.ts';
 import { defaultMaxBytes, type AssembleOptions, type Assembly, type ClosableStore, type ObjectReader, type ObjectStat, type PutOptions } from './store.ts';
 import { isTemporaryName, isToken, newToken, temporaryPath } from './temporary-name.ts';
 
@@ -92,7 +92,8 @@ export class FileStore implements ClosableStore {
       let renamed = false;
       try {
         try {
-          await writePieces(handle, pieces);
+          if (await isLocal(temporary)) await writePiecesHere(handle.fd, pieces);
+          else await writePieces(handle, pieces);
         } finally {
           await handle.close();
         }

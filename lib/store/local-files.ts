@@ -10,6 +10,14 @@ import { setImmediate } from 'node:timers/promises';
 /** Bytes of a file that is put in one piece, at most: they are copied in well under a millisecond. */
 export const mostSmallBytes = 1024 ** 2;
 
+/**
+ * Bytes that a call writes, at most. Linux takes memory for them in one piece, up to 2 MiB, and of pieces of more than eight pages it keeps none ready (PAGE_ALLOC_COSTLY_ORDER): on a virtual machine they come
+ * from memory that the host has taken back, and has to give anew, page by page. What that costs is in docs/performance.md.
+ */
+const writeBytes = 32 * 1024;
+/** After so many bytes the rest of the process has its turn. */
+const turnBytes = 2 * 1024 ** 2;
+
 /** Magic numbers of Linux's file systems that lie on a disk of the machine, or in its memory (statfs(2)). */
 const localTypes: ReadonlySet<number> = new Set([
   0xef53, // ext2 to ext4
@@ -56,7 +64,7 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
   const descriptor = openSync(temporary, 'wx');
   try {
     try {
-      for (const piece of pieces) for (let done = 0; done < piece.length; ) done += writeSync(descriptor, piece, done);
+      for (const piece of pieces) writeHere(descriptor, piece);
     } finally {
       closeSync(descriptor);
     }
@@ -71,10 +79,34 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
   }
 }
 
+/**
+ * Writes all pieces, one behind the other.
+ * @param descriptor of a file on a disk of this machine, at its beginning
+ * @throws the system's errors
+ */
+export async function writePiecesHere(descriptor: number, pieces: readonly Uint8Array[]): Promise<void> {
+  let written = 0;
+  for (const piece of pieces) {
+    for (let from = 0; from < piece.length; from += turnBytes) {
+      const part = piece.subarray(from, from + turnBytes);
+      writeHere(descriptor, part);
+      written += part.length;
+      if (written < turnBytes) continue;
+      await setImmediate();
+      written = 0;
+    }
+  }
+}
+
+/** @param position of the first byte; undefined for where the file's own position is */
+function writeHere(descriptor: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(descriptor, bytes, done, Math.min(writeBytes, bytes.length - done), position === undefined ? null : position + done);
+  }
+}
+
 /** Bytes copied at once: they stay in a processor's cache between being read and written. */
-const copyChunkBytes = 1024 ** 2;
-/** After so many bytes the rest of the process has its turn. */
-const turnBytes = 16 * copyChunkBytes;
+const copyChunkBytes = 256 * 1024;
 let spare: Uint8Array | undefined;
 
 /**
@@ -92,7 +124,7 @@ export async function copyRange(source: string, offset: number, length: number, 
     while (done < length) {
       const read = ofSource(() => readSync(descriptor, buffer, 0, Math.min(buffer.length, length - done), offset + done));
       if (read === 0) break;
-      for (let written = 0; written < read; ) written += writeSync(target, buffer, written, read - written, position + done + written);
+      writeHere(target, buffer.subarray(0, read), position + done);
       done += read;
       if (done % turnBytes === 0) await setImmediate();
     }

@@ -68,7 +68,7 @@ function chunkFor(block: Uint8Array): number {
 const tolerance = 1.015;
 
 /** Of a block that is a sample so much from its middle: level 6 takes 2.5 ms for it. */
-const sampleBytes = 128 * 1024;
+const sampleBytes = 64 * 1024;
 
 /** A way to deflate. */
 class Candidate {
