@@ -91,6 +91,8 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRunResu
       onStateEntered: (state) => onEvent({ type: 'StateEntered', state }),
       onItemsStarted(_state, entered, batches) {
         options.standby?.dismiss(batches);
+        // It loads while workers work; an error comes again when it is called.
+        if (options.functions === undefined) importReduce().catch(() => undefined);
         onEvent({ type: 'BatchesStarted', pass: passed.parse(entered).pass, batches });
       },
       onItemEnded(item, outcome) {
@@ -113,7 +115,7 @@ async function readDefinition(): Promise<Json> {
   return JSON.parse(await readFile(definitionFile, 'utf8')) as Json;
 }
 
-/** Loaded only for a run, and while the interpreter loads; reduce, when it is called or while workers work. */
+/** Loaded only for a run, and while the interpreter loads; reduce, when it is called at the latest. */
 async function importFunctions(signal: AbortSignal, onEvent: RunEventListener): Promise<{ readonly split: CreateHandler; readonly reduce: CreateHandler }> {
   const { createHandler } = await import('../functions/split/handler.ts');
   const splitHere: CreateHandler = (env) =>

@@ -20,7 +20,7 @@ import { finishedRecord, mergeState, type MergeState } from './merge-state.ts';
 import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
 import { withFinished } from './finished-outputs.ts';
-import { mergeResults, type MergedResults } from './results/reduce-results.ts';
+import type { MergedResults } from './results/reduce-results.ts';
 import { writeRunRecord, type MergedOutput } from './run-record.ts';
 import { tileCount } from './tiling.ts';
 
@@ -60,6 +60,7 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   }
   let results: MergedResults | undefined;
   if (plan.job.results !== undefined) {
+    const { mergeResults } = await import('./results/reduce-results.ts');
     const goesOn = (): boolean => deadline() >= handOverMs;
     const result = await mergeResults({ store, plan, results: plan.job.results, runPass: state.pass, goesOn, writes: lines.length === 0 }).catch(async (error: unknown) => {
       throw await withFinished(store, plan, error);

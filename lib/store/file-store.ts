@@ -92,7 +92,7 @@ export class FileStore implements ClosableStore {
       let renamed = false;
       try {
         try {
-          if (await isLocal(temporary)) await writePiecesHere(handle.fd, pieces);
+          if (await isLocal(temporary)) await writePiecesHere(handle.fd, pieces, 0);
           else await writePieces(handle, pieces);
         } finally {
           await handle.close();

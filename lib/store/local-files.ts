@@ -64,7 +64,11 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
   const descriptor = openSync(temporary, 'wx');
   try {
     try {
-      for (const piece of pieces) writeHere(descriptor, piece);
+      let position = 0;
+      for (const piece of pieces) {
+        writeHere(descriptor, piece, position);
+        position += piece.length;
+      }
     } finally {
       closeSync(descriptor);
     }
@@ -80,29 +84,28 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
 }
 
 /**
- * Writes all pieces, one behind the other.
- * @param descriptor of a file on a disk of this machine, at its beginning
+ * Writes pieces, one behind the other.
+ * @param descriptor of a file on a disk of this machine
+ * @param position of the first byte
  * @throws the system's errors
  */
-export async function writePiecesHere(descriptor: number, pieces: readonly Uint8Array[]): Promise<void> {
-  let written = 0;
+export async function writePiecesHere(descriptor: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
+  let sinceTurn = 0;
   for (const piece of pieces) {
     for (let from = 0; from < piece.length; from += turnBytes) {
       const part = piece.subarray(from, from + turnBytes);
-      writeHere(descriptor, part);
-      written += part.length;
-      if (written < turnBytes) continue;
+      writeHere(descriptor, part, position);
+      position += part.length;
+      sinceTurn += part.length;
+      if (sinceTurn < turnBytes) continue;
       await setImmediate();
-      written = 0;
+      sinceTurn = 0;
     }
   }
 }
 
-/** @param position of the first byte; undefined for where the file's own position is */
-function writeHere(descriptor: number, bytes: Uint8Array, position?: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(descriptor, bytes, done, Math.min(writeBytes, bytes.length - done), position === undefined ? null : position + done);
-  }
+function writeHere(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, Math.min(writeBytes, bytes.length - done), position + done);
 }
 
 /** Bytes copied at once: they stay in a processor's cache between being read and written. */
