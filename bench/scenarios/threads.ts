@@ -1,4 +1,5 @@
 /** One thread against two, and against two workers of one thread. */
+import { availableParallelism } from 'node:os';
 import { compareFiles } from '../compare.ts';
 import { deflateScene } from '../inputs.ts';
 import { processColumns, quotient, type Results, type Scenario } from '../scenario.ts';
@@ -31,5 +32,12 @@ export const threads: Scenario = {
       { what: 'two threads against one, first tile to last', value: speedup('2 threads', 'tilesSeconds'), bound: '>=', target: 1.8 },
       { what: 'two workers against one, whole process', value: speedup('2 workers', 'wall'), bound: '>=', target: 1.8 },
     ];
+  },
+  // One thread has the main thread and V8's beside it, so that it keeps more than one core busy: two can't be twice as fast where there are only two.
+  comment(results: Results) {
+    const cores = availableParallelism();
+    const [one, two] = [results.median('1 thread', 'wall'), results.median('2 threads', 'cpu')];
+    if (one === undefined || two === undefined) return '';
+    return `Two threads take ${two.toFixed(2)} s of processor time, so ${String(cores)} cores that were busy from beginning to end would be ${(one / (two / cores)).toFixed(2)} times as fast as one thread.`;
   },
 };

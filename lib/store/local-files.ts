@@ -11,10 +11,16 @@ import { setImmediate } from 'node:timers/promises';
 export const mostSmallBytes = 1024 ** 2;
 
 /**
- * Bytes that a call writes, at most. Linux takes memory for them in one piece, up to 2 MiB, and of pieces of more than eight pages it keeps none ready (PAGE_ALLOC_COSTLY_ORDER): on a virtual machine they come
- * from memory that the host has taken back, and has to give anew, page by page. What that costs is in docs/performance.md.
+ * Bytes that a call writes. Linux takes memory for them in one piece, and keeps pieces of up to eight pages ready (PAGE_ALLOC_COSTLY_ORDER). Larger ones are quicker to fill; but on a virtual machine they may be memory
+ * that the host has taken back, and has to give anew while it is filled, which takes ten times as long. So large ones are written while they are quick (docs/performance.md).
  */
-const writeBytes = 32 * 1024;
+const pieceBytes = { small: 32 * 1024, large: 1024 ** 2 };
+/** Small pieces take half of this, cold large ones three times as long. */
+const quickMsPerByte = 0.9 / 1024 ** 2;
+/** After a large piece that was slow so many bytes are written in small ones. */
+const cautiousBytes = 64 * 1024 ** 2;
+/** How many of them are left. */
+let cautious = 0;
 /** After so many bytes the rest of the process has its turn. */
 const turnBytes = 2 * 1024 ** 2;
 
@@ -105,11 +111,18 @@ export async function writePiecesHere(descriptor: number, pieces: readonly Uint8
 }
 
 function writeHere(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, Math.min(writeBytes, bytes.length - done), position + done);
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(cautious > 0 ? pieceBytes.small : pieceBytes.large, bytes.length - done);
+    const began = performance.now();
+    const written = writeSync(descriptor, bytes, done, length, position + done);
+    if (cautious > 0) cautious -= written;
+    else if (length > pieceBytes.small && performance.now() - began > length * quickMsPerByte) cautious = cautiousBytes;
+    done += written;
+  }
 }
 
 /** Bytes copied at once: they stay in a processor's cache between being read and written. */
-const copyChunkBytes = 256 * 1024;
+const copyChunkBytes = pieceBytes.large;
 let spare: Uint8Array | undefined;
 
 /**
