@@ -102,7 +102,7 @@ function pixelProblems(job: JobSpec): Problem[] {
   if (outputs.length === 0) return [{ path: '$.outputs', message: 'wanted at least one output' }];
   for (const name of outputs) {
     if (!made.includes(name)) {
-      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; ${kind === 'copy' ? 'copies' : 'expressions'} are ${made.join(', ')}` });
+      problems.push({ path: jsonPath(['outputs', name]), message: `no ${kind} of this name; ${made.length === 0 ? `operation.${kind} has none` : `${kind === 'copy' ? 'copies' : 'expressions'} are ${made.join(', ')}`}` });
     }
     if (job.outputs[name]?.bands !== undefined) problems.push({ path: jsonPath(['outputs', name, 'bands']), message: `has a meaning for functions, models and commands; ${kind === 'copy' ? 'a copy has the bands of its input' : 'there is one band for each expression'}` });
   }

@@ -65,6 +65,7 @@ const bad: readonly [readonly string[], unknown, string, RegExp][] = [
   [['operation', 'parameters'], { a: 1 }, '$.operation.parameters.a', /an input has the same name/],
   [['outputs'], {}, '$.outputs', /at least one output/],
   [['outputs', 'out', 'href'], undefined, '$.outputs.out.href', /missing/],
+  [['operation'], { copy: {} }, '$.outputs.out', /no copy of this name; operation\.copy has none/],
   [['outputs', 'other'], { href: 'x.tif' }, '$.outputs.other', /no expression of this name; expressions are out/],
   [['outputs', 'out', 'dtype'], 'flaot32', '$.outputs.out.dtype', /"uint8".*did you mean "float32"/],
   [['outputs', 'out', 'nodata'], 'none', '$.outputs.out.nodata', /found "none"/],
