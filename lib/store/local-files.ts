@@ -23,6 +23,14 @@ const cautiousBytes = 64 * 1024 ** 2;
 let cautious = 0;
 /** After so many bytes the rest of the process has its turn. */
 const turnBytes = 2 * 1024 ** 2;
+let sinceTurn = 0;
+
+async function takeTurns(written: number): Promise<void> {
+  sinceTurn += written;
+  if (sinceTurn < turnBytes) return;
+  sinceTurn = 0;
+  await setImmediate();
+}
 
 /** Magic numbers of Linux's file systems that lie on a disk of the machine, or in its memory (statfs(2)). */
 const localTypes: ReadonlySet<number> = new Set([
@@ -96,16 +104,12 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
  * @throws the system's errors
  */
 export async function writePiecesHere(descriptor: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
-  let sinceTurn = 0;
   for (const piece of pieces) {
     for (let from = 0; from < piece.length; from += turnBytes) {
       const part = piece.subarray(from, from + turnBytes);
       writeHere(descriptor, part, position);
       position += part.length;
-      sinceTurn += part.length;
-      if (sinceTurn < turnBytes) continue;
-      await setImmediate();
-      sinceTurn = 0;
+      await takeTurns(part.length);
     }
   }
 }
@@ -142,7 +146,7 @@ export async function copyRange(source: string, offset: number, length: number, 
       if (read === 0) break;
       writeHere(target, buffer.subarray(0, read), position + done);
       done += read;
-      if (done % turnBytes === 0) await setImmediate();
+      await takeTurns(read);
     }
     return done;
   } finally {

@@ -134,6 +134,9 @@ void describe('deflate encoder', () => {
     };
     assert.ok(await takenFor(hard['noise and runs'] ?? noise));
     assert.ok(!(await takenFor(Uint8Array.from({ length: 200_000 }, (_, i) => noise[i % 5000] ?? 0))));
+    // A third of noise in the middle of what repeats.
+    const third = 175_000;
+    assert.ok(!(await takenFor(Uint8Array.from({ length: 3 * third }, (_, i) => noise[i >= third && i < 2 * third ? i - third : i % 128] ?? 0))));
   });
 
   void it('makes blocks that GDAL reads', { skip: withoutGdal }, async () => {
