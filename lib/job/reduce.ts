@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 import * as z from 'zod';
 import { OperationError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
-import type { Assembly, Store } from '../store/store.ts';
+import type { Assembly, ObjectStat, Part, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
@@ -146,6 +146,20 @@ class OutputMerge {
     const assembly = await openAssembly(this.#store, output, state.token ?? undefined, anew);
     const current = { ...state, token: assembly.token };
     await this.#write(current);
+    let stat: ObjectStat | 'later';
+    try {
+      stat = await this.#fill(assembly, parts);
+    } catch (error) {
+      await this.#giveUpIfReplaced(assembly);
+      throw error;
+    }
+    if (stat === 'later') return 'later';
+    await this.#write({ ...current, done: { bytes: stat.size, version: stat.version, bigTiff } });
+    return { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
+  }
+
+  /** Stores the parts that aren't there yet, and completes the file. */
+  async #fill(assembly: Assembly, parts: readonly Part[]): Promise<ObjectStat | 'later'> {
     const stored = await assembly.stored();
     const limit = pLimit(assembly.parallelParts);
     let late = false;
@@ -159,10 +173,13 @@ class OutputMerge {
           }),
         ),
     );
-    if (late) return 'later';
-    const stat = await assembly.complete(parts);
-    await this.#write({ ...current, done: { bytes: stat.size, version: stat.version, bigTiff } });
-    return { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
+    return late ? 'later' : await assembly.complete(parts);
+  }
+
+  /** Where the same run is merged twice at once, the one that ends first takes the segments away: nothing would ever go on with the other's file. */
+  async #giveUpIfReplaced(assembly: Assembly): Promise<void> {
+    const now = await readDocument(this.#store, this.#stateHref, mergeState).catch(() => undefined);
+    if (now !== undefined && now.token !== assembly.token) await assembly.abort().catch(() => undefined);
   }
 }
 

@@ -93,7 +93,8 @@ ds = None`,
       process.kill(worker.pid, 'SIGSTOP');
       const committed = upperSegments(work, 'r');
       process.kill(worker.pid, signal);
-      process.kill(worker.pid, 'SIGCONT');
+      // SIGKILL doesn't wait for it, and may leave nobody to send it to.
+      if (signal !== 'SIGKILL') process.kill(worker.pid, 'SIGCONT');
       const record = recordOf(await cli.ended);
       assert.deepEqual(record.passes, [{ pass: 'overviews-1', tasks: 1, retried: [{ batch: 1_000_000, attempts: 2 }] }]);
       const { attempts } = batchRecord.parse(JSON.parse(readFileSync(`${work}/runs/r/results/1000000.json`, 'utf8')));
