@@ -9,7 +9,7 @@ import type { RunState } from '../../lib/job/events.ts';
 import { runRecord } from '../../lib/job/records.ts';
 import { reduce } from '../../lib/job/reduce.ts';
 import { allocateSamples } from '../../lib/raster/dtype.ts';
-import type { Store } from '../../lib/store/store.ts';
+import type { Part, Store } from '../../lib/store/store.ts';
 import { seededRandom, type NumpyArray } from '../support/arrays.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { Bench, manifestOf, openRun, problemsOf, runBatches, writeInputs } from './pipeline.ts';
@@ -165,6 +165,44 @@ void describe('reduce', { skip: withoutGdal }, () => {
     const second = counting(run.store);
     assert.equal((await reduce(state, second)).status, 'DONE');
     assert.deepEqual(second.objects.filter((href) => href.includes('/pyramids/')), []);
+    assertOutput(run.file('out.tif'));
+  });
+
+  // Catches: the unfinished file of a call that another one has overtaken, which nobody would ever go on with, or take away.
+  void it('leaves no unfinished file behind when another call ends first and the segments are taken away', async () => {
+    await using run = bench();
+    const state = await run.split(jobIn(run));
+    await runBatches(run.store, state);
+    const [bothBegan, slowIsThere, fastEnded] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    // Neither knows of the other's file when it begins its own.
+    const fast: Store = {
+      ...counting(run.store).store,
+      assemble: async (href, options) => {
+        bothBegan.resolve();
+        await slowIsThere.promise;
+        return await run.store.assemble(href, options);
+      },
+    };
+    const slow: Store = {
+      ...counting(run.store).store,
+      assemble: async (href, options) => {
+        const assembly = await run.store.assemble(href, options);
+        const put = async (part: Part): Promise<void> => {
+          slowIsThere.resolve();
+          await fastEnded.promise;
+          await assembly.put(part);
+        };
+        return { token: assembly.token, parallelParts: 1, stored: () => assembly.stored(), put, complete: (parts) => assembly.complete(parts), abort: () => assembly.abort() };
+      },
+    };
+    const first = reduce(state, { store: fast });
+    await bothBegan.promise;
+    const second = reduce(state, { store: slow });
+    assert.equal((await first).status, 'DONE');
+    await run.store.removePrefix(`${state.run.href}segments/`);
+    fastEnded.resolve();
+    await assert.rejects(second, { code: 'STORE_NOT_FOUND' });
+    assert.deepEqual(readdirSync(run.folder).toSorted(), ['a.tif', 'out.tif', 'work']);
     assertOutput(run.file('out.tif'));
   });
 
