@@ -9,10 +9,11 @@ import { appendFile, open, readFile, rename, stat, truncate, unlink, type FileHa
 import { DataError, OutputError } from '../base/errors.ts';
 import { errnoOf, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, parseHref, pathOf } from './href.ts';
-import { SourceError, copyRange, isLocal, writePiecesHere } from './local-files.ts';
+import { SourceError, copyRange, isLocal } from './local-files.ts';
 import { checkPart, checkParts, someNumbers } from './parts.ts';
 import type { Assembly, ObjectReader, ObjectStat, Part } from './store.ts';
 import { temporaryPath } from './temporary-name.ts';
+import { writePieces } from './write-pieces.ts';
 
 /**
  * Bytes copied at once, through two buffers. The best of a few runs on a busy machine (350 MB, page cache); smaller and much larger chunks
@@ -67,7 +68,7 @@ export class FileAssembly implements Assembly {
       let position = part.offset;
       for (const piece of part.pieces) {
         if (piece.kind === 'bytes') {
-          await this.#write(handle, piece.bytes, position);
+          await writePieces(handle, this.#partPath, [piece.bytes], position);
           position += piece.bytes.length;
         } else {
           await this.#copy(piece.href, piece.offset, piece.length, handle, position);
@@ -151,7 +152,7 @@ export class FileAssembly implements Assembly {
         const chunk = filling.subarray(0, Math.min(copyChunkBytes, length - done));
         await this.#reader.readInto(source, offset + done, chunk);
         await writing;
-        writing = this.#write(target, chunk, position + done);
+        writing = writePieces(target, this.#partPath, [chunk], position + done);
         // It is awaited after the next chunk has been read; until then an error must not count as unhandled.
         writing.catch(() => undefined);
         [filling, emptying] = [emptying, filling];
@@ -160,11 +161,6 @@ export class FileAssembly implements Assembly {
       // Whatever went wrong: nothing may write into the file, or use the buffers, after this.
       await writing.finally(() => this.#spare.push(...buffers));
     }
-  }
-
-  async #write(target: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-    if (await isLocal(this.#partPath)) await writePiecesHere(target.fd, [bytes], position);
-    else await writeAt(target, bytes, position);
   }
 
   async #isFinished(size: number): Promise<boolean> {
@@ -190,9 +186,4 @@ export class FileAssembly implements Assembly {
 
 function extentOf(part: Part): string {
   return `${part.offset} ${part.length}`;
-}
-
-async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }

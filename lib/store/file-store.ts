@@ -14,9 +14,10 @@ import { FileAssembly, createAssembly } from './file-assembly.ts';
 import { errnoOf, isDirectory, lostNames, notAFile, readError, truncated, writeError } from './file-errors.ts';
 import { displayHref, fileHref, pathOf, resolveHref } from './href.ts';
 import { OpenFiles, openFile } from './open-files.ts';
-import { factsAt, isLocal, mostSmallBytes, replaceFile, writePiecesHere } from './local-files.ts';
+import { factsAt, isLocal, mostSmallBytes, replaceFile } from './local-files.ts';
 import { defaultMaxBytes, type AssembleOptions, type Assembly, type ClosableStore, type ObjectReader, type ObjectStat, type PutOptions } from './store.ts';
 import { isTemporaryName, isToken, newToken, temporaryPath } from './temporary-name.ts';
+import { writePieces } from './write-pieces.ts';
 
 export interface FileStoreOptions {
   /** Files kept open for reading, at most (default 64 a store; every worker thread has its own store). */
@@ -92,8 +93,7 @@ export class FileStore implements ClosableStore {
       let renamed = false;
       try {
         try {
-          if (await isLocal(temporary)) await writePiecesHere(handle.fd, pieces, 0);
-          else await writePieces(handle, pieces);
+          await writePieces(handle, temporary, pieces, 0);
         } finally {
           await handle.close();
         }
@@ -338,13 +338,6 @@ async function readFully(handle: FileHandle, href: string, offset: number, targe
     const { bytesRead } = await handle.read(target, done, Math.min(mostReadAtOnce, target.length - done), offset + done);
     if (bytesRead === 0) throw truncated(href, offset, target.length, done);
     done += bytesRead;
-  }
-}
-
-async function writePieces(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  for (const piece of pieces) {
-    let done = 0;
-    while (done < piece.length) done += (await handle.write(piece, done, piece.length - done)).bytesWritten;
   }
 }
 

@@ -2,35 +2,13 @@
  * Files on disks of this machine, by synchronous calls. There a file goes into the system's memory first, and handing each call to a thread costs more than most calls do
  * (docs/performance.md). A file system on a network would keep the whole process waiting: there this isn't used.
  */
-import { closeSync, constants, lstatSync, openSync, readSync, renameSync, unlinkSync, writeSync, type Stats } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readSync, renameSync, unlinkSync, type Stats } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { mostPieceBytes, takeTurns, writeHere } from './file-pieces.ts';
 
 /** Bytes of a file that is put in one piece, at most: they are copied in well under a millisecond. */
 export const mostSmallBytes = 1024 ** 2;
-
-/**
- * Bytes that a call writes. Linux takes memory for them in one piece, and keeps pieces of up to eight pages ready (PAGE_ALLOC_COSTLY_ORDER). Larger ones are quicker to fill; but on a virtual machine they may be memory
- * that the host has taken back, and has to give anew while it is filled, which takes ten times as long. So large ones are written while they are quick (docs/performance.md).
- */
-const pieceBytes = { small: 32 * 1024, large: 1024 ** 2 };
-/** Small pieces take half of this, cold large ones three times as long. */
-const quickMsPerByte = 0.9 / 1024 ** 2;
-/** After a large piece that was slow so many bytes are written in small ones. */
-const cautiousBytes = 64 * 1024 ** 2;
-/** How many of them are left. */
-let cautious = 0;
-/** After so many bytes the rest of the process has its turn. */
-const turnBytes = 2 * 1024 ** 2;
-let sinceTurn = 0;
-
-async function takeTurns(written: number): Promise<void> {
-  sinceTurn += written;
-  if (sinceTurn < turnBytes) return;
-  sinceTurn = 0;
-  await setImmediate();
-}
 
 /** Magic numbers of Linux's file systems that lie on a disk of the machine, or in its memory (statfs(2)). */
 const localTypes: ReadonlySet<number> = new Set([
@@ -97,36 +75,8 @@ export function replaceFile(temporary: string, path: string, pieces: readonly Ui
   }
 }
 
-/**
- * Writes pieces, one behind the other.
- * @param descriptor of a file on a disk of this machine
- * @param position of the first byte
- * @throws the system's errors
- */
-export async function writePiecesHere(descriptor: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
-  for (const piece of pieces) {
-    for (let from = 0; from < piece.length; from += turnBytes) {
-      const part = piece.subarray(from, from + turnBytes);
-      writeHere(descriptor, part, position);
-      position += part.length;
-      await takeTurns(part.length);
-    }
-  }
-}
-
-function writeHere(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    const length = Math.min(cautious > 0 ? pieceBytes.small : pieceBytes.large, bytes.length - done);
-    const began = performance.now();
-    const written = writeSync(descriptor, bytes, done, length, position + done);
-    if (cautious > 0) cautious -= written;
-    else if (length > pieceBytes.small && performance.now() - began > length * quickMsPerByte) cautious = cautiousBytes;
-    done += written;
-  }
-}
-
 /** Bytes copied at once: they stay in a processor's cache between being read and written. */
-const copyChunkBytes = pieceBytes.large;
+const copyChunkBytes = mostPieceBytes;
 let spare: Uint8Array | undefined;
 
 /**

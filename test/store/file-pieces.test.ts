@@ -1,4 +1,4 @@
-/** Files on disks of this machine. Would catch: bytes that are lost or misplaced where the size of pieces changes, and large pieces that go on being written while they are slow. */
+/** Synchronous writes. Would catch: bytes that are lost or misplaced where the size of pieces changes, and large pieces that go on being written while they are slow. */
 import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import fs from 'node:fs';
@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { writePiecesHere } from '../../lib/store/local-files.ts';
+import { writePiecesHere } from '../../lib/store/file-pieces.ts';
 import { seededRandom } from '../support/arrays.ts';
 
 const kib = 1024;
@@ -16,7 +16,7 @@ const cautiousBytes = 64 * mib;
 
 /** Writes pieces behind `position` bytes, each call taking so long by the clock. @returns the lengths of the calls, in order, and the file */
 async function written(t: TestContext, pieces: readonly Uint8Array[], position: number, msPerMebibyte: number): Promise<{ readonly lengths: readonly number[]; readonly bytes: Buffer }> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'local-files-'));
+  const folder = mkdtempSync(path.join(tmpdir(), 'file-pieces-'));
   const lengths: number[] = [];
   let now = 0;
   const { writeSync } = fs;
