@@ -7,7 +7,7 @@
  * earlier is found where it is lengthened to the left. Most branches then go the same way many times, which is where the speed comes from.
  */
 import { adler32 } from './adler32';
-import { DeflateStream, LONGEST_MATCH, SHORTEST_MATCH, count, distanceExtraBits } from './deflate-stream';
+import { DISTANCE_SYMBOLS, DeflateStream, LONGEST_MATCH, SHORTEST_MATCH, count, distanceExtraBits } from './deflate-stream';
 
 /** Bytes of a block, but for the match that may go beyond. Codes then fit their data well, and their description is little beside it. */
 const BLOCK_BYTES: i32 = 1 << 17;
@@ -19,8 +19,6 @@ const HASH_BITS: i32 = 16;
 const HASH_FACTOR: i32 = 0x9e3779b1;
 /** Matches grow by two bytes, with one before, and stay below the longest. */
 const MOST_FORWARD: i32 = LONGEST_MATCH - 4;
-/** Symbols of distances within the window. */
-const DISTANCES: i32 = 30;
 
 /**
  * A token is two literals, the second above 9 bits, of which either may be none; or a match: its length above 20 bits, the distance's symbol above 15, and the distance less 1.
@@ -38,9 +36,9 @@ const SECOND: usize = FIRST + 4 * 256;
 const BY_LENGTH: usize = SECOND + 4 * 256;
 const BY_DISTANCE: usize = BY_LENGTH + 4 * (LONGEST_MATCH + 1);
 /** Codes of lengths, in the form of those of literals; and of distances: above how many extra bits follow (four bits) and how many the code has (five). */
-const LENGTH_CODES: usize = BY_DISTANCE + 4 * DISTANCES;
+const LENGTH_CODES: usize = BY_DISTANCE + 4 * DISTANCE_SYMBOLS;
 const DISTANCE_CODES: usize = LENGTH_CODES + 4 * (LONGEST_MATCH + 1);
-const STREAM: usize = (DISTANCE_CODES + 4 * DISTANCES + 7) & ~7;
+const STREAM: usize = (DISTANCE_CODES + 4 * DISTANCE_SYMBOLS + 7) & ~7;
 
 /** Bytes that `deflate_matches` needs to work in. */
 export function deflate_matchesMemory(): usize {
@@ -164,11 +162,11 @@ function countSymbols(work: usize, stream: DeflateStream): void {
     stream.countLiteral(byte, load<u32>(counts, FIRST) + load<u32>(counts, SECOND));
   }
   for (let length = SHORTEST_MATCH; length <= LONGEST_MATCH; length++) stream.countMatch(length, load<u32>(work + 4 * <usize>length, BY_LENGTH));
-  for (let symbol = 0; symbol < DISTANCES; symbol++) stream.countDistance(symbol, load<u32>(work + 4 * <usize>symbol, BY_DISTANCE));
+  for (let symbol = 0; symbol < DISTANCE_SYMBOLS; symbol++) stream.countDistance(symbol, load<u32>(work + 4 * <usize>symbol, BY_DISTANCE));
 }
 
 function describeDistances(codes: usize, table: usize): void {
-  for (let symbol = 0; symbol < DISTANCES; symbol++) {
+  for (let symbol = 0; symbol < DISTANCE_SYMBOLS; symbol++) {
     const code = load<u32>(codes + 4 * <usize>symbol);
     store<u32>(table + 4 * <usize>symbol, ((code >>> 5) << 9) | (distanceExtraBits(symbol) << 5) | (code & 31));
   }

@@ -9,7 +9,7 @@ export const LONGEST_MATCH: i32 = 258;
 const LONGEST_MATCH_SYMBOL: i32 = 285;
 
 const LITERAL_SYMBOLS: i32 = 286;
-const DISTANCE_SYMBOLS: i32 = 30;
+export const DISTANCE_SYMBOLS: i32 = 30;
 const END_OF_BLOCK: i32 = 256;
 /** Four literals and the 7 bits that may wait fit in 64, and so do a match's length and distance with their extra bits. */
 const CODE_LIMIT: u32 = 12;
