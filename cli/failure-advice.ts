@@ -5,7 +5,7 @@ import { mergeBatch, trialNumber } from '../lib/job/manifest.ts';
 import { readPlan, runFiles, type Plan } from '../lib/job/plan.ts';
 import { readTrialPlan } from '../lib/job/prepare-code.ts';
 import { batchRecord, readDocument } from '../lib/job/records.ts';
-import { readResultsState } from '../lib/job/results/results-state.ts';
+import { readResultsState, resultsFinished } from '../lib/job/results/results-state.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { FailedRun } from './local-run.ts';
 
@@ -42,7 +42,11 @@ async function goesOn(store: Store, runId: string, plan: Plan | undefined, error
   const continues = `--run ${runId} continues it`;
   if (plan === undefined) return continues;
   // Reduce fails by itself, without a batch; it has chosen among the values when all tiles were there.
-  const merging = errors.length === 0 ? (await readResultsState(store, plan).catch(() => undefined))?.done === null : errors.some(({ batch }) => batch === mergeBatch);
+  const merging = errors.length === 0 ? await resultsUnderWay(store, plan).catch(() => false) : errors.some(({ batch }) => batch === mergeBatch);
   if (merging) return `the values of all tiles are among it: --run ${runId} with other "results" in the job, such as "merge": "list", writes them without computing a tile again`;
   return ofTile && codeHref(plan.job.operation) !== undefined ? `${continues} with the code that it began with; changed code takes a new run` : continues;
+}
+
+async function resultsUnderWay(store: Store, plan: Plan): Promise<boolean> {
+  return (await readResultsState(store, plan)) !== undefined && !(await resultsFinished(store, plan));
 }

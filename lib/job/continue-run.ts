@@ -56,7 +56,7 @@ async function withResults(store: Store, plan: Plan, before: JobResults, results
   const state = await readResultsState(store, plan);
   if (state !== undefined) {
     if (state.token !== null) await abandonAssembly(store, before.href, state.token);
-    await store.put(`${href}${resultFiles.state}`, encodeDocument({ ...state, asked: null, token: null, tooShort: 0, done: null }), { contentType: 'application/json' });
+    await store.put(`${href}${resultFiles.state}`, encodeDocument({ ...state, asked: null, token: null, tooShort: 0 }), { contentType: 'application/json' });
   }
   // What another function has made of the values is none of these: no choice of segments is called like that.
   const nothing = { generation: '', tiles: 0, value: null };

@@ -3,10 +3,11 @@ import pLimit from 'p-limit';
 import * as z from 'zod';
 import { DataError, TilefanError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
-import type { ObjectReader, ObjectStat } from '../store/store.ts';
+import type { ObjectReader } from '../store/store.ts';
 import { openTiff, type Tiff } from '../tiff/open.ts';
 import { tags } from '../tiff/tags.ts';
 import { conversionKey, type Conversions } from './conversions.ts';
+import { statIfThere } from './finished-object.ts';
 import { firstConversion, type ConvertLine } from './manifest.ts';
 import { inputSpec } from './open-inputs.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
@@ -143,14 +144,5 @@ export async function checkConvertedSources(reader: ObjectReader, run: string): 
       `${displayHref(known.source)} has changed since it was converted for this run (wanted version ${known.sourceVersion}, found ${now.version}); start a run with a new id`,
       { where: { href: known.source } },
     );
-  }
-}
-
-async function statIfThere(reader: ObjectReader, href: string): Promise<ObjectStat | undefined> {
-  try {
-    return await reader.stat(href);
-  } catch (error) {
-    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return undefined;
-    throw error;
   }
 }

@@ -2,15 +2,18 @@
 import { TilefanError } from '../base/errors.ts';
 import type { ObjectStat, Store } from '../store/store.ts';
 
-/** @param done what the object was when it was finished; null while it is in the making */
-export async function isThere(store: Pick<Store, 'stat'>, href: string, { done }: { readonly done: { readonly bytes: number; readonly version: string } | null }): Promise<boolean> {
-  if (done === null) return false;
-  let stat: ObjectStat;
+/** @param finished what the object was when it was finished */
+export async function isThere(store: Pick<Store, 'stat'>, href: string, finished: { readonly bytes: number; readonly version: string }): Promise<boolean> {
+  const stat = await statIfThere(store, href);
+  return stat?.size === finished.bytes && stat.version === finished.version;
+}
+
+/** Undefined for what isn't there. */
+export async function statIfThere(store: Pick<Store, 'stat'>, href: string): Promise<ObjectStat | undefined> {
   try {
-    stat = await store.stat(href);
+    return await store.stat(href);
   } catch (error) {
-    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return false;
+    if (error instanceof TilefanError && error.code === 'STORE_NOT_FOUND') return undefined;
     throw error;
   }
-  return stat.size === done.bytes && stat.version === done.version;
 }

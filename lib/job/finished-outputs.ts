@@ -2,10 +2,8 @@
 import { TilefanError, withWords } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
 import type { Store } from '../store/store.ts';
-import { isThere } from './finished-object.ts';
-import { mergeState } from './merge-state.ts';
-import { runFiles, type Plan } from './plan.ts';
-import { readDocument } from './records.ts';
+import { readFinished } from './merge-state.ts';
+import type { Plan } from './plan.ts';
 
 /** Outputs that a message names, at most. */
 const namedOutputs = 3;
@@ -15,10 +13,7 @@ export async function withFinished(store: Store, plan: Plan, error: unknown): Pr
   if (!(error instanceof TilefanError) || error.retryable) return error;
   try {
     const there: string[] = [];
-    for (const { name, href } of plan.outputs) {
-      const merge = await readDocument(store, `${plan.state.run.href}${runFiles.merge(name)}`, mergeState);
-      if (merge !== undefined && (await isThere(store, href, merge))) there.push(`${name} (${displayHref(href)})`);
-    }
+    for (const output of plan.outputs) if ((await readFinished(store, plan, output)) !== undefined) there.push(`${output.name} (${displayHref(output.href)})`);
     if (there.length === 0) return error;
     const more = there.length > namedOutputs ? ` and ${String(there.length - namedOutputs)} more` : '';
     return withWords(error, `; finished and there all the same: ${there.slice(0, namedOutputs).join(', ')}${more}`);

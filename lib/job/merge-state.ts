@@ -1,9 +1,13 @@
-/** What is kept of a merge between calls of the reducer, and how to tell from it that a run is finished. */
+/**
+ * What is kept of a merge between calls of the reducer, and how to tell that a run is finished. Where the same run is merged twice at once, each call writes the state that it
+ * knows: what is finished is therefore said in a document of its own, which no merge under way writes.
+ */
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import type { Store } from '../store/store.ts';
 import { isThere } from './finished-object.ts';
-import { runFiles, type Plan } from './plan.ts';
-import { readDocument, runRecord, type RunRecord } from './records.ts';
+import { runFiles, type Plan, type PlanOutput } from './plan.ts';
+import { encodeDocument, readDocument, runRecord, type RunRecord } from './records.ts';
 import { resultsFinished } from './results/results-state.ts';
 
 export const mergeState = z.object({
@@ -17,10 +21,32 @@ export const mergeState = z.object({
   pyramid: z.array(z.string()),
   /** Blocks, in Z order, that these levels are made from so far; null when they are finished. */
   pyramidCells: z.int().nullable().default(null),
-  /** The finished file; null while it is in the making. */
-  done: z.object({ bytes: z.number(), version: z.string(), bigTiff: z.boolean() }).nullable(),
 });
 export type MergeState = z.infer<typeof mergeState>;
+
+const finishedOutput = z.object({
+  bytes: z.number(),
+  version: z.string(),
+  bigTiff: z.boolean(),
+  /** That the file is made of, in order. */
+  segments: z.array(z.string()),
+});
+export type FinishedOutput = z.infer<typeof finishedOutput>;
+
+/** What an earlier call has finished, as long as it lies where that call has put it. */
+export async function readFinished(store: Store, plan: Plan, { name, href }: Pick<PlanOutput, 'name' | 'href'>): Promise<FinishedOutput | undefined> {
+  const finished = await readDocument(store, `${plan.state.run.href}${runFiles.merged(name)}`, finishedOutput);
+  return finished !== undefined && (await isThere(store, href, finished)) ? finished : undefined;
+}
+
+/** What is finished, unless a merge of other segments has begun since: of tiles that came later. */
+export function notReplaced<T extends { readonly segments: readonly string[] }>(finished: T | undefined, underWay: { readonly segments: readonly string[] } | undefined): T | undefined {
+  return finished === undefined || underWay === undefined || isDeepStrictEqual(finished.segments, underWay.segments) ? finished : undefined;
+}
+
+export async function writeFinished(store: Store, plan: Plan, { name }: Pick<PlanOutput, 'name'>, finished: FinishedOutput): Promise<void> {
+  await store.put(`${plan.state.run.href}${runFiles.merged(name)}`, encodeDocument(finished), { contentType: 'application/json', createFolders: true });
+}
 
 /**
  * The record of a run that has nothing left to do: every batch succeeded, and every output, and its results, lie where this run has put them. Undefined for any
@@ -30,9 +56,6 @@ export async function finishedRecord(store: Store, plan: Plan): Promise<RunRecor
   const { href } = plan.state.run;
   const record = await readDocument(store, `${href}${runFiles.record}`, runRecord);
   if (record === undefined || record.batches.failed.length > 0) return undefined;
-  for (const output of plan.outputs) {
-    const merge = await readDocument(store, `${href}${runFiles.merge(output.name)}`, mergeState);
-    if (merge === undefined || !(await isThere(store, output.href, merge))) return undefined;
-  }
+  for (const output of plan.outputs) if ((await readFinished(store, plan, output)) === undefined) return undefined;
   return (await resultsFinished(store, plan)) ? record : undefined;
 }

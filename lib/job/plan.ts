@@ -221,6 +221,8 @@ export const runFiles = {
   results: 'results/',
   result: (batch: number): string => `results/${String(batch)}.json`,
   merge: (output: string): string => `merge/${output}.json`,
+  /** What came of it. */
+  merged: (output: string): string => `merge/${output}-finished.json`,
   record: 'run.json',
 } as const;
 

@@ -7,6 +7,7 @@ import { OperationError } from '../base/errors.ts';
 import type { ObjectStat, Store } from '../store/store.ts';
 import { blockGrid } from '../tiff/cog-header.ts';
 import type { Collected } from './collect.ts';
+import { statIfThere } from './finished-object.ts';
 import type { PyramidLine } from './manifest.ts';
 import type { MergeState } from './merge-state.ts';
 import { levelOwners, levelsOf, runFiles, type Plan, type PlanOutput } from './plan.ts';
@@ -76,18 +77,20 @@ async function takeSegmentsOfPasses({ store, collected }: PyramidMerge, folder: 
   return complete;
 }
 
-/** The tasks of a pass that are still to be done; what they are made from is written beside their segments. A task without sources has nothing to make. */
+/**
+ * The tasks of a pass that are still to be done; what they are made from is written beside their segments. A task without sources has nothing to make. The sources of tasks
+ * that are done are written, too: so another call, which may know of more tasks done, or fewer, writes the same document.
+ */
 async function linesOf({ store, plan, output, collected }: PyramidMerge, pass: PyramidPass, sources: Sources, folder: string, complete: ReadonlySet<number>): Promise<PyramidLine[]> {
   const list = new SourceList();
   const lines: PyramidLine[] = [];
   for (let task = 0; task < pass.tasks.across * pass.tasks.down; task++) {
     const batch = pass.firstBatch + task;
-    if (complete.has(batch)) continue;
     const window = squareOf(pass, task);
     const first = list.rows;
     list.addWindow(plan, output, pass.from, window, sources);
     const count = list.rows - first;
-    if (count === 0) continue;
+    if (count === 0 || complete.has(batch)) continue;
     const { column, row, columns, rows } = window;
     lines.push({
       batch,
@@ -118,11 +121,14 @@ async function makeRest(merge: PyramidMerge, from: number, folder: string): Prom
   const { store, plan, output, collected, state, goesOn } = merge;
   const { layout } = collected;
   const own = `${folder}top/`;
-  // A call that was cut off may have left some; they would be the same, but numbers must not be guessed.
-  if (state.pyramid.length === 0) await store.removePrefix(own);
-  await takeSegments(merge, state.pyramid);
-  if (state.pyramidCells === null && state.pyramid.length > 0) return { kind: 'made', state };
-  const pyramid = [...state.pyramid];
+  // What a call that was cut off has left there counts for nothing, and stays: it may as well be what another call is at work with.
+  const earlier = await Promise.all(state.pyramid.map((href) => statIfThere(store, href)));
+  const there = earlier.filter((stat) => stat !== undefined);
+  // Those of a run that was finished are taken away; when its output is gone as well, they are made anew.
+  const kept = there.length === earlier.length ? state : { ...state, pyramid: [], pyramidCells: null };
+  if (kept === state) await takeSegments(merge, there);
+  if (kept.pyramidCells === null && kept.pyramid.length > 0) return { kind: 'made', state };
+  const pyramid = [...kept.pyramid];
   const { across, down } = blockGrid(levelsOf(plan, output)[from] as { columns: number; rows: number }, output.blockSize);
   let blocks = 0;
   const writer = new SegmentWriter(store, (number) => `${own}${String(number).padStart(5, '0')}.seg`, pyramid.length);
@@ -130,21 +136,20 @@ async function makeRest(merge: PyramidMerge, from: number, folder: string): Prom
     store,
     plan,
     output,
-    starting: startingBlocks(plan, output, from, { column: 0, row: 0, columns: across, rows: down }, sourcesAt(merge, from), state.pyramidCells ?? 0),
+    starting: startingBlocks(plan, output, from, { column: 0, row: 0, columns: across, rows: down }, sourcesAt(merge, from), kept.pyramidCells ?? 0),
     last: levelOwners(plan, output).top,
     exists: (...place) => layout.has(...place),
     writer,
     onSegment: (href) => pyramid.push(href),
-    goesOn: (cellsDone) => cellsDone <= (state.pyramidCells ?? 0) || ++blocks < leastBlocks || goesOn(),
+    goesOn: (cellsDone) => cellsDone <= (kept.pyramidCells ?? 0) || ++blocks < leastBlocks || goesOn(),
   });
   if (!writer.isEmpty) pyramid.push(await writer.commit(stopped === undefined));
   const next = { ...state, pyramid, pyramidCells: stopped ?? null };
   if (stopped !== undefined) return { kind: 'later', state: next };
-  await takeSegments(merge, pyramid.slice(state.pyramid.length));
+  await takeSegments(merge, await Promise.all(pyramid.slice(kept.pyramid.length).map((href) => store.stat(href))));
   return { kind: 'made', state: next };
 }
 
-async function takeSegments({ store, collected }: PyramidMerge, hrefs: readonly string[]): Promise<void> {
-  const stats = await Promise.all(hrefs.map((href) => store.stat(href)));
+async function takeSegments({ store, collected }: PyramidMerge, stats: readonly ObjectStat[]): Promise<void> {
   for await (const { stat, values } of readSegments(store, stats)) collected.layout.addUpper(stat.href, values.dataBytes, values.blocks);
 }

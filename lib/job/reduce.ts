@@ -10,13 +10,12 @@ import type { Assembly, ObjectStat, Part, Store } from '../store/store.ts';
 import { gdalMetadataXml } from '../tiff/gdal-metadata.ts';
 import { collectSegments, type Collected } from './collect.ts';
 import { addressOf, type ReduceResult, type RunState } from './events.ts';
-import { isThere } from './finished-object.ts';
 import { isItemPlan } from './items/item-documents.ts';
 import type { ItemRunRecord } from './items/item-records.ts';
 import { encodeManifest, type MergeLine, type PyramidLine } from './manifest.ts';
 import { planParts } from './merge-layout.ts';
 import { levelsOf, readPlan, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
-import { finishedRecord, mergeState, type MergeState } from './merge-state.ts';
+import { finishedRecord, mergeState, notReplaced, readFinished, writeFinished, type MergeState } from './merge-state.ts';
 import { generationOf, mergePyramid } from './pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from './records.ts';
 import { withFinished } from './finished-outputs.ts';
@@ -53,6 +52,7 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
   for (const output of plan.outputs) {
     const merging = new OutputMerge(store, plan, output, state.pass, deadline);
     const result = await merging.run(lines.length === 0);
+    if (result === 'finished') return { ...state, status: 'DONE' };
     if (result === 'later') return { ...state, status: 'MERGING' };
     // What other outputs need of the workers is found out first, so that one pass serves them all.
     if ('lines' in result) lines.push(...result.lines);
@@ -65,6 +65,7 @@ export async function reduce(state: RunState, { store, deadline = () => Infinity
     const result = await mergeResults({ store, plan, results: plan.job.results, runPass: state.pass, goesOn, writes: lines.length === 0 }).catch(async (error: unknown) => {
       throw await withFinished(store, plan, error);
     });
+    if (result === 'finished') return { ...state, status: 'DONE' };
     if (result === 'later') return { ...state, status: 'MERGING' };
     if ('lines' in result) lines.push(...result.lines);
     else results = result;
@@ -103,29 +104,31 @@ class OutputMerge {
 
   /**
    * @param assembles whether the file is to be made, if nothing is missing
-   * @returns 'later' when time has run out; or what workers have to do first
+   * @returns 'later' when time has run out; 'finished' when another call has finished the run; or what workers have to do first
    */
-  async run(assembles: boolean): Promise<MergedOutput | 'later' | { readonly lines: readonly PyramidLine[] }> {
+  async run(assembles: boolean): Promise<MergedOutput | 'later' | 'finished' | { readonly lines: readonly PyramidLine[] }> {
     const store = this.#store;
     const plan = this.#plan;
     const output = this.#output;
     const earlier = await readDocument(store, this.#stateHref, mergeState);
-    const finished = earlier !== undefined && (await isThere(store, output.href, earlier)) ? earlier.done : null;
-    // A merge under way goes on with the segments it began with. One whose file has been taken away begins anew, perhaps with other segments.
-    const goesOn = finished !== null || earlier?.done === null;
-    const chosen = await collectSegments(store, plan, output, goesOn ? earlier?.segments : undefined);
-    const collected = goesOn ? await withLaterTiles(store, plan, output, chosen) : chosen;
+    const finished = notReplaced(await readFinished(store, plan, output), earlier);
+    // A merge goes on with the segments it began with.
+    const began = (finished ?? earlier)?.segments;
+    const chosen = await collectSegments(store, plan, output, began);
+    const collected = began === undefined ? chosen : await withLaterTiles(store, plan, output, chosen);
     const anew = collected !== chosen;
     checkComplete(plan, output, collected);
     const { statistics, tilesDone, segments } = collected;
-    if (finished !== null && !anew) return { output, ...finished, statistics, tilesDone };
+    if (finished !== undefined && !anew) return { output, ...finished, statistics, tilesDone };
+    // Tiles may be missing because another call has finished the run, and its segments are being taken away.
+    if (tilesDone < tileCount(tilingOf(plan)) && (await finishedRecord(store, plan)) !== undefined) return 'finished';
 
-    const known: MergeState = earlier?.done === null && !anew ? earlier : { token: null, segments: [...segments], asked: null, pyramid: [], pyramidCells: null, done: null };
+    const known: MergeState = earlier === undefined || anew ? { token: null, segments: [...segments], asked: null, pyramid: [], pyramidCells: null } : earlier;
     if (earlier !== undefined && generationOf(earlier.segments) !== generationOf(segments)) {
       await store.removePrefix(`${plan.state.run.href}${runFiles.pyramids(output.name, generationOf(earlier.segments))}`);
     }
     const progress = await mergePyramid({ store, plan, output, collected, state: known, runPass: this.#runPass, goesOn: () => this.#deadline() >= handOverMs });
-    const token = earlier?.done === null ? earlier.token : null;
+    const token = earlier?.token ?? null;
     if (progress.kind !== 'made') {
       await this.#write({ ...progress.state, token });
       return progress.kind === 'tasks' ? { lines: progress.lines } : 'later';
@@ -150,11 +153,11 @@ class OutputMerge {
     try {
       stat = await this.#fill(assembly, parts);
     } catch (error) {
-      await this.#giveUpIfReplaced(assembly);
+      await this.#giveUpIfOvertaken(assembly);
       throw error;
     }
     if (stat === 'later') return 'later';
-    await this.#write({ ...current, done: { bytes: stat.size, version: stat.version, bigTiff } });
+    await writeFinished(this.#store, this.#plan, output, { bytes: stat.size, version: stat.version, bigTiff, segments: [...collected.segments] });
     return { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
   }
 
@@ -163,23 +166,38 @@ class OutputMerge {
     const stored = await assembly.stored();
     const limit = pLimit(assembly.parallelParts);
     let late = false;
-    await Promise.all(
+    let failed = false;
+    const puts = await Promise.allSettled(
       parts
         .filter(({ number }) => !stored.has(number))
         .map((part) =>
           limit(async () => {
             late ||= this.#deadline() < handOverMs;
-            if (!late) await assembly.put(part);
+            if (late || failed) return;
+            try {
+              await assembly.put(part);
+            } catch (error) {
+              failed = true;
+              throw error;
+            }
           }),
         ),
     );
+    // Only when no put is under way any more: whoever gives the file up then leaves nothing of it.
+    const failure = puts.find((put) => put.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
     return late ? 'later' : await assembly.complete(parts);
   }
 
   /** Where the same run is merged twice at once, the one that ends first takes the segments away: nothing would ever go on with the other's file. */
-  async #giveUpIfReplaced(assembly: Assembly): Promise<void> {
-    const now = await readDocument(this.#store, this.#stateHref, mergeState).catch(() => undefined);
-    if (now !== undefined && now.token !== assembly.token) await assembly.abort().catch(() => undefined);
+  async #giveUpIfOvertaken(assembly: Assembly): Promise<void> {
+    try {
+      const now = await readDocument(this.#store, this.#stateHref, mergeState);
+      const overtaken = (now !== undefined && now.token !== assembly.token) || (await finishedRecord(this.#store, this.#plan)) !== undefined;
+      if (overtaken) await assembly.abort();
+    } catch {
+      // Why the file could not be made says more than this.
+    }
   }
 }
 

@@ -33,8 +33,11 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
     ),
   );
   const records = results.filter((record) => record !== undefined);
-  const failed = results.flatMap((record, batch) => (record?.state === 'SUCCEEDED' ? [] : [batch]));
   const attempts = records.flatMap((record) => record.attempts);
+  const done = Math.min(...[...merged, ...(mergedResults === undefined ? [] : [mergedResults])].map(({ tilesDone }) => tilesDone));
+  // Another execution of the same run may be at work on a batch that is finished.
+  const ended = (record: BatchRecord | undefined): boolean => record?.state === 'SUCCEEDED' || (done === tileCount(tiling) && record?.attempts.some(({ state }) => state === 'SUCCEEDED') === true);
+  const failed = results.flatMap((record, batch) => (ended(record) ? [] : [batch]));
   const record: RunRecord = {
     run: plan.state.run.id,
     name: plan.job.name,
@@ -45,7 +48,7 @@ export async function writeRunRecord(store: Store, plan: Plan, merged: readonly 
     grid: { columns: plan.grid.columns, rows: plan.grid.rows, epsg: plan.grid.epsg },
     tiles: {
       total: tileCount(tiling),
-      done: Math.min(...[...merged, ...(mergedResults === undefined ? [] : [mergedResults])].map(({ tilesDone }) => tilesDone)),
+      done,
       computed: attempts.reduce((sum, { tilesComputed }) => sum + tilesComputed, 0),
       reused: attempts.reduce((sum, { tilesReused }) => sum + tilesReused, 0),
     },

@@ -6,7 +6,9 @@ import { describe, it } from 'node:test';
 import { DataError, OperationError, TryAgainError } from '../../lib/base/errors.ts';
 import { runBatch } from '../../lib/job/batch.ts';
 import type { RunState } from '../../lib/job/events.ts';
-import { runRecord } from '../../lib/job/records.ts';
+import { encodeDocument, runRecord, type AttemptRecord, type BatchRecord } from '../../lib/job/records.ts';
+import { finishedRecord } from '../../lib/job/merge-state.ts';
+import { readPlan, runFiles } from '../../lib/job/plan.ts';
 import { reduce } from '../../lib/job/reduce.ts';
 import { allocateSamples } from '../../lib/raster/dtype.ts';
 import type { Part, Store } from '../../lib/store/store.ts';
@@ -55,6 +57,17 @@ function assertOutput(file: string, expected = want): void {
 function segmentFiles(state: RunState): string[] {
   const folder = path.join(state.run.prefix, 'segments', 'out');
   return readdirSync(folder).toSorted().map((name) => path.join(folder, name));
+}
+
+/** Writes the records of batches as workers do. @param states of the attempts, one after another */
+async function recordBatches(store: Store, state: RunState, ...states: AttemptRecord['state'][]): Promise<void> {
+  const attempts = states.map((each, i): AttemptRecord => ({
+    attempt: i + 1, state: each, startedAt: '2026-01-01T00:00:00.000Z', endedAt: null, tilesComputed: 0, tilesReused: 0, error: null, task: null, log: null,
+  }));
+  for (let batch = 0; batch < batches; batch++) {
+    const record: BatchRecord = { batch, state: states.at(-1) ?? 'RUNNING', attempt: attempts.length, tiles: 4, error: null, attempts };
+    await store.put(`${state.run.href}${runFiles.result(batch)}`, encodeDocument(record), { createFolders: true });
+  }
 }
 
 /** The same store, which counts the parts that are put and tells of each. */
@@ -206,6 +219,105 @@ void describe('reduce', { skip: withoutGdal }, () => {
     assertOutput(run.file('out.tif'));
   });
 
+  // Catches: levels that one call has made, and copies, taken away by another that begins to make them.
+  void it('leaves another call its levels', async () => {
+    await using run = bench();
+    const state = await run.split(jobIn(run));
+    await runBatches(run.store, state);
+    const [began, copying, making, copied] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    // It begins when nothing is known of the other call, and is at its levels while the other one copies.
+    const late: Store = {
+      ...counting(run.store).store,
+      readAll: async (href, most) => {
+        const found = run.store.readAll(href, most);
+        if (!href.includes('/merge/')) return await found;
+        await found.catch(() => undefined);
+        began.resolve();
+        await copying.promise;
+        return await found;
+      },
+      put: async (href, body, options) => {
+        if (href.includes('/pyramids/')) {
+          making.resolve();
+          await copied.promise;
+        }
+        return await run.store.put(href, body, options);
+      },
+    };
+    const second = reduce(state, { store: late });
+    await began.promise;
+    const early: Store = {
+      ...counting(run.store).store,
+      assemble: async (href, options) => {
+        copying.resolve();
+        await making.promise;
+        return await run.store.assemble(href, options);
+      },
+    };
+    assert.equal((await reduce(state, { store: early })).status, 'DONE');
+    copied.resolve();
+    assert.equal((await second).status, 'DONE');
+    assertOutput(run.file('out.tif'));
+    assert.deepEqual(readdirSync(run.folder).toSorted(), ['a.tif', 'out.tif', 'work']);
+  });
+
+  // Catches: a call that says of a finished run that it is under way, so that whoever fails after that can't find it finished.
+  void it('finds a run finished that an overtaken call has written its state into', async () => {
+    await using run = bench();
+    const state = await run.split(jobIn(run));
+    await runBatches(run.store, state);
+    await recordBatches(run.store, state, 'SUCCEEDED', 'RUNNING');
+    const merging = Promise.withResolvers<void>();
+    const first = Promise.withResolvers<void>();
+    const slow: Store = {
+      ...counting(run.store).store,
+      assemble: async (href, options) => {
+        merging.resolve();
+        await first.promise;
+        return await run.store.assemble(href, options);
+      },
+    };
+    const second = reduce(state, { store: slow });
+    await merging.promise;
+    assert.equal((await reduce(state, { store: run.store })).status, 'DONE');
+    for (const folder of ['segments/', 'pyramids/']) await run.store.removePrefix(`${state.run.href}${folder}`);
+    first.resolve();
+    await assert.rejects(second, { code: 'STORE_NOT_FOUND' });
+    assert.deepEqual(readdirSync(run.folder).toSorted(), ['a.tif', 'out.tif', 'work']);
+    const plan = await readPlan(run.store, state.run.href);
+    assert.equal((await finishedRecord(run.store, plan))?.tiles.done, tiles, 'also while the other execution is at a batch that is done');
+    // Its levels are gone like the segments; they are made again when the file is.
+    rmSync(run.file('out.tif'));
+    await runBatches(run.store, state);
+    assert.equal((await reduce(state, { store: run.store })).status, 'DONE');
+    assertOutput(run.file('out.tif'));
+    assert.deepEqual(readdirSync(run.folder).toSorted(), ['a.tif', 'out.tif', 'work']);
+  });
+
+  // Catches: a good file replaced by one with holes, where failures are tolerated.
+  void it('makes nothing of segments that are being taken away', async () => {
+    await using run = bench();
+    const state = await run.split(jobIn(run, { tolerateFailures: { percentage: 50 } }));
+    await runBatches(run.store, state);
+    await recordBatches(run.store, state, 'SUCCEEDED');
+    const [listing, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow: Store = {
+      ...counting(run.store).store,
+      list: async function* (prefix) {
+        listing.resolve();
+        await goesOn.promise;
+        yield* run.store.list(prefix);
+      },
+    };
+    const second = reduce(state, { store: slow });
+    await listing.promise;
+    assert.equal((await reduce(state, { store: run.store })).status, 'DONE');
+    for (const file of segmentFiles(state).slice(3)) rmSync(file);
+    goesOn.resolve();
+    assert.equal((await second).status, 'DONE');
+    assertOutput(run.file('out.tif'));
+  });
+
   void it('begins anew when the unfinished file of an earlier call is gone', async () => {
     await using run = bench();
     const state = await run.split(jobIn(run));
@@ -243,6 +355,9 @@ void describe('reduce', { skip: withoutGdal }, () => {
     // The same run, continued: the file must not stay as it is, also when a merge was under way in between.
     await runBatches(run.store, state, { only: ({ batch }) => batch === 4 });
     assert.equal((await reduce(state, { store: run.store, deadline: () => 0 })).status, 'MERGING');
+    const again = counting(run.store);
+    assert.equal((await reduce(state, { ...again, deadline: () => 0 })).status, 'MERGING');
+    assert.deepEqual(again.objects.filter((href) => href.includes('/pyramids/')), [], 'what is under way is gone on with, though an older file is there');
     await runBatches(run.store, state);
     assert.equal((await reduce(state, { store: run.store })).status, 'DONE');
     assertOutput(run.file('out.tif'));

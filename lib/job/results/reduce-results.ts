@@ -2,19 +2,19 @@
  * Results as reduce sees to them: one choice of segments, merged by a worker where the user's own function does it, and written. It may be called again at any
  * time: what is done is found done, and what was cut off is done again from the beginning.
  */
-import { OperationError } from '../../base/errors.ts';
+import { OperationError, TilefanError } from '../../base/errors.ts';
 import { displayHref } from '../../store/href.ts';
 import type { Store } from '../../store/store.ts';
-import { isThere } from '../finished-object.ts';
 import { mergeBatch, type MergeLine } from '../manifest.ts';
 import { tilingOf, type Plan } from '../plan.ts';
+import { finishedRecord, notReplaced } from '../merge-state.ts';
 import { generationOf } from '../pyramid-merge.ts';
 import { encodeDocument, readDocument, type RunRecord } from '../records.ts';
 import { resultFormat } from '../result-format.ts';
 import type { JobResults } from '../spec.ts';
 import { collectResults, segmentFile, type CollectedResults } from './collected-results.ts';
 import { abandonAssembly } from './object-sink.ts';
-import { readResultsState, resultFiles, resultsValue, type ResultsState } from './results-state.ts';
+import { readFinishedResults, readResultsState, resultFiles, resultsValue, type FinishedResults, type ResultsState } from './results-state.ts';
 import { writeResults, type ResultsToWrite } from './write-results.ts';
 
 export interface ResultsMerge {
@@ -42,24 +42,25 @@ const namedTiles = 5;
 const mostTooShort = 2;
 
 /**
- * @returns 'later' when time has run out; or what a worker has to do first
+ * @returns 'later' when time has run out; 'finished' when another call has finished the run; or what a worker has to do first
  * @throws OperationError RUN_INCOMPLETE that names missing tiles, RESULTS_NOT_MERGED, RESULTS_TOO_SLOW, and what writeResults throws
  */
-export async function mergeResults(merge: ResultsMerge): Promise<MergedResults | 'later' | { readonly lines: readonly MergeLine[] }> {
+export async function mergeResults(merge: ResultsMerge): Promise<MergedResults | 'later' | 'finished' | { readonly lines: readonly MergeLine[] }> {
   const { store, plan, results, writes } = merge;
   const earlier = await readResultsState(store, plan);
-  const finished = earlier !== undefined && (await isThere(store, results.href, earlier)) ? earlier.done : null;
-  // What is under way goes on with the segments that it began with. A finished object that has been taken away is made anew, perhaps from other segments.
-  const goesOn = finished !== null || earlier?.done === null;
-  const chosen = await collectResults(store, plan, goesOn ? earlier?.segments : undefined);
-  const collected = goesOn ? await withLaterTiles(store, plan, chosen) : chosen;
-  const anew = !goesOn || collected !== chosen;
+  const finished = notReplaced(await readFinishedResults(store, plan, results), earlier);
+  // What has begun goes on with the segments that it began with.
+  const began = (finished ?? earlier)?.segments;
+  const chosen = await collectResults(store, plan, began);
+  const collected = began === undefined ? chosen : await withLaterTiles(store, plan, chosen);
+  const anew = collected !== chosen;
   checkComplete(plan, results, collected);
-  if (finished !== null && !anew) return mergedAs(results, collected, finished);
+  if (finished !== undefined && !anew) return mergedAs(results, collected, finished);
+  if (collected.tilesDone < collected.tilesTotal && (await finishedRecord(store, plan)) !== undefined) return 'finished';
   if (earlier !== undefined && earlier.token !== null) await abandonAssembly(store, results.href, earlier.token);
-  const state: ResultsState = anew
-    ? { segments: collected.segments.map(({ href }) => segmentFile(href)), asked: null, token: null, tooShort: 0, done: null }
-    : { ...(earlier as ResultsState), token: null };
+  const state: ResultsState = earlier === undefined || anew
+    ? { segments: collected.segments.map(({ href }) => segmentFile(href)), asked: null, token: null, tooShort: 0 }
+    : { ...earlier, token: null };
   await writeState(store, plan, state);
 
   const by = await mergedBy(merge, state);
@@ -87,22 +88,28 @@ async function askWorker({ store, plan, runPass }: ResultsMerge, state: ResultsS
 class OutOfTime extends Error {}
 
 async function write({ store, plan, results, goesOn }: ResultsMerge, collected: CollectedResults, state: ResultsState, by: ResultsToWrite['merge']): Promise<MergedResults | 'later'> {
+  const written = {
+    store,
+    href: results.href,
+    format: resultFormat(results) ?? 'json',
+    tiling: tilingOf(plan),
+    segments: collected.segments,
+    merge: by,
+    onAssembly: (token: string): Promise<void> => writeState(store, plan, { ...state, token }),
+    check: (): void => {
+      if (!goesOn()) throw new OutOfTime();
+    },
+  };
   try {
-    const { stat, rows } = await writeResults({
-      store,
-      href: results.href,
-      format: resultFormat(results) ?? 'json',
-      tiling: tilingOf(plan),
-      segments: collected.segments,
-      merge: by,
-      onAssembly: (token) => writeState(store, plan, { ...state, token }),
-      check: () => {
-        if (!goesOn()) throw new OutOfTime();
-      },
+    const { stat, rows } = await writeResults(written).catch(async (error: unknown) => {
+      // Another call of the same run took this one for dead when it began, and gave its file up. That happens once: it doesn't begin again.
+      if (error instanceof TilefanError && error.code === 'STORE_ASSEMBLY_GONE') return await writeResults(written);
+      throw error;
     });
-    const done = { bytes: stat.size, version: stat.version, rows };
-    await writeState(store, plan, { ...state, token: null, tooShort: 0, done });
-    return mergedAs(results, collected, done);
+    const finished: FinishedResults = { bytes: stat.size, version: stat.version, rows, segments: state.segments };
+    await store.put(`${plan.state.run.href}${resultFiles.finished}`, encodeDocument(finished), { contentType: 'application/json', createFolders: true });
+    await writeState(store, plan, { ...state, token: null, tooShort: 0 });
+    return mergedAs(results, collected, finished);
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error;
     const tooShort = state.tooShort + 1;

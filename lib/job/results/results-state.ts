@@ -4,10 +4,13 @@ import type { ObjectReader } from '../../store/store.ts';
 import type { Plan } from '../plan.ts';
 import { isThere } from '../finished-object.ts';
 import { readDocument } from '../records.ts';
+import type { JobResults } from '../spec.ts';
 
 /** Where it lies; no output can be called like that. */
 export const resultFiles = {
   state: 'merge/results-state.json',
+  /** What came of it, in a document that no merge under way writes. */
+  finished: 'merge/results-finished.json',
   /** What the user's own function made of all results. */
   value: 'merge/results-value.json',
 } as const;
@@ -21,10 +24,17 @@ export const resultsState = z.object({
   token: z.string().nullable(),
   /** Calls that were too short to write everything, one after another. */
   tooShort: z.int(),
-  /** The finished object; null while it is in the making. */
-  done: z.object({ bytes: z.number(), version: z.string(), rows: z.int() }).nullable(),
 });
 export type ResultsState = z.infer<typeof resultsState>;
+
+export const finishedResults = z.object({
+  bytes: z.number(),
+  version: z.string(),
+  rows: z.int(),
+  /** Names of the segments that it is made from, in order. */
+  segments: z.array(z.string()),
+});
+export type FinishedResults = z.infer<typeof finishedResults>;
 
 /** The one value, and which choice of segments it was made from. */
 export const resultsValue = z.object({
@@ -38,10 +48,14 @@ export async function readResultsState(reader: ObjectReader, plan: Plan): Promis
   return await readDocument(reader, `${plan.state.run.href}${resultFiles.state}`, resultsState);
 }
 
+/** What an earlier call has finished, as long as it lies where that call has put it. */
+export async function readFinishedResults(reader: ObjectReader, plan: Plan, { href }: Pick<JobResults, 'href'>): Promise<FinishedResults | undefined> {
+  const finished = await readDocument(reader, `${plan.state.run.href}${resultFiles.finished}`, finishedResults);
+  return finished !== undefined && (await isThere(reader, href, finished)) ? finished : undefined;
+}
+
 /** Whether a job has no results, or an earlier call has finished them and they are still there. */
 export async function resultsFinished(reader: ObjectReader, plan: Plan): Promise<boolean> {
   const { results } = plan.job;
-  if (results === undefined) return true;
-  const state = await readResultsState(reader, plan);
-  return state !== undefined && (await isThere(reader, results.href, state));
+  return results === undefined || (await readFinishedResults(reader, plan, results)) !== undefined;
 }
