@@ -55,7 +55,7 @@ function residentBytes(pid: number): number {
 
 function isWorker(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').includes('containers/worker/main.ts');
+    return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').match(/containers\/worker\/main\.ts|local\/programs\/worker\.cjs/) !== null;
   } catch {
     return false;
   }

@@ -162,16 +162,20 @@ program.hook('preAction', async (_program, command) => {
 addAwsCommands(program, { inputOption, outputOption, objectOption });
 addStackCommands(program);
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has said what it has to say; help and version are no errors.
-    process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
-  } else {
-    const { message, code, exitCode, stack } = describeError(error);
-    const ours = error instanceof TilefanError;
-    process.stderr.write(ours ? `tilefan: ${message} [${code}]\n` : `tilefan: ${stack ?? message}\n`);
-    process.exitCode = exitCode;
+void main();
+
+async function main(): Promise<void> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has said what it has to say; help and version are no errors.
+      process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+    } else {
+      const { message, code, exitCode, stack } = describeError(error);
+      const ours = error instanceof TilefanError;
+      process.stderr.write(ours ? `tilefan: ${message} [${code}]\n` : `tilefan: ${stack ?? message}\n`);
+      process.exitCode = exitCode;
+    }
   }
 }

@@ -17,8 +17,8 @@ if (found < wanted) {
 // Type stripping and parsing are done once for each version of a file; workers inherit the cache by the environment.
 const cache = module.enableCompileCache(process.env.NODE_COMPILE_CACHE ? undefined : cacheFolder());
 if (cache.directory !== undefined) process.env.NODE_COMPILE_CACHE ??= cache.directory;
-await import('../local/lean-start.mjs');
-await import('./main.ts');
+const { areCurrent, startModules, startProgram } = module.createRequire(import.meta.url)('../local/programs/start.cjs');
+await (areCurrent() ? startProgram : startModules)('command');
 
 /** The user's own cache, and no folder that everybody writes into (XDG Base Directory Specification); undefined, Node's default, where that can't be made. */
 function cacheFolder() {

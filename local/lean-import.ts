@@ -8,18 +8,20 @@ import { registerHooks } from 'node:module';
 
 type Library = typeof import('aws-local-stepfunctions');
 
-const standIns: Readonly<Record<string, string>> = {
-  '@aws-sdk/client-lambda': 'export class LambdaClient {} export class InvokeCommand {}',
-  '@aws-sdk/credential-providers': 'export function fromCognitoIdentityPool() {}',
-  'asl-validator': 'export default function () { return { isValid: true }; }',
-};
+const importer = '/node_modules/aws-local-stepfunctions/';
+/** In the form of those in stand-ins.mjs. */
+export const interpreterStandIns = [
+  { specifier: '@aws-sdk/client-lambda', importer, source: 'export class LambdaClient {} export class InvokeCommand {}' },
+  { specifier: '@aws-sdk/credential-providers', importer, source: 'export function fromCognitoIdentityPool() {}' },
+  { specifier: 'asl-validator', importer, source: 'export default function () { return { isValid: true }; }' },
+];
 
 export async function importInterpreter(): Promise<Library> {
   const hooks = registerHooks({
     resolve(specifier, context, next) {
-      const source = standIns[specifier];
-      if (source === undefined || context.parentURL?.includes('/node_modules/aws-local-stepfunctions/') !== true) return next(specifier, context);
-      return { url: `data:text/javascript,${encodeURIComponent(source)}`, shortCircuit: true };
+      const standIn = context.parentURL?.includes(importer) === true ? interpreterStandIns.find((each) => each.specifier === specifier) : undefined;
+      if (standIn === undefined) return next(specifier, context);
+      return { url: `data:text/javascript,${encodeURIComponent(standIn.source)}`, shortCircuit: true };
     },
   });
   try {

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { workerFiles } from './worker-files.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,8 +14,7 @@ export const workerCommand: readonly string[] = [
   '--max-semi-space-size=2',
   // For each memory of compiled loops V8 reserves 10 GiB of addresses, so that places needn't be checked; where addresses are few, they are checked.
   ...(hasFewAddresses() ? ['--disable-wasm-trap-handler'] : []),
-  `--import=${new URL('lean-start.mjs', import.meta.url).href}`,
-  fileURLToPath(new URL('../containers/worker/main.ts', import.meta.url)),
+  ...workerFiles,
 ];
 
 /** Whether this process may not have as many addresses as it likes (`ulimit -v`, as on clusters). */

@@ -18,80 +18,97 @@ import { EarlyThreads } from './thread-pool.ts';
 /** Node's timers end at 2^31 milliseconds, 25 days. */
 const longestTimerMs = 2 ** 31 - 1;
 
-const stop = new AbortController();
-process.on('SIGTERM', () => {
-  stop.abort();
-});
-process.on('SIGINT', () => {
-  stop.abort();
-});
-// Progress that nobody reads any more (the parent was killed) is no reason to die before finished tiles are committed.
-process.stdout.on('error', () => undefined);
-// A local parent knows how many threads there will be; they load while the plan is read.
-const early = new EarlyThreads(Number(process.env['TILEFAN_LOCAL_THREADS'] ?? 0));
-if (process.env['TILEFAN_STANDBY'] === '1') {
-  const environment = await receiveEnvironment(process.stdin, stop.signal);
-  if (environment === undefined) process.exit(75);
-  Object.assign(process.env, environment);
+interface Task {
+  /** The run prefix. */
+  readonly run: string;
+  readonly line: ManifestLine;
 }
-if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
-  // A local parent that dies closes our standard input; nobody is left to work for then.
-  process.stdin.on('end', () => {
+
+void main();
+
+async function main(): Promise<never> {
+  const stop = new AbortController();
+  process.on('SIGTERM', () => {
     stop.abort();
   });
-  process.stdin.on('error', () => {
+  process.on('SIGINT', () => {
     stop.abort();
   });
-  process.stdin.resume();
+  // Progress that nobody reads any more (the parent was killed) is no reason to die before finished tiles are committed.
+  process.stdout.on('error', () => undefined);
+  // A local parent knows how many threads there will be; they load while the plan is read.
+  const early = new EarlyThreads(Number(process.env['TILEFAN_LOCAL_THREADS'] ?? 0));
+  if (process.env['TILEFAN_STANDBY'] === '1') {
+    const environment = await receiveEnvironment(process.stdin, stop.signal);
+    if (environment === undefined) process.exit(75);
+    Object.assign(process.env, environment);
+  }
+  if (process.env['TILEFAN_PARENT_PIPE'] === '1') {
+    // A local parent that dies closes our standard input; nobody is left to work for then.
+    process.stdin.on('end', () => {
+      stop.abort();
+    });
+    process.stdin.on('error', () => {
+      stop.abort();
+    });
+    process.stdin.resume();
+  }
+
+  // The state machine gives a task up after this time, but nothing promises that ECS stops it then; what is finished is committed before.
+  const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
+  if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
+
+  process.exitCode = await doTask(await readEnvironment(), stop.signal, early);
+  // Threads and sockets are of no use any more, and waiting for them could only hang.
+  process.exit();
 }
 
-// The state machine gives a task up after this time, but nothing promises that ECS stops it then; what is finished is committed before.
-const timeoutSeconds = Number(process.env['TILEFAN_TIMEOUT_SECONDS'] ?? '');
-if (timeoutSeconds > 0) setTimeout(() => { stop.abort(); }, Math.min(timeoutSeconds * 1000, longestTimerMs)).unref();
+/** @returns the exit code */
+async function doTask({ run, line }: Task, signal: AbortSignal, early: EarlyThreads): Promise<number> {
+  const store = createStore();
+  const metadata = readTaskMetadata(process.env);
+  let summary: BatchSummary = { computed: 0, reused: 0 };
+  let logger: Promise<Logger> | undefined;
+  const openLog = (): Promise<Logger> => (logger ??= createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) }));
+  const printAttempt = async (failed: boolean): Promise<void> => {
+    await printMetrics({ ...summary, failed }, metadata).catch(async (error: unknown) => {
+      // That metrics can't be printed says nothing about the batch.
+      (await openLog()).warn({ cause: messageOf(error) }, 'Metrics:Failed');
+    });
+  };
 
-const { run, line } = await readEnvironment();
-const store = createStore();
-const metadata = readTaskMetadata(process.env);
-let summary: BatchSummary = { computed: 0, reused: 0 };
-let logger: Promise<Logger> | undefined;
-
-let attempt: Attempt | undefined;
-try {
-  attempt = await Attempt.begin(store, run, line, metadata);
-  await workOn(line, {
-    store,
-    run,
-    followsKill: attempt.followsKill,
-    signal: stop.signal,
-    early,
-    onProgress: (counts) => {
-      summary = counts;
-      // It loads while tiles are computed; the first of them needn't wait for it.
-      void openLog();
-    },
-  });
-  await attempt.succeed(summary);
-  process.exitCode = 0;
-  await printMetrics(false);
-  (await openLog()).info({ ...summary }, 'Batch:Done');
-} catch (error) {
-  const described = describeError(error);
-  const unrecorded = await attempt?.fail(error, summary).then(() => undefined, messageOf);
-  await printMetrics(true);
-  const log = await openLog();
-  log.error({ error: described, ...summary }, 'Batch:Failed');
-  if (unrecorded !== undefined) log.error({ cause: unrecorded }, 'Record:Failed');
-  process.exitCode = described.exitCode;
-}
-// Threads and sockets are of no use any more, and waiting for them could only hang.
-process.exit();
-
-function openLog(): Promise<Logger> {
-  return (logger ??= createLogger({ run, batch: line.batch, attempt: Number(process.env['TILEFAN_ATTEMPT'] ?? 1) }));
+  let attempt: Attempt | undefined;
+  try {
+    attempt = await Attempt.begin(store, run, line, metadata);
+    await workOn(line, {
+      store,
+      run,
+      followsKill: attempt.followsKill,
+      signal,
+      early,
+      onProgress: (counts) => {
+        summary = counts;
+        // It loads while tiles are computed; the first of them needn't wait for it.
+        void openLog();
+      },
+    });
+    await attempt.succeed(summary);
+    await printAttempt(false);
+    (await openLog()).info({ ...summary }, 'Batch:Done');
+    return 0;
+  } catch (error) {
+    const described = describeError(error);
+    const unrecorded = await attempt?.fail(error, summary).then(() => undefined, messageOf);
+    await printAttempt(true);
+    const log = await openLog();
+    log.error({ error: described, ...summary }, 'Batch:Failed');
+    if (unrecorded !== undefined) log.error({ cause: unrecorded }, 'Record:Failed');
+    return described.exitCode;
+  }
 }
 
 /** What the environment says. A worker that is called wrongly can't know its record, so this ends the process at once. */
-async function readEnvironment(): Promise<{ run: string; line: ManifestLine }> {
+async function readEnvironment(): Promise<Task> {
   try {
     const href = process.env['TILEFAN_RUN'] ?? '';
     if (!href.endsWith('/')) throw new JobError('WORKER_ENVIRONMENT', `TILEFAN_RUN: wanted a run prefix that ends in /, found ${JSON.stringify(href)}`);
@@ -113,13 +130,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Never throws: that metrics can't be printed says nothing about the batch. */
-async function printMetrics(failed: boolean): Promise<void> {
-  try {
-    const metrics = await createMetrics(process.env);
-    addAttempt(metrics, { ...summary, failed }, await metadata, process.uptime());
-    metrics.flush();
-  } catch (error) {
-    (await openLog()).warn({ cause: messageOf(error) }, 'Metrics:Failed');
-  }
+async function printMetrics(attempt: Parameters<typeof addAttempt>[1], metadata: ReturnType<typeof readTaskMetadata>): Promise<void> {
+  const metrics = await createMetrics(process.env);
+  addAttempt(metrics, attempt, await metadata, process.uptime());
+  metrics.flush();
 }

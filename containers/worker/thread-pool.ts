@@ -7,6 +7,7 @@ import type { TileRunner } from '../../lib/job/batch.ts';
 import type { BlockTask, DecodeTask, TileResult, TileSetup, TileTask } from '../../lib/job/tile.ts';
 import type { MadeBlock } from '../../lib/job/upper-levels.ts';
 import { planeBuffers } from './plane-buffers.ts';
+import { threadFile } from './thread-file.ts';
 import type { CodeAnswer, TaskResult, ThreadAnswer, ThreadMessage, ThreadTask } from './thread.ts';
 import { setFlags } from './v8-flags.ts';
 
@@ -45,7 +46,7 @@ export class EarlyThreads {
 }
 
 function startThread(): StartedThread {
-  const worker = new Worker(new URL('./thread.ts', import.meta.url));
+  const worker = new Worker(threadFile);
   const { promise: loaded, resolve } = Promise.withResolvers<void>();
   worker.once('message', () => {
     resolve();

@@ -1,0 +1,72 @@
+/**
+ * Starts the programs of a local run: the command, the worker, and a compute thread of it. Each may have been made one script beforehand, which is read with the code that V8 has made
+ * of it (make.mjs, which says why). Where there are none, or a file has changed since, the modules run that they are made of. Plain JavaScript, as it is the first thing that loads.
+ */
+'use strict';
+const { readFileSync, statSync } = require('node:fs');
+const { createRequire } = require('node:module');
+const { join } = require('node:path');
+const { Script, constants } = require('node:vm');
+
+const project = join(__dirname, '../..');
+/** Where the programs lie. In node_modules: so they go when the packages do that are part of them. */
+const folder = process.env.TILEFAN_PROGRAMS ?? join(project, 'node_modules/.cache/tilefan');
+
+/** @type {Readonly<Record<string, string>>} */
+const modules = { command: 'cli/main.ts', worker: 'containers/worker/main.ts', thread: 'containers/worker/thread.ts' };
+
+/** Names of a program's files. */
+const files = {
+  script: (/** @type {string} */ name) => `${name}.js`,
+  code: (/** @type {string} */ name) => `${name}.code`,
+  madeOf: 'made-of.json',
+};
+
+/** The Node that runs this: code is of use to no other. */
+const node = `${process.version} ${process.platform} ${process.arch}`;
+
+/** What tells whether a file is as it was. */
+function factsOf(/** @type {string} */ path) {
+  const { size, mtimeMs } = statSync(join(project, path));
+  return [path, size, mtimeMs];
+}
+
+/** Whether there are programs, made by this Node, here, of the files as they are. */
+function areCurrent() {
+  try {
+    const made = JSON.parse(readFileSync(join(folder, files.madeOf), 'utf8'));
+    return made.node === node && made.project === project && made.files.every((/** @type {unknown[]} */ known) => {
+      const found = factsOf(/** @type {string} */ (known[0]));
+      return found[1] === known[1] && found[2] === known[2];
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} name */
+async function startModules(name) {
+  await import('../lean-start.mjs');
+  await import(`../../${modules[name]}`);
+}
+
+/** Where a program's files can't be read any more, its modules run. */
+async function startProgram(/** @type {string} */ name) {
+  const filename = join(folder, files.script(name));
+  const keeps = process.env.TILEFAN_KEEP_CODE === '1';
+  let source;
+  let cachedData;
+  try {
+    // All of it is ASCII, of which a string takes a byte each.
+    source = readFileSync(filename, 'latin1');
+    cachedData = keeps ? undefined : readFileSync(join(folder, files.code(name)));
+  } catch {
+    await startModules(name);
+    return;
+  }
+  const script = new Script(source, { filename, cachedData, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER });
+  if (keeps) require('./keep-code.cjs')(script, join(folder, files.code(name)));
+  script.runInThisContext()(createRequire(filename));
+}
+
+module.exports = { areCurrent, factsOf, files, folder, modules, node, project, startModules, startProgram };
