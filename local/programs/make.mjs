@@ -9,7 +9,7 @@
  * made none.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -49,8 +49,12 @@ async function make() {
   try {
     const used = await Promise.all(Object.entries(modules).map(([name, entry]) => bundle(name, entry, folder)));
     const paths = new Set([...alsoMadeOf, ...ownFiles, ...used.flat()]);
-    writeFileSync(join(folder, files.madeOf), JSON.stringify({ node, project, files: [...paths].toSorted().map((path) => factsOf(path)) }));
+    const made = { node, project, files: [...paths].toSorted().map((path) => factsOf(path)) };
+    // Without the code that is kept they count as whole for the run that keeps it.
+    writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes: {} }));
     keepCode(folder);
+    const bytes = Object.fromEntries(Object.keys(modules).flatMap((name) => [files.script(name), files.code(name)]).map((name) => [name, statSync(join(folder, name)).size]));
+    writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes }));
     rmSync(target, { recursive: true, force: true });
     renameSync(folder, target);
   } finally {
@@ -115,7 +119,6 @@ function keepCode(folder) {
     writeFileSync(join(space, 'job.json'), JSON.stringify(job));
     run(['--eval', `import(${JSON.stringify(pathToFileURL(join(project, 'examples/make-scene.ts')).href)}).then(({ makeScene }) => makeScene(${JSON.stringify(join(space, 'scene.tif'))}, ${scenePixels}))`]);
     run([join(project, 'cli/tilefan.mjs'), 'run', join(space, 'job.json'), '--work', join(space, 'work')], { TILEFAN_PROGRAMS: folder, TILEFAN_KEEP_CODE: '1' });
-    for (const name of Object.keys(modules)) readFileSync(join(folder, files.code(name)));
   } finally {
     rmSync(space, { recursive: true, force: true });
   }

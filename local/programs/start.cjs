@@ -31,11 +31,13 @@ function factsOf(/** @type {string} */ path) {
   return [path, size, mtimeMs];
 }
 
-/** Whether there are programs, made by this Node, here, of the files as they are. */
+/** Whether there are whole programs, made by this Node, here, of the files as they are. */
 function areCurrent() {
   try {
     const made = JSON.parse(readFileSync(join(folder, files.madeOf), 'utf8'));
-    return made.node === node && made.project === project && made.files.every((/** @type {unknown[]} */ known) => {
+    if (made.node !== node || made.project !== project) return false;
+    if (Object.entries(made.bytes).some(([name, bytes]) => statSync(join(folder, name)).size !== bytes)) return false;
+    return made.files.every((/** @type {unknown[]} */ known) => {
       const found = factsOf(/** @type {string} */ (known[0]));
       return found[1] === known[1] && found[2] === known[2];
     });

@@ -63,7 +63,7 @@ function observing(programs: string, id: string): { readonly env: Record<string,
 }
 
 /** Programs like those that were made, but for what `change` does to the document that says what they are made of. */
-function changed(name: string, change: (made: { node: string; project: string; files: [string, number, number][] }) => void): string {
+function changed(name: string, change: (made: { node: string; project: string; files: [string, number, number][]; bytes: Record<string, number> }) => void): string {
   const copy = `${folder}-${name}`;
   mkdirSync(copy);
   after(() => {
@@ -95,6 +95,8 @@ void describe('programs', () => {
     'a file of another length': ({ files: [first] }) => { if (first !== undefined) first[1]++; },
     'a file of another time': ({ files }) => { const last = files.at(-1); if (last !== undefined) last[2]--; },
     'a file that is gone': ({ files }) => { files.push(['lib/gone.ts', 1, 1]); },
+    'code that is cut off': ({ bytes }) => { bytes['worker.code'] = 1 + (bytes['worker.code'] ?? 0); },
+    'no code': ({ bytes }) => { bytes['gone.code'] = 1; },
     'another Node': (made) => { made.node = made.node.replace('v', 'v1'); },
     'another folder': (made) => { made.project += 'a'; },
   })) {
