@@ -9,7 +9,8 @@
  * made none.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -24,6 +25,12 @@ const ownFiles = ['start.cjs', 'worker.cjs', 'thread.cjs', 'keep-code.cjs', 'mak
 
 /** Packages that stay what they are: those with native code, or programs of their own; and large ones that few runs load. */
 const external = ['esbuild', 'fsevents', 'onnxruntime-node', 'sharp', '@aws-sdk/*', 'geotiff-geokeys-to-proj4', 'proj4'];
+
+/** Imports, when the program runs, of what isn't part of it. */
+const importOutside = new RegExp(
+  String.raw`\bimport\(\s*(?:/\*[^*]*\*/\s*)?(?<name>(?<quote>['"])(?:${[...builtinModules, 'node:[\\w/]+', ...external].join('|').replaceAll('*', String.raw`[\w-]+`)})\k<quote>)\s*\)`,
+  'g',
+);
 
 /** Modules that say where a program lies, and what they say in programs. */
 const places = {
@@ -53,7 +60,10 @@ async function make() {
     // Without the code that is kept they count as whole for the run that keeps it.
     writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes: {} }));
     keepCode(folder);
-    const bytes = Object.fromEntries(Object.keys(modules).flatMap((name) => [files.script(name), files.code(name)]).map((name) => [name, statSync(join(folder, name)).size]));
+    const whole = Object.keys(modules).flatMap((name) => [files.script(name), files.code(name)]);
+    // A thread that was ended while it kept its code has left a part of it.
+    for (const name of readdirSync(folder)) if (name !== files.madeOf && !whole.includes(name)) rmSync(join(folder, name));
+    const bytes = Object.fromEntries(whole.map((name) => [name, statSync(join(folder, name)).size]));
     writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes }));
     rmSync(target, { recursive: true, force: true });
     renameSync(folder, target);
@@ -80,9 +90,15 @@ async function bundle(name, entry, folder) {
     define: { 'import.meta.url': 'tilefanModuleUrl', 'import.meta.dirname': 'tilefanModuleFolder' },
     plugins: [plugin([...standIns, ...interpreterStandIns])],
   });
+  const left = Object.values(metafile.outputs).flatMap(({ imports }) => imports).find(({ kind }) => kind === 'dynamic-import');
+  if (left !== undefined) throw new Error(`${entry} imports ${left.path} when it runs, in a way that make.mjs doesn't know`);
   const settings = name === 'thread' ? '' : `globalThis.__zod_globalConfig = ${JSON.stringify(zodSettings)};\n`;
-  writeFileSync(join(folder, files.script(name)), `(function (require) {\nconst module = { exports: {} };\n${settings}${outputFiles[0].text}\n})`);
+  writeFileSync(join(folder, files.script(name)), `(function (require, tilefanImport) {\nconst module = { exports: {} };\n${settings}${outputFiles[0].text}\n})`);
   return Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules/') && !path.includes(':'));
+}
+
+function loaderOf(path) {
+  return extname(path) === '.ts' ? 'ts' : 'js';
 }
 
 function plugin(standIns) {
@@ -97,11 +113,13 @@ function plugin(standIns) {
       build.onLoad({ filter: /\.(?:ts|mjs|js)$/ }, ({ path }) => {
         const place = places[relative(project, path)];
         if (place !== undefined) return { contents: place, loader: 'ts' };
-        const contents = readFileSync(path, 'utf8');
-        if (!contents.includes('import.meta')) return undefined;
+        const text = readFileSync(path, 'utf8');
+        // A script can't import without a warning of Node's; who starts it can.
+        const contents = text.replaceAll(importOutside, 'tilefanImport($<name>)');
+        if (!contents.includes('import.meta')) return contents === text ? undefined : { contents, loader: loaderOf(path) };
         // A module says where it lies, not where the program does.
         const here = `const tilefanModuleUrl = ${JSON.stringify(pathToFileURL(path).href)}, tilefanModuleFolder = ${JSON.stringify(dirname(path))}; `;
-        return { contents: here + contents, loader: extname(path) === '.ts' ? 'ts' : 'js' };
+        return { contents: here + contents, loader: loaderOf(path) };
       });
     },
   };

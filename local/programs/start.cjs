@@ -6,7 +6,7 @@
 const { readFileSync, statSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
-const { Script, constants } = require('node:vm');
+const { Script } = require('node:vm');
 
 const project = join(__dirname, '../..');
 /** Where the programs lie. In node_modules: so they go when the packages do that are part of them. */
@@ -66,9 +66,9 @@ async function startProgram(/** @type {string} */ name) {
     await startModules(name);
     return;
   }
-  const script = new Script(source, { filename, cachedData, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER });
+  const script = new Script(source, { filename, cachedData });
   if (keeps) require('./keep-code.cjs')(script, join(folder, files.code(name)));
-  script.runInThisContext()(createRequire(filename));
+  script.runInThisContext()(createRequire(filename), (/** @type {string} */ specifier) => import(specifier));
 }
 
 module.exports = { areCurrent, factsOf, files, folder, modules, node, project, startModules, startProgram };
