@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { isThere } from './finished-object.ts';
 import { runFiles, type Plan, type PlanOutput } from './plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from './records.ts';
-import { resultsFinished } from './results/results-state.ts';
+import { readFinishedResults } from './results/results-state.ts';
 
 export const mergeState = z.object({
   /** Of the assembly; null before it has begun. */
@@ -28,6 +28,7 @@ const finishedOutput = z.object({
   bytes: z.number(),
   version: z.string(),
   bigTiff: z.boolean(),
+  tilesDone: z.int(),
   /** That the file is made of, in order. */
   segments: z.array(z.string()),
 });
@@ -35,7 +36,7 @@ export type FinishedOutput = z.infer<typeof finishedOutput>;
 
 /** What an earlier call has finished, as long as it lies where that call has put it. */
 export async function readFinished(store: Store, plan: Plan, { name, href }: Pick<PlanOutput, 'name' | 'href'>): Promise<FinishedOutput | undefined> {
-  const finished = await readDocument(store, `${plan.state.run.href}${runFiles.merged(name)}`, finishedOutput);
+  const finished = await readDocument(store, `${plan.state.run.href}${runFiles.finished(name)}`, finishedOutput);
   return finished !== undefined && (await isThere(store, href, finished)) ? finished : undefined;
 }
 
@@ -45,7 +46,7 @@ export function notReplaced<T extends { readonly segments: readonly string[] }>(
 }
 
 export async function writeFinished(store: Store, plan: Plan, { name }: Pick<PlanOutput, 'name'>, finished: FinishedOutput): Promise<void> {
-  await store.put(`${plan.state.run.href}${runFiles.merged(name)}`, encodeDocument(finished), { contentType: 'application/json', createFolders: true });
+  await store.put(`${plan.state.run.href}${runFiles.finished(name)}`, encodeDocument(finished), { contentType: 'application/json', createFolders: true });
 }
 
 /**
@@ -56,6 +57,9 @@ export async function finishedRecord(store: Store, plan: Plan): Promise<RunRecor
   const { href } = plan.state.run;
   const record = await readDocument(store, `${href}${runFiles.record}`, runRecord);
   if (record === undefined || record.batches.failed.length > 0) return undefined;
-  for (const output of plan.outputs) if ((await readFinished(store, plan, output)) === undefined) return undefined;
-  return (await resultsFinished(store, plan)) ? record : undefined;
+  // Where failures are tolerated, what another call has put there may have fewer tiles than the record says.
+  const isOfRecord = (finished: { readonly tilesDone: number } | undefined): boolean => finished !== undefined && finished.tilesDone >= record.tiles.done;
+  for (const output of plan.outputs) if (!isOfRecord(await readFinished(store, plan, output))) return undefined;
+  const { results } = plan.job;
+  return results === undefined || isOfRecord(await readFinishedResults(store, plan, results)) ? record : undefined;
 }

@@ -222,7 +222,7 @@ export const runFiles = {
   result: (batch: number): string => `results/${String(batch)}.json`,
   merge: (output: string): string => `merge/${output}.json`,
   /** What came of it. */
-  merged: (output: string): string => `merge/${output}-finished.json`,
+  finished: (output: string): string => `merge/finished/${output}.json`,
   record: 'run.json',
 } as const;
 

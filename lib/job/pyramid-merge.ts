@@ -127,7 +127,7 @@ async function makeRest(merge: PyramidMerge, from: number, folder: string): Prom
   // Those of a run that was finished are taken away; when its output is gone as well, they are made anew.
   const kept = there.length === earlier.length ? state : { ...state, pyramid: [], pyramidCells: null };
   if (kept === state) await takeSegments(merge, there);
-  if (kept.pyramidCells === null && kept.pyramid.length > 0) return { kind: 'made', state };
+  if (kept.pyramidCells === null && kept.pyramid.length > 0) return { kind: 'made', state: kept };
   const pyramid = [...kept.pyramid];
   const { across, down } = blockGrid(levelsOf(plan, output)[from] as { columns: number; rows: number }, output.blockSize);
   let blocks = 0;

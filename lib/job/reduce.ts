@@ -157,7 +157,7 @@ class OutputMerge {
       throw error;
     }
     if (stat === 'later') return 'later';
-    await writeFinished(this.#store, this.#plan, output, { bytes: stat.size, version: stat.version, bigTiff, segments: [...collected.segments] });
+    await writeFinished(this.#store, this.#plan, output, { bytes: stat.size, version: stat.version, bigTiff, tilesDone: collected.tilesDone, segments: [...collected.segments] });
     return { output, bytes, bigTiff, statistics: collected.statistics, tilesDone: collected.tilesDone };
   }
 

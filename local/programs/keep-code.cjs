@@ -6,12 +6,14 @@ const v8 = require('node:v8');
 /** A thread may be ended at any time. */
 const everyMs = 50;
 
-module.exports = (/** @type {import('node:vm').Script} */ script, /** @type {string} */ file) => {
+/** @param {(code: Uint8Array) => Uint8Array} checksums what comes before the code */
+module.exports = (/** @type {import('node:vm').Script} */ script, /** @type {string} */ file, checksums) => {
   // Code made under other flags than it is read under, V8 refuses; the worker sets some when it has loaded.
   v8.setFlagsFromString = () => undefined;
   const keep = () => {
     const temporary = `${file}.${require('node:crypto').randomUUID()}`;
-    writeFileSync(temporary, script.createCachedData());
+    const code = script.createCachedData();
+    writeFileSync(temporary, Buffer.concat([checksums(code), code]));
     renameSync(temporary, file);
   };
   setInterval(keep, everyMs).unref();

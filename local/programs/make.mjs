@@ -9,10 +9,9 @@
  * made none.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, extname, join, relative, resolve } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import start from './start.cjs';
 
@@ -50,21 +49,20 @@ try {
 }
 
 async function make() {
+  removeLeft();
   const folder = `${target}.${process.pid}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   try {
-    const used = await Promise.all(Object.entries(modules).map(([name, entry]) => bundle(name, entry, folder)));
-    const paths = new Set([...alsoMadeOf, ...ownFiles, ...used.flat()]);
-    const made = { node, project, files: [...paths].toSorted().map((path) => factsOf(path)) };
-    // Without the code that is kept they count as whole for the run that keeps it.
-    writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes: {} }));
+    // Before they are read: what is edited meanwhile is then found to have changed.
+    const known = new Map([...alsoMadeOf, ...ownFiles].map((path) => [path, factsOf(path)]));
+    await Promise.all(Object.entries(modules).map(([name, entry]) => bundle(name, entry, folder, known)));
+    writeFileSync(join(folder, files.madeOf), JSON.stringify({ node, project, files: [...known.values()] }));
     keepCode(folder);
-    const whole = Object.keys(modules).flatMap((name) => [files.script(name), files.code(name)]);
+    const whole = new Set([files.madeOf, ...Object.keys(modules).flatMap((name) => [files.script(name), files.code(name)])]);
+    for (const name of whole) statSync(join(folder, name));
     // A thread that was ended while it kept its code has left a part of it.
-    for (const name of readdirSync(folder)) if (name !== files.madeOf && !whole.includes(name)) rmSync(join(folder, name));
-    const bytes = Object.fromEntries(whole.map((name) => [name, statSync(join(folder, name)).size]));
-    writeFileSync(join(folder, files.madeOf), JSON.stringify({ ...made, bytes }));
+    for (const name of readdirSync(folder)) if (!whole.has(name)) rmSync(join(folder, name), { recursive: true });
     rmSync(target, { recursive: true, force: true });
     renameSync(folder, target);
   } finally {
@@ -72,8 +70,25 @@ async function make() {
   }
 }
 
-/** @returns the project's files that the program is made of */
-async function bundle(name, entry, folder) {
+/** Folders of processes that were killed while they made programs. */
+function removeLeft() {
+  for (const name of existsSync(dirname(target)) ? readdirSync(dirname(target)) : []) {
+    const [, pid] = name.startsWith(`${basename(target)}.`) ? (/\.(\d+)$/.exec(name) ?? []) : [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(dirname(target), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code !== 'ESRCH';
+  }
+}
+
+/** @param known facts of the project's files that are part of programs, by their path; those of this one are added */
+async function bundle(name, entry, folder, known) {
   const { build } = await import('esbuild');
   const [{ standIns, zodSettings }, { interpreterStandIns }] = await Promise.all([import('../stand-ins.mjs'), import('../lean-import.ts')]);
   const { outputFiles, metafile } = await build({
@@ -88,20 +103,19 @@ async function bundle(name, entry, folder) {
     write: false,
     logLevel: 'silent',
     define: { 'import.meta.url': 'tilefanModuleUrl', 'import.meta.dirname': 'tilefanModuleFolder' },
-    plugins: [plugin([...standIns, ...interpreterStandIns])],
+    plugins: [plugin([...standIns, ...interpreterStandIns], known)],
   });
   const left = Object.values(metafile.outputs).flatMap(({ imports }) => imports).find(({ kind }) => kind === 'dynamic-import');
   if (left !== undefined) throw new Error(`${entry} imports ${left.path} when it runs, in a way that make.mjs doesn't know`);
   const settings = name === 'thread' ? '' : `globalThis.__zod_globalConfig = ${JSON.stringify(zodSettings)};\n`;
   writeFileSync(join(folder, files.script(name)), `(function (require, tilefanImport) {\nconst module = { exports: {} };\n${settings}${outputFiles[0].text}\n})`);
-  return Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules/') && !path.includes(':'));
 }
 
 function loaderOf(path) {
   return extname(path) === '.ts' ? 'ts' : 'js';
 }
 
-function plugin(standIns) {
+function plugin(standIns, known) {
   return {
     name: 'tilefan',
     setup(build) {
@@ -110,8 +124,11 @@ function plugin(standIns) {
         return found < 0 ? undefined : { path: String(found), namespace: 'stand-in' };
       });
       build.onLoad({ filter: /./, namespace: 'stand-in' }, ({ path }) => ({ contents: standIns[Number(path)].source }));
-      build.onLoad({ filter: /\.(?:ts|mjs|js)$/ }, ({ path }) => {
-        const place = places[relative(project, path)];
+      build.onLoad({ filter: /./, namespace: 'file' }, ({ path }) => {
+        const name = relative(project, path);
+        if (!name.startsWith('node_modules/') && !known.has(name)) known.set(name, factsOf(name));
+        if (!/\.(?:ts|mjs|js)$/.test(path)) return undefined;
+        const place = places[name];
         if (place !== undefined) return { contents: place, loader: 'ts' };
         const text = readFileSync(path, 'utf8');
         // A script can't import without a warning of Node's; who starts it can.
@@ -127,23 +144,22 @@ function plugin(standIns) {
 
 /** Runs a job like the first one of a newcomer with the programs. */
 function keepCode(folder) {
-  const space = mkdtempSync(join(tmpdir(), 'tilefan-programs-'));
-  try {
-    const job = {
-      inputs: { scene: 'scene.tif' },
-      operation: { expression: { out: '(scene[4] - scene[3]) / (scene[4] + scene[3])' } },
-      outputs: { out: { href: 'out.tif', dtype: 'float32', nodata: -9999, overviews: 'average', statistics: true } },
-    };
-    writeFileSync(join(space, 'job.json'), JSON.stringify(job));
-    run(['--eval', `import(${JSON.stringify(pathToFileURL(join(project, 'examples/make-scene.ts')).href)}).then(({ makeScene }) => makeScene(${JSON.stringify(join(space, 'scene.tif'))}, ${scenePixels}))`]);
-    run([join(project, 'cli/tilefan.mjs'), 'run', join(space, 'job.json'), '--work', join(space, 'work')], { TILEFAN_PROGRAMS: folder, TILEFAN_KEEP_CODE: '1' });
-  } finally {
-    rmSync(space, { recursive: true, force: true });
-  }
+  const space = join(folder, 'example');
+  mkdirSync(space);
+  const job = {
+    inputs: { scene: 'scene.tif' },
+    operation: { expression: { out: '(scene[4] - scene[3]) / (scene[4] + scene[3])' } },
+    outputs: { out: { href: 'out.tif', dtype: 'float32', nodata: -9999, overviews: 'average', statistics: true } },
+  };
+  writeFileSync(join(space, 'job.json'), JSON.stringify(job));
+  run(['--eval', `import(${JSON.stringify(pathToFileURL(join(project, 'examples/make-scene.ts')).href)}).then(({ makeScene }) => makeScene(${JSON.stringify(join(space, 'scene.tif'))}, ${scenePixels}))`]);
+  run([join(project, 'cli/tilefan.mjs'), 'run', 'job.json', '--work', 'work'], { cwd: space, env: { ...process.env, TILEFAN_KEEP_CODE: folder } });
 }
 
-function run(args, env = {}) {
-  const { status, signal, stderr, error } = spawnSync(process.execPath, args, { env: { ...process.env, ...env }, encoding: 'utf8', timeout: longestMs });
+function run(args, options = {}) {
+  const { status, signal, stderr, error } = spawnSync(process.execPath, args, { ...options, encoding: 'utf8', timeout: longestMs });
   if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status ?? signal}: ${stderr}`);
+  if (status === 0) return;
+  const lines = stderr.trim().split('\n');
+  throw new Error(`the example ended with ${status ?? signal}: ${lines.find((line) => /^(?:tilefan: )?\w*Error: /.test(line)) ?? lines.at(-1)}`);
 }

@@ -7,10 +7,13 @@ const { readFileSync, statSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
+const { crc32 } = require('node:zlib');
 
 const project = join(__dirname, '../..');
+/** Where programs are being made. */
+const keeping = process.env.TILEFAN_KEEP_CODE || undefined;
 /** Where the programs lie. In node_modules: so they go when the packages do that are part of them. */
-const folder = process.env.TILEFAN_PROGRAMS ?? join(project, 'node_modules/.cache/tilefan');
+const folder = keeping || process.env.TILEFAN_PROGRAMS || join(project, 'node_modules/.cache/tilefan');
 
 /** @type {Readonly<Record<string, string>>} */
 const modules = { command: 'cli/main.ts', worker: 'containers/worker/main.ts', thread: 'containers/worker/thread.ts' };
@@ -31,12 +34,11 @@ function factsOf(/** @type {string} */ path) {
   return [path, size, mtimeMs];
 }
 
-/** Whether there are whole programs, made by this Node, here, of the files as they are. */
+/** Whether there are programs, made by this Node, here, of the files as they are. */
 function areCurrent() {
   try {
     const made = JSON.parse(readFileSync(join(folder, files.madeOf), 'utf8'));
     if (made.node !== node || made.project !== project) return false;
-    if (Object.entries(made.bytes).some(([name, bytes]) => statSync(join(folder, name)).size !== bytes)) return false;
     return made.files.every((/** @type {unknown[]} */ known) => {
       const found = factsOf(/** @type {string} */ (known[0]));
       return found[1] === known[1] && found[2] === known[2];
@@ -52,22 +54,41 @@ async function startModules(name) {
   await import(`../../${modules[name]}`);
 }
 
-/** Where a program's files can't be read any more, its modules run. */
-async function startProgram(/** @type {string} */ name) {
-  const filename = join(folder, files.script(name));
-  const keeps = process.env.TILEFAN_KEEP_CODE === '1';
-  let source;
-  let cachedData;
+/** Bytes of the checksums before the code. */
+const checksumBytes = 8;
+
+/** Of the script, and of its code: V8 itself looks at neither. */
+function checksums(/** @type {Uint8Array} */ script, /** @type {Uint8Array} */ code) {
+  const bytes = Buffer.alloc(checksumBytes);
+  bytes.writeUInt32LE(crc32(script), 0);
+  bytes.writeUInt32LE(crc32(code), 4);
+  return bytes;
+}
+
+/** @returns undefined when they can't be read, or are damaged */
+function readProgram(/** @type {string} */ name) {
   try {
-    // All of it is ASCII, of which a string takes a byte each.
-    source = readFileSync(filename, 'latin1');
-    cachedData = keeps ? undefined : readFileSync(join(folder, files.code(name)));
+    const script = readFileSync(join(folder, files.script(name)));
+    if (keeping !== undefined) return { script, code: undefined };
+    const kept = readFileSync(join(folder, files.code(name)));
+    const code = kept.subarray(checksumBytes);
+    return checksums(script, code).equals(kept.subarray(0, checksumBytes)) ? { script, code } : undefined;
   } catch {
+    return undefined;
+  }
+}
+
+/** Where a program's files are not what was made, its modules run. */
+async function startProgram(/** @type {string} */ name) {
+  const program = readProgram(name);
+  if (program === undefined) {
     await startModules(name);
     return;
   }
-  const script = new Script(source, { filename, cachedData });
-  if (keeps) require('./keep-code.cjs')(script, join(folder, files.code(name)));
+  const filename = join(folder, files.script(name));
+  // All of it is ASCII, of which a string takes a byte each.
+  const script = new Script(program.script.latin1Slice(), { filename, cachedData: program.code });
+  if (keeping !== undefined) require('./keep-code.cjs')(script, join(folder, files.code(name)), (/** @type {Uint8Array} */ code) => checksums(program.script, code));
   script.runInThisContext()(createRequire(filename), (/** @type {string} */ specifier) => import(specifier));
 }
 

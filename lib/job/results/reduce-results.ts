@@ -101,12 +101,8 @@ async function write({ store, plan, results, goesOn }: ResultsMerge, collected: 
     },
   };
   try {
-    const { stat, rows } = await writeResults(written).catch(async (error: unknown) => {
-      // Another call of the same run took this one for dead when it began, and gave its file up. That happens once: it doesn't begin again.
-      if (error instanceof TilefanError && error.code === 'STORE_ASSEMBLY_GONE') return await writeResults(written);
-      throw error;
-    });
-    const finished: FinishedResults = { bytes: stat.size, version: stat.version, rows, segments: state.segments };
+    const { stat, rows } = await writeAlive(written);
+    const finished: FinishedResults = { bytes: stat.size, version: stat.version, rows, tilesDone: collected.tilesDone, segments: state.segments };
     await store.put(`${plan.state.run.href}${resultFiles.finished}`, encodeDocument(finished), { contentType: 'application/json', createFolders: true });
     await writeState(store, plan, { ...state, token: null, tooShort: 0 });
     return mergedAs(results, collected, finished);
@@ -121,6 +117,19 @@ async function write({ store, plan, results, goesOn }: ResultsMerge, collected: 
       `the results of ${String(collected.tilesDone)} tiles can't be written to ${displayHref(results.href)} within the time limit of the reduce function; merge them (results.merge), return less for each tile, or take larger tiles`,
       { where: { href: results.href } },
     );
+  }
+}
+
+/** Another call of the same run takes this one for dead when it begins, and gives its file up: so often it is begun again, before that is a failure. */
+const mostGivenUp = 20;
+
+async function writeAlive(written: ResultsToWrite): ReturnType<typeof writeResults> {
+  for (let givenUp = 0; ; givenUp++) {
+    try {
+      return await writeResults(written);
+    } catch (error) {
+      if (!(error instanceof TilefanError) || error.code !== 'STORE_ASSEMBLY_GONE' || givenUp === mostGivenUp) throw error;
+    }
   }
 }
 

@@ -31,6 +31,7 @@ export const finishedResults = z.object({
   bytes: z.number(),
   version: z.string(),
   rows: z.int(),
+  tilesDone: z.int(),
   /** Names of the segments that it is made from, in order. */
   segments: z.array(z.string()),
 });

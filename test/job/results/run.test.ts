@@ -80,6 +80,23 @@ describe('runs with results', { skip: withoutGdal }, () => {
     });
   }
 
+  // Catches: documents of the run that have one name.
+  it('may come with an output of the same name', async () => {
+    writeFileSync(space.path('both.py'), "def both(info, inputs, outputs):\n    outputs.results = inputs.a\n    return int(inputs.a.sum())\n");
+    const path = space.job('both.json', {
+      inputs: { a: 'a.tif' },
+      operation: { module: 'both.py', function: 'both' },
+      outputs: { results: { href: 'both.tif', dtype: 'int16' } },
+      results: { href: 'both.out.json', merge: 'sum' },
+    });
+    for (let i = 0; i < 2; i++) {
+      const { exitCode, stderr } = await runCli(['run', path, '--work', work, '--run', 'both'], { env: codeEnv });
+      assert.equal(exitCode, 0, stderr);
+    }
+    const [sum, same] = oracle("a = gdal.Open(sys.argv[1]).ReadAsArray(); answer([int(a.astype('int64').sum()), bool((a == gdal.Open(sys.argv[2]).ReadAsArray()).all())])", [space.path('a.tif'), space.path('both.tif')]) as [number, boolean];
+    assert.deepEqual([JSON.parse(readFileSync(space.path('both.out.json'), 'utf8')), same], [sum, true]);
+  });
+
   /** Tiles that the last attempt of the first batch has computed. */
   function computedLast(run: string): number | undefined {
     return batchRecordOf(`${work}/runs/${run}`).attempts.at(-1)?.tilesComputed;
