@@ -153,7 +153,7 @@ function keepCode(folder) {
   };
   writeFileSync(join(space, 'job.json'), JSON.stringify(job));
   run(['--eval', `import(${JSON.stringify(pathToFileURL(join(project, 'examples/make-scene.ts')).href)}).then(({ makeScene }) => makeScene(${JSON.stringify(join(space, 'scene.tif'))}, ${scenePixels}))`]);
-  run([join(project, 'cli/tilefan.mjs'), 'run', 'job.json', '--work', 'work'], { cwd: space, env: { ...process.env, TILEFAN_KEEP_CODE: folder } });
+  run([join(project, 'cli/tilefan.mjs'), 'run', join(space, 'job.json'), '--work', join(space, 'work')], { cwd: space, env: { ...process.env, TILEFAN_KEEP_CODE: folder } });
 }
 
 function run(args, options = {}) {

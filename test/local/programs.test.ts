@@ -18,7 +18,8 @@ const names = ['command', 'worker', 'thread'];
 const mains = ['cli/main.ts', 'containers/worker/main.ts', 'containers/worker/thread.ts'];
 
 function make(target: string): { readonly status: number | null; readonly stderr: string } {
-  return spawnSync(process.execPath, ['local/programs/make.mjs', target], { cwd: projectFolder, encoding: 'utf8' });
+  // As npm does it.
+  return spawnSync(process.execPath, ['local/programs/make.mjs', target], { cwd: projectFolder, encoding: 'utf8', env: { ...process.env, npm_lifecycle_event: 'prepare', INIT_CWD: '/' } });
 }
 
 before(() => {
