@@ -19,6 +19,7 @@ const formats = [
   { driver: 'PNG', file: 'image.png', more: {} },
   { driver: 'JP2OpenJPEG', file: 'lossless.jp2', more: {} },
   { driver: 'netCDF', file: 'cube.nc', more: { subdataset: 'Band1' } },
+  { driver: 'HDF4Image', file: 'scene.hdf', more: {} },
   { driver: 'KEA', file: 'scene.kea', more: {} },
 ] as const;
 
@@ -53,7 +54,13 @@ for driver, name in json.loads(sys.argv[2]):
     gdal.GetDriverByName(driver).CreateCopy(folder + '/' + name, mem, options=options)
 # A world file and nothing else.
 os.rename(folder + '/image.png.aux.xml', folder + '/unused.xml')
-open(folder + '/image.pgw', 'w').write('10\\n0\\n0\\n-10\\n500005\\n4999995\\n')`,
+for name in ('image.pgw', 'photo.jgw'): open(folder + '/' + name, 'w').write('10\\n0\\n0\\n-10\\n500005\\n4999995\\n')
+gdal.GetDriverByName('JPEG').CreateCopy(folder + '/photo.jpg', mem)
+os.remove(folder + '/photo.jpg.aux.xml')
+if gdal.GetDriverByName('netCDF'):
+    two = gdal.GetDriverByName('MEM').CreateCopy('', mem); two.AddBand(gdal.GDT_Byte)
+    two.GetRasterBand(2).WriteArray(255 - mem.ReadAsArray())
+    gdal.GetDriverByName('netCDF').CreateCopy(folder + '/two.nc', two)`,
       [space.folder, JSON.stringify(formats.filter(({ driver }) => drivers.includes(driver)).map(({ driver, file }) => [driver, file]))],
     );
   });
@@ -78,15 +85,32 @@ answer(check_levels(sys.argv[2], np.stack([a] * int(sys.argv[3])), 'nearest', 0,
   });
 
   // Catches: a world file that isn't found, and a grid that is lost without a CRS.
-  void it('take a world file for their grid', async () => {
-    await runJob([jobOf('world', { p: space.path('image.png') }), '--work', space.path('work'), '--run', 'world']);
-    assertNoDifferences(
-      `
+  for (const [name, image] of [['world', 'image.png'], ['photo', 'photo.jpg']] as const) {
+    void it(`take a world file for their grid: ${image}`, async () => {
+      await runJob([jobOf(name, { p: space.path(image) }), '--work', space.path('work'), '--run', name]);
+      assertNoDifferences(
+        `
 ds = gdal.Open(sys.argv[2])
 out = check_levels(sys.argv[2], gdal.Open(sys.argv[1]).ReadAsArray().astype(np.uint16)[None] + 1, 'nearest', 0, 256)
 if ds.GetGeoTransform() != (5e5, 10, 0, 5e6, 0, -10): out.append('geotransform %r' % (ds.GetGeoTransform(),))
 answer(out)`,
-      [space.path('plain.tif'), space.path('world.tif')],
+        [space.path(image), space.path(`${name}.tif`)],
+      );
+    });
+  }
+
+  // Catches: another variable than the one that was named.
+  void it('are the subdataset that the job names', async (t) => {
+    if (!drivers.includes('netCDF')) {
+      t.skip('GDAL here has no driver netCDF');
+      return;
+    }
+    await runJob([jobOf('two', { a: { href: space.path('two.nc'), subdataset: 'Band2' }, b: { href: space.path('two.nc'), subdataset: 'Band1' } }), '--work', space.path('work'), '--run', 'two']);
+    assertNoDifferences(
+      `
+a = gdal.Open(sys.argv[1]).ReadAsArray().astype(np.uint16)
+answer(check_levels(sys.argv[2], np.stack([256 - a, a + 1]), 'nearest', 0, 256))`,
+      [space.path('plain.tif'), space.path('two.tif')],
     );
   });
 

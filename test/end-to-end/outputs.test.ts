@@ -54,7 +54,7 @@ const lossless = ['none', 'deflate', 'zstd', 'lzw', 'lerc'] as const;
 
 void describe('every codec that loses nothing', { skip: withoutGdal }, () => {
   // Catches: a type, number of bands or codec that a run writes wrongly, at any level; our reader and GDAL not of one mind.
-  void it('keeps the pixels of every type and number of bands, at every level', async () => {
+  void it('keeps the pixels of every type and number of bands, at every level', async (t) => {
     const outputs: Record<string, object> = {};
     const expression: Record<string, string[]> = {};
     const files: string[] = [];
@@ -89,7 +89,8 @@ for path in files:
 answer(out)`,
       [scene, ...files],
     );
-    if (withoutRio === false) for (const compression of lossless) assertValidForRioCogeo(space.path(`int16_${compression}_3.tif`));
+    if (withoutRio !== false) t.diagnostic(`not validated: ${withoutRio}`);
+    else for (const compression of lossless) assertValidForRioCogeo(space.path(`int16_${compression}_3.tif`));
     const wanted = oracle('answer({p: [float(np.nansum(b.astype(np.float64))) for b in read_levels(p)[0]] for p in sys.argv[1:]})', files) as Record<string, number[]>;
     for (const [path, sums] of Object.entries(wanted)) {
       const tiff = await openTiff(store, fileHref(path));
@@ -120,7 +121,7 @@ const lossy: Readonly<Record<string, { readonly from: 'a' | 'p'; readonly bands:
 
 void describe('codecs that lose something', { skip: withoutGdal }, () => {
   // Catches: levels made from values that nobody can read any more, so that they depend on tiles, batches or interruptions; errors beyond what was allowed.
-  void it('give the same file however the work is cut, each level made from what is stored below', async () => {
+  void it('give the same file however the work is cut, each level made from what is stored below', async (t) => {
     const variants = [
       { tileSize: 128, tilesPerTask: 4, stopAfter: 3 },
       { tileSize: 256, tilesPerTask: 1 },
@@ -177,7 +178,8 @@ for f in json.loads(sys.argv[1]):
 answer(out)`,
       [JSON.stringify(facts)],
     );
-    if (withoutRio === false) for (const { files } of facts) assertValidForRioCogeo(files[0] ?? '');
+    if (withoutRio !== false) t.diagnostic(`not validated: ${withoutRio}`);
+    else for (const { files } of facts) assertValidForRioCogeo(files[0] ?? '');
   });
 });
 
