@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import type { Store } from '../store/store.ts';
-import { isThere } from './finished-object.ts';
+import { readFinishedObject } from './finished-object.ts';
 import { runFiles, type Plan, type PlanOutput } from './plan.ts';
 import { encodeDocument, readDocument, runRecord, type RunRecord } from './records.ts';
 import { readFinishedResults } from './results/results-state.ts';
@@ -34,10 +34,9 @@ const finishedOutput = z.object({
 });
 export type FinishedOutput = z.infer<typeof finishedOutput>;
 
-/** What an earlier call has finished, as long as it lies where that call has put it. */
+/** The output's file that an earlier call has finished; undefined when it isn't there any more. */
 export async function readFinished(store: Store, plan: Plan, { name, href }: Pick<PlanOutput, 'name' | 'href'>): Promise<FinishedOutput | undefined> {
-  const finished = await readDocument(store, `${plan.state.run.href}${runFiles.finished(name)}`, finishedOutput);
-  return finished !== undefined && (await isThere(store, href, finished)) ? finished : undefined;
+  return await readFinishedObject(store, `${plan.state.run.href}${runFiles.finished(name)}`, finishedOutput, href);
 }
 
 /** What is finished, unless a merge of other segments has begun since: of tiles that came later. */

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { ObjectReader } from '../../store/store.ts';
 import type { Plan } from '../plan.ts';
-import { isThere } from '../finished-object.ts';
+import { readFinishedObject } from '../finished-object.ts';
 import { readDocument } from '../records.ts';
 import type { JobResults } from '../spec.ts';
 
@@ -49,10 +49,9 @@ export async function readResultsState(reader: ObjectReader, plan: Plan): Promis
   return await readDocument(reader, `${plan.state.run.href}${resultFiles.state}`, resultsState);
 }
 
-/** What an earlier call has finished, as long as it lies where that call has put it. */
+/** The results that an earlier call has written; undefined when they aren't there any more. */
 export async function readFinishedResults(reader: ObjectReader, plan: Plan, { href }: Pick<JobResults, 'href'>): Promise<FinishedResults | undefined> {
-  const finished = await readDocument(reader, `${plan.state.run.href}${resultFiles.finished}`, finishedResults);
-  return finished !== undefined && (await isThere(reader, href, finished)) ? finished : undefined;
+  return await readFinishedObject(reader, `${plan.state.run.href}${resultFiles.finished}`, finishedResults, href);
 }
 
 /** Whether a job has no results, or an earlier call has finished them and they are still there. */
