@@ -18,22 +18,27 @@ function reduceOf(store: Store, plan: Plan, results: JobResults, more: Partial<P
   return mergeResults({ store, plan, results, runPass: 0, goesOn: () => true, writes: true, ...more });
 }
 
+/** The same store as an object whose functions can be replaced one by one. */
+function portOf(store: Store): Store {
+  return {
+    stat: (...args) => store.stat(...args),
+    readInto: (...args) => store.readInto(...args),
+    readAll: (...args) => store.readAll(...args),
+    list: (...args) => store.list(...args),
+    put: (...args) => store.put(...args),
+    removePrefix: (...args) => store.removePrefix(...args),
+    assemble: (...args) => store.assemble(...args),
+  };
+}
+
 /** Counts what is put where. */
 function counting(store: Store): { store: Store; puts: string[] } {
   const puts: string[] = [];
-  const counted = new Proxy(store, {
-    get: (target, name) => {
-      const value = Reflect.get(target, name) as unknown;
-      if (name === 'put') {
-        return async (...args: Parameters<Store['put']>) => {
-          puts.push(args[0]);
-          return await target.put(...args);
-        };
-      }
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-  return { store: counted, puts };
+  const put: Store['put'] = async (href, ...more) => {
+    puts.push(href);
+    return await store.put(href, ...more);
+  };
+  return { store: { ...portOf(store), put }, puts };
 }
 
 function bench(options: Partial<RunOptions> = {}, file = 'r.jsonl'): { bench: ResultsBench; plan: Plan; results: JobResults } {
@@ -121,27 +126,25 @@ describe('results in reduce', () => {
     await using _ = space;
     await commitAll(space.store, plan, () => 'x'.repeat(1_000_000));
     const others: Awaited<ReturnType<typeof mergeResults>>[] = [];
-    const overtaken = new Proxy(space.store, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name) as unknown;
-        if (name !== 'assemble') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        return async (...args: Parameters<Store['assemble']>) => {
-          const assembly = await target.assemble(...args);
-          return {
-            token: assembly.token,
-            parallelParts: 1,
-            // Another one begins, and writes the file, when the first part of this one is on its way, and again when it has begun anew.
-            put: async (part: Parameters<typeof assembly.put>[0]) => {
-              rmSync(space.file('r.jsonl'), { force: true });
-              if (others.length < 3) others.push(await reduceOf(space.store, plan, results));
-              await assembly.put(part);
-            },
-            complete: (parts: Parameters<typeof assembly.complete>[0]) => assembly.complete(parts),
-            abort: () => assembly.abort(),
-          };
+    const overtaken: Store = {
+      ...portOf(space.store),
+      assemble: async (...args) => {
+        const assembly = await space.store.assemble(...args);
+        return {
+          token: assembly.token,
+          parallelParts: 1,
+          stored: () => assembly.stored(),
+          // Another one begins, and writes the file, when the first part of this one is on its way, and again when it has begun anew.
+          put: async (part) => {
+            rmSync(space.file('r.jsonl'), { force: true });
+            if (others.length < 3) others.push(await reduceOf(space.store, plan, results));
+            await assembly.put(part);
+          },
+          complete: (parts) => assembly.complete(parts),
+          abort: () => assembly.abort(),
         };
       },
-    });
+    };
     const first = await reduceOf(overtaken, plan, results);
     assert.ok(typeof first === 'object' && 'record' in first);
     assert.deepEqual(others, [first, first, first]);
@@ -157,25 +160,25 @@ describe('results in reduce', () => {
     const killed = new Error('killed');
     // The part is stored, and then nothing more happens: not even clearing up.
     let dead = false;
-    const dying = new Proxy(space.store, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name) as unknown;
-        if (name !== 'assemble' || dead) return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        return async (...args: Parameters<Store['assemble']>) => {
-          const assembly = await target.assemble(...args);
-          return {
-            token: assembly.token,
-            parallelParts: 1,
-            put: async (part: Parameters<typeof assembly.put>[0]) => {
-              await assembly.put(part);
-              dead = true;
-              throw killed;
-            },
-            abort: () => Promise.reject(killed),
-          };
+    const dying: Store = {
+      ...portOf(space.store),
+      assemble: async (...args) => {
+        const assembly = await space.store.assemble(...args);
+        if (dead) return assembly;
+        return {
+          token: assembly.token,
+          parallelParts: 1,
+          stored: () => assembly.stored(),
+          put: async (part) => {
+            await assembly.put(part);
+            dead = true;
+            throw killed;
+          },
+          complete: (parts) => assembly.complete(parts),
+          abort: () => Promise.reject(killed),
         };
       },
-    });
+    };
     await assert.rejects(reduceOf(dying, plan, results), killed);
     assert.ok(readdirSync(space.folder).length > 1, 'nothing was left to clear away');
     assert.ok(resultsState.parse(JSON.parse(readFileSync(space.file(`run/${resultFiles.state}`), 'utf8'))).token !== null);
