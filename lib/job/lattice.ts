@@ -1,7 +1,8 @@
 /** Where a raster lies among the pixels of a lattice: on it, or somewhere else on the Earth. */
 import { applyAffine, determinant, extentOf, invertAffine, unionExtent, type Affine, type Extent, type Point } from '../raster/affine.ts';
-import { datumSlack, fullTurn, hasCrs, isPlaceable, pointTransform, sameCrs, type Crs } from '../tiff/crs.ts';
+import { hasCrs, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { Geotransform } from '../tiff/geo.ts';
+import { datumSlack, fullTurn, isPlaceable, pointTransform } from '../tiff/projection.ts';
 
 /** Pixels without end: a CRS, and the coordinates of pixel corners; null where there is no georeference. */
 export interface Lattice {

@@ -5,8 +5,9 @@
 import { TilefanError } from '../base/errors.ts';
 import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unionExtent, type Extent } from '../raster/affine.ts';
 import { displayHref } from '../store/href.ts';
-import { crsName, crsOfEpsg, geoTagsOf, hasCrs, sameCrs, type Crs } from '../tiff/crs.ts';
+import { crsName, geoTagsOf, hasCrs, isWkt, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
+import { crsOfEpsg, crsOfWkt } from '../tiff/projection.ts';
 import { extentOnLattice, latticeOffset, type Lattice } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
 import { jsonPath, type Problem } from './problems.ts';
@@ -62,9 +63,9 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
     return known && { lattice: { crs: known, geotransform: scene.facts.geotransform }, tags: scene.facts.tags, input: first };
   }
   const scene = first?.scenes[0];
-  const sceneCrs = scene === undefined ? undefined : await writableCrs(scene, crs === undefined ? problems : []);
+  const sceneCrs = crs === undefined && scene !== undefined ? await writableCrs(scene, problems) : undefined;
   if (crs === undefined && scene !== undefined && sceneCrs === undefined) return undefined;
-  const of = crs === undefined ? sceneCrs : (await crsOfEpsg(Number(crs.slice('EPSG:'.length)))).crs;
+  const of = crs === undefined ? sceneCrs : await namedCrs(crs);
   if (of === undefined || !hasCrs(of)) {
     problems.push({ path: '$.grid.crs', message: 'missing: no input has a CRS' });
     return undefined;
@@ -84,11 +85,17 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
   return { lattice: { crs: of, geotransform: origin }, tags, input: undefined };
 }
 
-/** The CRS of a scene as a GeoTIFF can say it: a VRT has it as text, of which only an EPSG code can be taken over. */
+async function namedCrs(crs: string): Promise<Crs> {
+  const [, code] = /^EPSG:(\d+)$/i.exec(crs) ?? [];
+  return code === undefined ? await crsOfWkt(crs) : (await crsOfEpsg(Number(code))).crs;
+}
+
+/** The CRS of a scene as a GeoTIFF can say it: a VRT has it as a text that may be more than WKT. */
 async function writableCrs({ href, tiff, facts: { crs } }: OpenScene, problems: Problem[]): Promise<Crs | undefined> {
-  if (tiff !== undefined || !hasCrs(crs)) return crs;
+  if (tiff !== undefined || crs.wkt === null || !hasCrs(crs)) return crs;
   if (crs.epsg !== null) return (await crsOfEpsg(crs.epsg)).crs;
-  problems.push({ path: '$.grid.crs', message: `missing: ${displayHref(href)} is a VRT whose CRS, ${crsName(crs)}, has no EPSG code, and outputs can't take it over; wanted crs and resolution in grid, or a GeoTIFF that the grid is like`, code: 'CRS_UNKNOWN' });
+  if (isWkt(crs.wkt)) return await crsOfWkt(crs.wkt);
+  problems.push({ path: '$.grid.crs', message: `missing: ${displayHref(href)} is a VRT whose CRS is said as ${JSON.stringify(crs.wkt)}, which outputs can't take over; wanted WKT or an EPSG code there, or crs and resolution in grid`, code: 'CRS_UNKNOWN' });
   return undefined;
 }
 

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { dtypes } from '../raster/dtype.ts';
 import { modelOptions } from '../code/model/model-setup.ts';
+import { isWkt } from '../tiff/crs.ts';
 import { architectures, capacityNames } from './capacity.ts';
 import { durationPattern, memoryPattern } from './quantities.ts';
 
@@ -158,7 +159,10 @@ const operation = z.strictObject({
     .describe('`mask`: where an operand (of functions, models and commands: any input) has nodata, so has the output. `handle`: nodata values are numbers like others, and the operation sees to them itself. Default: mask for expressions and copies, handle for the others.'),
 });
 
-const crs = z.string().regex(/^EPSG:\d{4,6}$/i, 'wanted an EPSG code, for example "EPSG:32633"');
+const crs = z
+  .string()
+  .regex(/^EPSG:\d{4,6}$|^\s*[A-Z]\w+\s*\[/i, { error: 'wanted an EPSG code, for example "EPSG:32633", or WKT', abort: true })
+  .refine((text) => /^EPSG:/i.test(text) || isWkt(text), { error: 'wanted the WKT of a projected or geographic CRS, to its last bracket' });
 
 const grid = z.strictObject({
   like: identifier.optional().describe('The input whose pixel grid the outputs take. Default: the first raster, if all inputs share one grid; where they don\'t, it has to be said.'),
@@ -166,7 +170,7 @@ const grid = z.strictObject({
     .enum(['intersection', 'union', 'reference'])
     .default('intersection')
     .describe('Which extent to cover: what all inputs have, what any of them has, or that of the input that the grid is like. Vectors don\'t count.'),
-  crs: crs.optional().describe('The CRS of the outputs, instead of `like`; wants `resolution`.'),
+  crs: crs.optional().describe('The CRS of the outputs, instead of `like`: an EPSG code or WKT; wants `resolution`.'),
   resolution: z
     .union([z.number().positive(), z.tuple([z.number().positive(), z.number().positive()])])
     .optional()

@@ -37,11 +37,11 @@ export interface GeoReference {
   readonly pixelIsPoint: boolean;
   /** Values of the GeoKeys by their number. */
   readonly keys: Readonly<Record<number, number | string | readonly number[]>>;
-  /** EPSG code of the projected CRS (key 3072), or of the geographic one (key 2048) where there is no projected one; null where user-defined or absent. */
+  /** EPSG code of the projected CRS (key 3072), or of the geographic one (key 2048) where there is no projected one; null where user-defined, also as a whole (key 1024), or absent. */
   readonly epsg: number | null;
 }
 
-const key = { rasterType: 1025, geographicCrs: 2048, projectedCrs: 3072 } as const;
+const key = { modelType: 1024, rasterType: 1025, geographicCrs: 2048, projectedCrs: 3072 } as const;
 
 /** Key value "user-defined" (GeoTIFF 1.1 §7.1); 0 is "undefined". */
 const userDefined = 32_767;
@@ -71,8 +71,7 @@ export async function readGeo(directory: Directory): Promise<GeoReference> {
     groundControlPoints: geotransform === null ? Math.floor((modelTiepoint?.length ?? 0) / 6) : 0,
     pixelIsPoint,
     keys,
-    // Under a projection of one's own lies a geographic CRS that has a code, and that isn't the raster's.
-    epsg: keys[key.projectedCrs] === undefined ? epsgOf(keys[key.geographicCrs]) : epsgOf(keys[key.projectedCrs]),
+    epsg: rasterEpsg(keys),
   };
 }
 
@@ -82,6 +81,12 @@ async function finiteNumbers(directory: Directory, tag: TagNumber): Promise<numb
   const wrong = values?.findIndex((value) => !Number.isFinite(value)) ?? -1;
   if (wrong < 0) return values;
   throw tagError('TIFF_BAD_VALUE', directory.href, directory.index, tag, String(values?.[wrong]), `has the value ${values?.[wrong]} at place ${wrong}; wanted finite numbers`);
+}
+
+/** Under a projection of one's own lies a geographic CRS that has a code, and that isn't the raster's. */
+function rasterEpsg(keys: GeoReference['keys']): number | null {
+  if (keys[key.modelType] === userDefined) return null;
+  return epsgOf(keys[key.projectedCrs] ?? keys[key.geographicCrs]);
 }
 
 function epsgOf(value: unknown): number | null {

@@ -7,6 +7,7 @@ import { split } from '../../lib/job/split.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
+import { runPythonJson } from '../support/gdal.ts';
 import { runInProcess } from '../support/in-process-run.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
@@ -42,7 +43,7 @@ async function refused(inputs: Readonly<Record<string, string | object>>, grid: 
 }
 
 /** A run whose every output equals gdalwarp's answer on its grid. */
-async function equalsGdalwarp(inputs: Readonly<Record<string, string>>, grid: object): Promise<{ columns: number; rows: number }> {
+async function equalsGdalwarp(inputs: Readonly<Record<string, string>>, grid: object): Promise<{ columns: number; rows: number; epsg: number | null }> {
   const folder = space.newFolder();
   const { plan } = await runInProcess({ store, work: folder, inFlight: 2, job: jobOf(inputs, grid, folder) });
   assertNoDifferences(
@@ -84,6 +85,9 @@ make('utm60', 120, 100, [829000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32660)
 make('utm1', 120, 100, [100000.0, 1000.0, 0, 100500.0, 0, -1000.0], 32601)
 make('south', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3031)
 make('sinusoidal', 100, 100, [1160000.0, 463.3, 0, 5040000.0, 0, -463.3], '+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs')
+# On the same numbers, in two CRSs whose GeoKeys differ in a citation only.
+make('mollweide', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54009')
+make('eckert', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54012')
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -154,10 +158,39 @@ ds = None`,
     await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif' }, { like: 'a', footprint: 'reference' });
   });
 
-  // Catches: a raster that is left out, or refused, because of a CRS that only GDAL can place.
-  void it('of projections that only GDAL knows equal gdalwarp within bounds', async () => {
-    await equalsGdalwarp({ a: 'sinusoidal.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [14, 45, 15, 46] });
+  // Catches: a raster that is left out, or refused, because of a CRS that only GDAL can place; one taken for the geographic CRS under its projection, or for one of another projection.
+  void it('of projections without a code equal gdalwarp, within bounds where only GDAL knows them', async () => {
+    for (const a of ['sinusoidal.tif', 'mollweide.tif']) {
+      // oxlint-disable-next-line no-await-in-loop
+      const { columns, rows } = await equalsGdalwarp({ a }, { crs: 'EPSG:4326', resolution: 0.01 });
+      assert.ok(columns > 60 && rows > 30, `${String(columns)} x ${String(rows)}`);
+    }
     await equalsGdalwarp({ a: 'here.tif', b: 'sinusoidal.tif' }, { like: 'a', footprint: 'reference' });
+    await equalsGdalwarp({ a: 'mollweide.tif', b: 'eckert.tif', c: 'sinusoidal.tif' }, { like: 'a', bounds: [1170000, 5330000, 1260000, 5610000] });
+    await equalsGdalwarp({ a: 'eckert.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [13, 43, 16, 46] });
+    await refused({ a: 'eckert.tif' }, { crs: 'EPSG:4326', resolution: 0.01 }, /eckert\.tif \("World_Eckert_IV"\) has no bounded place in EPSG:4326/, /wanted bounds in grid/);
+    await refused({ a: 'mollweide.tif', b: 'eckert.tif' }, {}, /wanted CRS "World_Mollweide", found "World_Eckert_IV"/);
+  });
+
+  // Catches: a grid that takes codes only, and a CRS that the outputs don't have, or that GDAL reads in another way than it was said.
+  void it('of any CRS can be said as WKT', async () => {
+    const [mollweide = '', eckert = '', utm = ''] = runPythonJson(
+      `
+import json
+from osgeo import osr
+def wkt(text, form):
+    crs = osr.SpatialReference(); crs.SetFromUserInput(text)
+    return crs.ExportToWkt(['FORMAT=' + form, 'MULTILINE=YES'])
+print(json.dumps([wkt('ESRI:54009', 'WKT1_GDAL'), wkt('ESRI:54012', 'WKT2_2019'), wkt('EPSG:32633', 'WKT1_GDAL')]))`,
+    ) as string[];
+    await equalsGdalwarp({ a: 'here.tif', b: 'sinusoidal.tif' }, { crs: mollweide, resolution: 70, footprint: 'union' });
+    await equalsGdalwarp({ a: 'mollweide.tif' }, { crs: mollweide, resolution: 130 });
+    await equalsGdalwarp({ a: 'eckert.tif', b: 'mollweide.tif' }, { crs: eckert, resolution: 500, bounds: [1190000, 5550000, 1300000, 5820000] });
+    const { epsg } = await equalsGdalwarp({ a: 'here.tif' }, { crs: utm, resolution: 10 });
+    assert.equal(epsg, 32_633);
+    await refused({ a: 'here.tif' }, { crs: mollweide.slice(0, -3), resolution: 10 }, /\$\.grid\.crs: wanted the WKT of a projected or geographic CRS, to its last bracket/);
+    await refused({ a: 'here.tif' }, { crs: 'LOCAL_CS["a",UNIT["metre",1]]', resolution: 10 }, /\$\.grid\.crs: wanted the WKT of a projected or geographic CRS/);
+    await refused({ a: 'here.tif' }, { crs: 'ESRI:54009', resolution: 10 }, /\$\.grid\.crs: wanted an EPSG code, for example "EPSG:32633", or WKT/);
   });
 
   // Catches: a raster around a pole that is looked for where its corners are.

@@ -1,6 +1,6 @@
 /** VRTs through whole runs: what GDAL reads out of them, on the grid and off it, as the grid's reference; and what they may not read. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { TilefanError } from '../../lib/base/errors.ts';
 import type { Plan } from '../../lib/job/plan.ts';
@@ -99,11 +99,15 @@ answer(out)`,
   });
 
   // Catches: outputs without a CRS, or with another one, where the grid is that of a VRT.
-  void it('can be what the grid is like, if their CRS has a code', async () => {
+  void it('can be what the grid is like, if their CRS is WKT', async () => {
     const { folder } = await run({ both: space.path('both.vrt') }, {});
     assertNoDifferences(`answer(check_header(sys.argv[1] + '/both.tif', sys.argv[2], 1, 'float64', float('nan')))`, [folder, space.path('both.vrt')]);
-    await refused({ own: space.path('own.vrt') }, {}, /own\.vrt/, /no EPSG code/, /wanted crs and resolution/);
+    const own = await run({ own: space.path('own.vrt') }, {});
+    assertNoDifferences(`answer(check_header(sys.argv[1] + '/own.tif', sys.argv[2], 1, 'float64', float('nan')))`, [own.folder, space.path('own.vrt')]);
     await run({ own: space.path('own.vrt') }, { crs: 'EPSG:3035', resolution: 10 });
+    // Of a text that only PROJ reads no GeoTIFF can be made here.
+    writeFileSync(space.path('text.vrt'), readFileSync(space.path('own.vrt'), 'utf8').replace(/<SRS[^]*<\/SRS>/, '<SRS>+proj=moll</SRS>'));
+    await refused({ own: space.path('text.vrt') }, {}, /text\.vrt is a VRT whose CRS is said as "\+proj=moll"/, /wanted WKT or an EPSG code there, or crs and resolution/);
   });
 
   // Catches: a VRT as a way to files that the job doesn't name; bands that can't be told apart; a VRT that changes under a run.

@@ -197,7 +197,7 @@ describe('ApplierControls', { skip }, () => {
     ['applier.ConcurrencyStyle(numComputeWorkers=2, computeWorkerKind=applier.CW_PBS)', /^UnsupportedError: computeWorkerKind CW_PBS/],
     ['applier.ConcurrencyStyle(numComputeWorkers=2, computeWorkerKind=applier.CW_ECS, computeWorkerExtraParams={"cluster": 1})', /^UnsupportedError: computeWorkerExtraParams \(cluster\)/],
     ['applier.ConcurrencyStyle(numComputeWorkers=2)', /^ValueError: numComputeWorkers is 2; wanted a computeWorkerKind too/],
-    ['controls.setReferencePixgrid(pixelgrid.PixelGridDefn(geotransform=(0, 1, 0, 0, 0, -1), nrows=3, ncols=4, projection="LOCAL_CS[\\"mine\\"]")); controls.setFootprintType(applier.BOUNDS_FROM_REFERENCE)', /^UnsupportedError: the reference grid's CRS has no EPSG code/],
+    ['controls.setReferencePixgrid(pixelgrid.PixelGridDefn(geotransform=(0, 1, 0, 0, 0, -1), nrows=3, ncols=4, projection="LOCAL_CS[\\"mine\\"]")); controls.setFootprintType(applier.BOUNDS_FROM_REFERENCE)', /^UnsupportedError: the reference grid's CRS is no EPSG code and no WKT of a map: LOCAL_CS/],
     ['controls.setStatsIgnore(0, imagename="nowhere")', /^ValueError: statsIgnore is set for nowhere, which is no name of an input or output/],
     ['controls.setApproxStats(True); controls.setOmitPyramids(True)', /^ValueError: output x has approximate statistics and no pyramids/],
     ['del infiles.a', /^ValueError: there are no input files, so the footprint/],

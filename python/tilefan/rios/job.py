@@ -212,7 +212,7 @@ class Job:
             files = self.controls.filesforextent or [file for _, file in self._rasters()]
             if files:
                 region = findCommonRegion([pixelGridFromFile(file) for file in files], grid, self.controls.footprint)
-        return {'crs': epsg_of(grid.projection), 'resolution': [grid.xRes, grid.yRes], 'bounds': bounds_of(region)}
+        return {'crs': crs_of(grid.projection), 'resolution': [grid.xRes, grid.yRes], 'bounds': bounds_of(region)}
 
     # Outputs.
 
@@ -281,22 +281,27 @@ def bounds_of(grid):
     return [grid.xMin, grid.yMin, grid.xMax, grid.yMax]
 
 
-def epsg_of(projection):
-    """EPSG:n of a CRS: its own code at the end of the WKT, or the one that GDAL finds. @raises UnsupportedError"""
+def crs_of(projection):
+    """A CRS for a job: EPSG:n, by the code at the end of the WKT or the one that GDAL finds, or else the WKT. @raises UnsupportedError"""
     text = str(projection or '').strip()
     if re.match(r'^EPSG:\d+$', text, re.IGNORECASE):
         return text.upper()
     ending = re.search(r'(?:AUTHORITY\["EPSG",\s*"(\d+)"\]|ID\["EPSG",\s*(\d+)\])\s*\]$', text)
     if ending:
         return 'EPSG:%s' % (ending.group(1) or ending.group(2))
+    wkt = text
     try:
         from osgeo import osr
         reference = osr.SpatialReference()
-        if reference.SetFromUserInput(text) == 0 and (reference.AutoIdentifyEPSG() == 0 or reference.GetAuthorityCode(None)) and reference.GetAuthorityCode(None):
-            return 'EPSG:%s' % reference.GetAuthorityCode(None)
+        if reference.SetFromUserInput(text) == 0:
+            wkt = reference.ExportToWkt()
+            if (reference.AutoIdentifyEPSG() == 0 or reference.GetAuthorityCode(None)) and reference.GetAuthorityName(None) == 'EPSG':
+                return 'EPSG:%s' % reference.GetAuthorityCode(None)
     except (ImportError, RuntimeError):
         pass
-    raise UnsupportedError('the reference grid\'s CRS has no EPSG code, which a grid that is none of an input\'s needs: %s' % (text[:80] or 'it has none'))
+    if re.match(r'(?:PROJ|GEOG|GEOD)\w*\[', wkt):
+        return wkt
+    raise UnsupportedError('the reference grid\'s CRS is no EPSG code and no WKT of a map: %s' % (text[:80] or 'it has none'))
 
 
 __all__ = ['Job', 'PixelGridDefn', 'href']
