@@ -2,20 +2,22 @@
  * What one more tile costs in reduce, from 10^2 to 10^6 tiles: segments with real indexes and tiny blocks, as workers leave them, merged by the real reduce in a process of its own.
  *
  *     node bench/reduce.ts [tiles ...]
+ *
+ * once with batches of 128 tiles, of which a million tiles have as many as a run may, and once with as many batches as there may be.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { measure } from './measure.ts';
 
 const folder = new URL('out/reduce/', import.meta.url);
 const tileSize = 128;
+const tilesPerBatch = '128';
 
 if (process.argv[2] === 'make') {
-  await makeRun(Number(process.argv[3]));
+  await makeRun(Number(process.argv[3]), process.argv[4] ?? tilesPerBatch);
 } else if (process.argv[2] === 'reduce') {
   const { reduce } = await import('../lib/job/reduce.ts');
   const { createStore } = await import('../lib/store/routing-store.ts');
-  const { readFileSync } = await import('node:fs');
   const state = JSON.parse(readFileSync(new URL('state.json', folder), 'utf8')) as Parameters<typeof reduce>[0];
   const { status } = await reduce(state, { store: createStore() });
   if (status !== 'DONE') throw new Error(status);
@@ -23,21 +25,22 @@ if (process.argv[2] === 'make') {
   const given = process.argv.slice(2).map(Number);
   const rows: string[] = ['tiles      segments  wall s    us a tile  peak MB'];
   for (const tiles of given.length > 0 ? given : [100, 1000, 10_000, 100_000, 1_000_000]) {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    const made = await measure({ name: 'make', command: [process.execPath, fileURLToPath(import.meta.url), 'make', String(tiles)] });
-    const { readdirSync } = await import('node:fs');
-    const segments = readdirSync(new URL('runs/r/segments/out/', folder)).length;
-    const { wallSeconds, peakMegabytes } = await measure({ name: 'reduce', command: [process.execPath, fileURLToPath(import.meta.url), 'reduce'] });
-    rows.push(`${String(tiles).padEnd(10)} ${String(segments).padEnd(9)} ${wallSeconds.toFixed(2).padEnd(9)} ${((wallSeconds / tiles) * 1e6).toFixed(1).padEnd(10)} ${peakMegabytes.toFixed(0)}   (made in ${made.wallSeconds.toFixed(0)} s)`);
-    process.stdout.write(`${rows.at(-1) ?? ''}\n`);
+    for (const perBatch of [tilesPerBatch, '1']) {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      const made = await measure({ name: 'make', command: [process.execPath, fileURLToPath(import.meta.url), 'make', String(tiles), perBatch] });
+      const segments = readdirSync(new URL('runs/r/segments/out/', folder)).length;
+      const { wallSeconds, peakMegabytes } = await measure({ name: 'reduce', command: [process.execPath, fileURLToPath(import.meta.url), 'reduce'] });
+      rows.push(`${String(tiles).padEnd(10)} ${String(segments).padEnd(9)} ${wallSeconds.toFixed(2).padEnd(9)} ${((wallSeconds / tiles) * 1e6).toFixed(1).padEnd(10)} ${peakMegabytes.toFixed(0)}   (made in ${made.wallSeconds.toFixed(0)} s)`);
+      process.stdout.write(`${rows.at(-1) ?? ''}\n`);
+    }
   }
   rmSync(folder, { recursive: true, force: true });
   process.stdout.write(`\n${rows.join('\n')}\n`);
 }
 
 /** Splits a job of so many tiles, and writes the segments of all its batches: every level of every batch, a few bytes a block. */
-async function makeRun(tiles: number): Promise<void> {
+async function makeRun(tiles: number, tilesPerTask: string): Promise<void> {
   const { split } = await import('../lib/job/split.ts');
   const { createStore } = await import('../lib/store/routing-store.ts');
   const { readPlan, encodingOf, levelOwners, levelsOf, tilingOf } = await import('../lib/job/plan.ts');
@@ -57,7 +60,7 @@ async function makeRun(tiles: number): Promise<void> {
     grid: { tileSize },
     operation: { expression: { out: 'scene[1] * 2' } },
     outputs: { out: { href: fileURLToPath(new URL('out.tif', folder)), dtype: 'uint8', nodata: 0, blockSize: tileSize, compression: 'deflate', overviews: 'average' } },
-    compute: { cpu: 2, memory: '16 GiB', tilesPerTask: tiles > 9000 ? 1 : 16 },
+    compute: { cpu: 2, memory: '16 GiB', tilesPerTask: Number(tilesPerTask) },
   };
   const store = createStore();
   const env = { TILEFAN_WORK: folder.href, TILEFAN_LOCAL_THREADS: '1', TILEFAN_REDUCE_BLOCKS: '100000000' };
