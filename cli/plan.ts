@@ -18,6 +18,7 @@ import { findGdal } from '../lib/gdal/find-gdal.ts';
 import { displayHref, fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
+import { crsName } from '../lib/tiff/crs.ts';
 import { takeItemJob } from './item-job-file.ts';
 import { batchSizes, itemPlanText } from './item-plan-text.ts';
 import { readJobDocument, takeJob, userFolderHref, type JobOverrides } from './job-file.ts';
@@ -77,7 +78,7 @@ function describe(made: Plan, conversions: readonly ConvertLine[]): string {
   const { across, down } = tileGrid(tiling);
   const transform = grid.geotransform;
   const lines: [string, string][] = [
-    ['grid', `${String(grid.columns)} x ${String(grid.rows)} px, ${grid.epsg === null ? 'no EPSG code' : `EPSG:${String(grid.epsg)}`}`],
+    ['grid', `${String(grid.columns)} x ${String(grid.rows)} px, ${grid.epsg === null && grid.wkt === undefined ? 'no EPSG code' : crsName({ epsg: grid.epsg, keys: {}, wkt: grid.wkt ?? null })}`],
     ['geotransform', transform === null ? 'none' : transform.join(', ')],
     ...conversions.map(({ convert: { input, href, subdataset } }): [string, string] => [
       `convert ${input}`,

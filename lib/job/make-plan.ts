@@ -21,6 +21,7 @@ import { jsonPath, problemOf, throwProblems, type Problem } from './problems.ts'
 import { measureFile } from './read-ahead.ts';
 import type { Settings } from './settings.ts';
 import type { JobSpec } from './spec.ts';
+import { ownWkt } from '../tiff/crs.ts';
 import type { Tiff } from '../tiff/open.ts';
 
 /** A segment is at least so large: above S3's smallest part of 5 MiB, and little enough to lose with a machine. */
@@ -113,12 +114,13 @@ export async function makePlan(
   const memory = projectMemory(facts, tileSize);
   if (memory.total > memory.limit) problems.push(memoryProblem(facts, tileSize, memory.total));
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
+  const wkt = ownWkt(grid.crs);
   return {
     version: 1,
     state: firstState(runId, settings, job),
     createdAt: new Date().toISOString(),
     job,
-    grid: { columns, rows, geo: grid.tags, geotransform: grid.geotransform, epsg: grid.crs.epsg },
+    grid: { columns, rows, geo: grid.tags, geotransform: grid.geotransform, epsg: grid.crs.epsg, ...(wkt === undefined ? {} : { wkt }) },
     tileSize,
     ...batch,
     order,

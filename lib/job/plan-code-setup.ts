@@ -25,7 +25,7 @@ export function codeSetupOf(plan: Plan, code: string, threads: number, env: Node
     serial: operation.serial,
     inputs: inputs.map((input) => ({ name: input.name, dtype: input.dtype, bands: input.bands, nodata: jsonNodata(input), masked: input.masked, files: input.scenes.map(({ href, convertedFrom }) => displayHref(convertedFrom ?? href)) })),
     outputs: outputs.map((output) => ({ name: output.name, dtype: output.dtype, bands: output.bands, nodata: jsonNodata(output), file: displayHref(output.href) })),
-    grid: { columns: grid.columns, rows: grid.rows, geotransform: grid.geotransform, crs: grid.epsg === null ? null : `EPSG:${String(grid.epsg)}` },
+    grid: { columns: grid.columns, rows: grid.rows, geotransform: grid.geotransform, crs: grid.epsg === null ? (grid.wkt ?? null) : `EPSG:${String(grid.epsg)}` },
     tileSize,
     halo,
     tiles: tileGrid(tilingOf(plan)),

@@ -172,6 +172,8 @@ export const plan = z.object({
     /** GDAL's six numbers, of pixel corners; null where the inputs have no georeference. */
     geotransform: numbers.nullable(),
     epsg: z.int().nullable(),
+    /** Of a CRS without a code that was said, or is kept, as WKT. */
+    wkt: z.string().exactOptional(),
   }),
   tileSize: z.int().positive(),
   /** Sides of a batch in tiles. */

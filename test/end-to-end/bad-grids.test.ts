@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { TilefanError } from '../../lib/base/errors.ts';
+import type { Plan } from '../../lib/job/plan.ts';
 import { split } from '../../lib/job/split.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
+import { runCli } from '../support/cli.ts';
 import { runPythonJson } from '../support/gdal.ts';
 import { runInProcess } from '../support/in-process-run.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
@@ -43,7 +45,7 @@ async function refused(inputs: Readonly<Record<string, string | object>>, grid: 
 }
 
 /** A run whose every output equals gdalwarp's answer on its grid. */
-async function equalsGdalwarp(inputs: Readonly<Record<string, string>>, grid: object): Promise<{ columns: number; rows: number; epsg: number | null }> {
+async function equalsGdalwarp(inputs: Readonly<Record<string, string>>, grid: object): Promise<Plan['grid']> {
   const folder = space.newFolder();
   const { plan } = await runInProcess({ store, work: folder, inFlight: 2, job: jobOf(inputs, grid, folder) });
   assertNoDifferences(
@@ -186,8 +188,14 @@ print(json.dumps([wkt('ESRI:54009', 'WKT1_GDAL'), wkt('ESRI:54012', 'WKT2_2019')
     await equalsGdalwarp({ a: 'here.tif', b: 'sinusoidal.tif' }, { crs: mollweide, resolution: 70, footprint: 'union' });
     await equalsGdalwarp({ a: 'mollweide.tif' }, { crs: mollweide, resolution: 130 });
     await equalsGdalwarp({ a: 'eckert.tif', b: 'mollweide.tif' }, { crs: eckert, resolution: 500, bounds: [1190000, 5550000, 1300000, 5820000] });
-    const { epsg } = await equalsGdalwarp({ a: 'here.tif' }, { crs: utm, resolution: 10 });
-    assert.equal(epsg, 32_633);
+    const { epsg, wkt } = await equalsGdalwarp({ a: 'here.tif' }, { crs: utm, resolution: 10 });
+    assert.deepEqual([epsg, wkt], [32_633, undefined]);
+    // A function is told the WKT.
+    writeFileSync(space.path('crs.mjs'), `export function zone({ info, inputs, outputs }) {\n  if (!/^PROJCS\\["World_Mollweide",/.test(info.crs) || info.epsg !== undefined) throw new Error(info.crs);\n  outputs.a = inputs.a;\n}\n`);
+    writeFileSync(space.path('crs.json'), JSON.stringify({ ...jobOf({ a: 'mollweide.tif' }, {}, space.newFolder()), operation: { module: 'crs.mjs', function: 'zone' } }));
+    const told = await runCli(['run', space.path('crs.json')]);
+    assert.equal(told.exitCode, 0, told.stderr);
+    assert.match((await runCli(['plan', space.path('crs.json')])).stdout, /^grid +100 x 90 px, "World_Mollweide"$/m);
     await refused({ a: 'here.tif' }, { crs: mollweide.slice(0, -3), resolution: 10 }, /\$\.grid\.crs: wanted the WKT of a projected or geographic CRS, to its last bracket/);
     await refused({ a: 'here.tif' }, { crs: 'LOCAL_CS["a",UNIT["metre",1]]', resolution: 10 }, /\$\.grid\.crs: wanted the WKT of a projected or geographic CRS/);
     await refused({ a: 'here.tif' }, { crs: 'ESRI:54009', resolution: 10 }, /\$\.grid\.crs: wanted an EPSG code, for example "EPSG:32633", or WKT/);
