@@ -268,8 +268,13 @@ function memoryProblem(facts: Parameters<typeof projectMemory>[0], tileSize: num
   const worst = facts.outputs.toSorted((a, b) => outputBytes(b, tileSize ** 2) - outputBytes(a, tileSize ** 2))[0];
   const mib = (bytes: number): string => `${String(Math.ceil(bytes / 2 ** 20))} MiB`;
   const fitting = fittingTileSize(facts, tileSize);
-  const share = worst === undefined ? '' : `; most of it for output ${worst.name} (${mib(facts.threads * outputBytes(worst, tileSize ** 2))})`;
-  const advice = fitting === undefined ? 'no smaller tile size fits either: give the task more memory' : `a tile size of ${String(fitting)} would fit`;
+  const { halo } = facts;
+  const read = tileSize + 2 * halo;
+  // With a wide margin the outputs are the least of it.
+  const wide = read ** 2 > 2 * tileSize ** 2;
+  const margin = `; a tile is read with a margin of ${String(halo)} px, ${read.toLocaleString('en')} x ${read.toLocaleString('en')} px`;
+  const share = wide ? margin : worst === undefined ? '' : `; most of it for output ${worst.name} (${mib(facts.threads * outputBytes(worst, tileSize ** 2))})`;
+  const advice = fitting === undefined ? `no smaller tile size fits either: give the task more memory${wide ? ', or a narrower halo' : ''}` : `a tile size of ${String(fitting)} would fit`;
   return {
     path: '$.grid.tileSize',
     message: `a worker with ${String(facts.threads)} threads on tiles of ${String(tileSize)} px needs ${mib(total)}, and a task has ${mib(facts.limit)}${share}; ${advice}`,

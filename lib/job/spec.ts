@@ -192,7 +192,7 @@ const grid = z.strictObject({
   halo: z
     .int()
     .min(0)
-    .max(4096)
+    .max(65_536)
     .default(0)
     .describe('Margin around a tile in pixels that the operation sees. Focal functions get the margin that they need without this; a wider one changes nothing.'),
   maxPixels: z

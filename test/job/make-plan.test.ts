@@ -201,6 +201,11 @@ void describe('plan', { skip: withoutGdal }, () => {
     const { total, limit, ...parts } = fitting.memory;
     assert.equal(Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), total);
     assert.equal(limit, 2 ** 31);
+    // A margin is as wide as the task's memory lets it be; where it is too wide, outputs are not what is named.
+    const margin = { ...wishes, grid: { tileSize: 512, halo: 5000 } };
+    await planned({ ...margin, compute: { cpu: 1, memory: '8 GiB' } });
+    const tooWide = await refusal({ ...margin, grid: { tileSize: 512, halo: 60_000 } });
+    assert.match(tooWide.message, /needs \d+ MiB, and a task has 2048 MiB; a tile is read with a margin of 60000 px, 120,512 x 120,512 px; no smaller tile size fits either: give the task more memory, or a narrower halo/);
     // Twice as large wouldn't.
     await refusal({ ...wishes, grid: { tileSize: tileSize * 2 } });
     // Where not even one block a tile fits, it says so.

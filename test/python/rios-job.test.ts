@@ -176,7 +176,7 @@ describe('ApplierControls', { skip }, () => {
     ['controls.setOutputDriverName("HFA")', /^UnsupportedError: setOutputDriverName\('HFA'\): tilefan writes cloud-optimized GeoTIFFs.*wanted GTiff or COG/],
     ['controls.setWindowXsize(200)', /^UnsupportedError: setWindowXsize\(200\), setWindowYsize\(1024\): tiles are squares.*wanted, for example, setWindowSize\(1024, 1024\)/],
     ['controls.setWindowSize(5000, 1)', /^UnsupportedError: setWindowXsize\(5000\), setWindowYsize\(1\).*setWindowSize\(8192, 8192\)/],
-    ['controls.setOverlap(5000)', /^ParameterError: setOverlap\(5000\): wanted 0 to 4096/],
+    ['controls.setOverlap(70000)', /^ParameterError: setOverlap\(70000\): wanted 0 to 65536/],
     ['controls.setFootprintType(7)', /^ValueError: setFootprintType\(7\)/],
     ['controls.setResampleMethod("lanczos")', /^UnsupportedError: setResampleMethod\('lanczos'\): wanted near, /],
     ['controls.setInputNoDataValue([1, 2])', /^UnsupportedError: setInputNoDataValue\(\[1, 2\]\): an input has one nodata value/],

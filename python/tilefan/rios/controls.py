@@ -128,8 +128,8 @@ class ApplierControls:
 
     def setOverlap(self, overlap):
         """Pixels of margin on each side of a tile."""
-        if not 0 <= int(overlap) <= 4096:
-            raise ParameterError('setOverlap(%r): wanted 0 to 4096 pixels' % (overlap,))
+        if not 0 <= int(overlap) <= 65536:
+            raise ParameterError('setOverlap(%r): wanted 0 to 65536 pixels' % (overlap,))
         self.overlap = int(overlap)
 
     def setWindowXsize(self, windowxsize):
