@@ -7,6 +7,7 @@ from errors import GdalFailed, Refused
 from gdal_c import words
 from opening import RASTER_DRIVERS, open_alone, subdataset_hint
 from samples import HAS_INT8, LIMITS, dtype_of
+from wide_integers import WIDE
 
 
 def convert(request):
@@ -23,9 +24,12 @@ def convert(request):
         if not 1 <= index <= dataset.RasterCount:
             raise Refused('it has no band %d: it has %d' % (index, dataset.RasterCount))
         dtype = dtype_of(dataset.GetRasterBand(index))
-        if dtype not in LIMITS and dtype not in ('float32', 'float64'):
-            raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (index, dtype))
+        if dtype not in LIMITS and dtype not in WIDE and dtype not in ('float32', 'float64'):
+            raise Refused('band %d has samples of type %s; wanted integers, float32 or float64' % (index, dtype))
         types.add(dtype)
+    if types & set(WIDE) and len(types) > 1:
+        # GDAL would round them, to bring all into one file.
+        raise Refused('its bands have samples of several types: %s; wanted one type, where there are integers of 64 bits' % ', '.join(sorted(types)))
     codecs = gdal.GetDriverByName('GTiff').GetMetadataItem('DMD_CREATIONOPTIONLIST') or ''
     wanted = request.get('compression') or ('zstd' if '<Value>ZSTD</Value>' in codecs else 'deflate')
     options = ['TILED=YES', 'BLOCKXSIZE=512', 'BLOCKYSIZE=512', 'BIGTIFF=IF_SAFER', 'COMPRESS=' + wanted.upper(), 'INTERLEAVE=PIXEL' if len(bands) <= 4 else 'INTERLEAVE=BAND']
@@ -33,7 +37,8 @@ def convert(request):
         options.append('ZSTD_LEVEL=1' if wanted == 'zstd' else 'ZLEVEL=1')
         if types & {'float32', 'float64'}:
             options.append('PREDICTOR=3')
-        elif types - {'uint8', 'int8'}:
+        elif types - {'uint8', 'int8', *WIDE}:
+            # Not every libtiff has one for 64 bits.
             options.append('PREDICTOR=2')
     if types == {'int8'} and not HAS_INT8:
         options.append('PIXELTYPE=SIGNEDBYTE')
@@ -47,12 +52,16 @@ def convert(request):
         made = gdal.Translate(target, dataset, format='GTiff', bandList=bands, creationOptions=options)
         if made is None:
             raise GdalFailed(words('gdal_translate made nothing'))
+        for place, index in enumerate(bands):
+            wanted_nodata, nodata = dataset.GetRasterBand(index).GetNoDataValue(), made.GetRasterBand(place + 1).GetNoDataValue()
+            if types & set(WIDE) and wanted_nodata != nodata:
+                raise Refused('band %d has the nodata value %s, which GDAL makes %s of' % (index, wanted_nodata, nodata))
         made.FlushCache()
         made = None
     except RuntimeError as error:
         remove(target)
         raise GdalFailed(str(error))
-    except GdalFailed:
+    except (GdalFailed, Refused):
         remove(target)
         raise
     return {'ok': True, 'bytes_written': os.path.getsize(target)}, None

@@ -25,6 +25,8 @@ class WarpOptions(ctypes.Structure):
 
 
 TRANSFORMER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+# GDALDerivedPixelFunc (gdal.h): samples of each source, how many sources, where to; columns, rows; types from and to; bytes from pixel to pixel, and from row to row.
+PIXEL_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_void_p, *[ctypes.c_int] * 6)
 
 
 def load_library():
@@ -43,6 +45,7 @@ def load_library():
         ('GDALDestroyGenImgProjTransformer', None, [pointer]),
         ('GDALCreateApproxTransformer', pointer, [pointer, pointer, ctypes.c_double]),
         ('GDALDestroyApproxTransformer', None, [pointer]),
+        ('GDALAddDerivedBandPixelFunc', integer, [ctypes.c_char_p, PIXEL_FUNCTION]),
         ('GDALCopyWords64', None, [pointer, integer, integer, pointer, integer, integer, ctypes.c_ssize_t]),
         ('GDALRasterizeGeometries', integer, [pointer, integer, pointer, integer, pointer, pointer, pointer, pointer, pointer, pointer, pointer]),
     ]:

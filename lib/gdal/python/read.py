@@ -5,6 +5,7 @@ from errors import GdalFailed
 from gdal_c import Samples, fill
 from samples import DTYPES, EXCESS, FLIP_SIGN, TO_VALIDITY, number
 from sources import raster
+from wide_integers import wide_integers
 from window import window_of
 
 
@@ -37,6 +38,7 @@ def read(request):
                 mask = view.GetRasterBand(bands[0]).GetMaskBand()
                 mask.ReadRaster(left, top, right - left, bottom - top, right - left, bottom - top, gdal.GDT_Byte, 1, columns, buf_obj=out.view(planes + at, plane - at))
         except RuntimeError as error:
+            wide_integers.check()
             raise GdalFailed(str(error))
     result = out.view()
     if excess:

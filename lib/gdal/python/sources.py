@@ -9,6 +9,7 @@ from errors import Refused
 from grid import ApproximateTransformer, Transformer
 from opening import RASTER_DRIVERS, open_dataset, subdataset_hint
 from samples import HAS_INT8, is_signed_byte
+from wide_integers import is_wide, wide_integers, wide_nodata
 
 
 class Cache:
@@ -67,10 +68,21 @@ class RasterSource:
             raise Refused('it has no band %d: it has %d' % (index, self.dataset.RasterCount))
         return self.dataset.GetRasterBand(index)
 
-    def view(self, dtype):
+    def view(self, dtype, nodata=None):
         """The dataset whose samples GDAL understands by itself, and whether they are in excess of 128."""
         excess = dtype == 'int8' and not HAS_INT8
-        signed = [is_signed_byte(self.dataset.GetRasterBand(index + 1)) for index in range(self.dataset.RasterCount)]
+        every = [self.dataset.GetRasterBand(index + 1) for index in range(self.dataset.RasterCount)]
+        signed = [is_signed_byte(band) for band in every]
+        wide = [band for band in every if is_wide(band)]
+        expected = frozenset(wide_nodata(band, nodata) for band in wide) - {None}
+        wide_integers.expect(expected)
+        if wide:
+            if excess or any(signed):
+                raise Refused('it has samples of type int8 and integers of 64 bits, which cannot be read together')
+            # What is beyond 2^53 and nodata for one is none for another, and GDAL keeps what it has read of a dataset.
+            if expected not in self.views:
+                self.views[expected] = wide_integers.view(self.dataset, len(wide))
+            return self.views[expected], False
         if not excess and not any(signed):
             return self.dataset, False
         if excess not in self.views:

@@ -8,6 +8,7 @@ from errors import GdalFailed, Refused
 from gdal_c import handle, lib, string_list, words
 from samples import DTYPES, HAS_INT8, LIMITS, dtype_of, fits, number
 from scale import RADIUS, lattice, warp_scale
+from wide_integers import WIDE, wide_integers
 
 RESAMPLINGS = {
     'nearest': gdal.GRA_NearestNeighbour, 'bilinear': gdal.GRA_Bilinear, 'cubic': gdal.GRA_Cubic, 'average': gdal.GRA_Average, 'mode': gdal.GRA_Mode,
@@ -78,7 +79,9 @@ class Operation:
 
     def run(self, column, row, columns, rows, address, working):
         gdal.ErrorReset()
-        if lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, *self.edge(column, row, columns, rows)) != 0:
+        failed = lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, *self.edge(column, row, columns, rows)) != 0
+        wide_integers.check()
+        if failed:
             raise GdalFailed(words('the warp failed'))
 
     def edge(self, column, row, columns, rows):
@@ -144,12 +147,13 @@ class Plan:
         self.outside_is_data = self.validity and bool(request.get('outsideIsData'))
         for band in self.bands:
             dtype = dtype_of(source.band(band))
-            if dtype not in LIMITS and dtype not in ('float32', 'float64'):
-                raise Refused('band %d has samples of type %s; wanted integers of at most 32 bits, float32 or float64' % (band, dtype))
+            if dtype not in LIMITS and dtype not in WIDE and dtype not in ('float32', 'float64'):
+                raise Refused('band %d has samples of type %s; wanted integers, float32 or float64' % (band, dtype))
         # A sum of samples in excess of 128 would be rounded otherwise now and then, so without an int8 of GDAL's own the warp is one of int16.
         self.narrow = self.dtype == 'int8' and not HAS_INT8
         wide_dtype = 'int16' if self.narrow else self.dtype
-        view, _ = source.view(wide_dtype)
+        nodata = number(request.get('nodata'))
+        view, _ = source.view(wide_dtype, nodata)
         self.view = view
         self.alpha = alpha_band(view) if self.validity else 0
         if self.alpha_last:
@@ -157,7 +161,6 @@ class Plan:
                 raise Refused('an alpha band of samples of type int8 cannot be warped as such')
             self.alpha = self.bands[-1]
             self.bands = self.bands[:-1]
-        nodata = number(request.get('nodata'))
         if nodata is not None and not all(fits(nodata, dtype_of(source.band(band))) for band in self.bands):
             nodata = None
         init = number(request.get('init'))
