@@ -105,7 +105,7 @@ async function openIfOurs(reader: ObjectReader, href: string): Promise<Tiff | un
   }
 }
 
-/** Whether samples are complex, or integers of more than 32 bits: GDAL reads them, and there is no type that they could be converted to. */
+/** Whether samples are complex, or of widths above 32 bits that our reader does not know: there is no type that they could be converted to. */
 function hasStrangeSamples({ where: { tag, value } }: DataError): boolean {
   return (tag === tags.SampleFormat && (value === 5 || value === 6)) || (tag === tags.BitsPerSample && Number(value) > 32);
 }

@@ -2,9 +2,10 @@
 import { DataError } from '../base/errors.ts';
 import { displayHref } from '../store/href.ts';
 import type { ObjectReader } from '../store/store.ts';
-import type { BlockRange } from '../tiff/layout.ts';
+import type { BlockLayout, BlockRange } from '../tiff/layout.ts';
 import { openTiff, type Tiff, type TiffImage } from '../tiff/open.ts';
-import type { PlanScene } from './plan.ts';
+import { wideNodata } from '../tiff/wide-integers.ts';
+import { nodataOf, type PlanScene } from './plan.ts';
 import type { TileImage } from './tile-scene.ts';
 
 /** A file that is open, and its images as threads know them. */
@@ -12,6 +13,13 @@ export interface OpenFile {
   readonly tiff: Tiff;
   readonly main: TileImage;
   readonly mask: TileImage | null;
+}
+
+type ScenePlace = Pick<PlanScene, 'href' | 'version' | 'nodata'>;
+
+/** Scenes of the same key are read as the same samples. A nodata value beyond 2^53 may decide which integers of 64 bits are read at all. */
+export function sceneFileKey({ href, nodata }: Pick<PlanScene, 'href' | 'nodata'>): string {
+  return typeof nodata === 'number' && Math.abs(nodata) > 2 ** 53 ? `${href}\0${String(nodata)}` : href;
 }
 
 export class SceneFiles {
@@ -24,25 +32,27 @@ export class SceneFiles {
   }
 
   /** @throws DataError INPUT_CHANGED when the file is not what it was when the run was planned */
-  open({ href, version }: Pick<PlanScene, 'href' | 'version'>): Promise<OpenFile> {
-    const known = this.#files.get(href);
+  open(scene: ScenePlace): Promise<OpenFile> {
+    const key = sceneFileKey(scene);
+    const known = this.#files.get(key);
     if (known !== undefined) return known;
-    const opening = this.#openFile(href, version);
-    this.#files.set(href, opening);
+    const opening = this.#openFile(scene);
+    this.#files.set(key, opening);
     // A failed request may succeed when it is made again.
-    opening.catch(() => this.#files.delete(href));
+    opening.catch(() => this.#files.delete(key));
     return opening;
   }
 
-  async #openFile(href: string, version: string): Promise<OpenFile> {
+  async #openFile(scene: ScenePlace): Promise<OpenFile> {
+    const { href, version } = scene;
     const tiff = await openTiff(this.#reader, href);
     checkVersion({ href, version }, tiff.version);
     const { main } = tiff;
-    return { tiff, main: this.#image(main), mask: main.mask === null ? null : this.#image(main.mask) };
+    return { tiff, main: this.#image(main, { wideNodata: wideNodata(main.layout, tiff.nodataText, nodataOf(scene)) }), mask: main.mask === null ? null : this.#image(main.mask) };
   }
 
-  #image(image: TiffImage): TileImage {
-    const tile = { id: this.#images.size, layout: image.layout };
+  #image(image: TiffImage, change: Partial<BlockLayout> = {}): TileImage {
+    const tile = { id: this.#images.size, layout: { ...image.layout, ...change } };
     this.#images.set(tile, image);
     return tile;
   }

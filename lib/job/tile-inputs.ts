@@ -8,7 +8,7 @@ import { planRanges } from '../store/range-plan.ts';
 import type { ObjectReader } from '../store/store.ts';
 import { bandOfBlock, blockOnGrid } from './block-grid.ts';
 import { tilingOf, type Plan, type PlanInput } from './plan.ts';
-import { SceneFiles, type OpenFile } from './scene-files.ts';
+import { sceneFileKey, SceneFiles, type OpenFile } from './scene-files.ts';
 import { sceneWindow, sceneWindowBytes, type WindowSource } from './scene-windows.ts';
 import { SharedBlocks } from './shared-blocks.ts';
 import { stripRows } from './strips.ts';
@@ -60,7 +60,7 @@ export class TileInputs {
       if (inputBands.length === 0) return [];
       return scenes.filter((scene) => area(intersect(scene.window, batch)) > 0).map((scene) => ({ input, scene, inputBands, fileBands: fileBands(scene, inputBands) }));
     });
-    this.#ofFile = Map.groupBy(this.#scenes, ({ scene }) => scene.href);
+    this.#ofFile = Map.groupBy(this.#scenes, ({ scene }) => sceneFileKey(scene));
   }
 
   /** The most bytes that decoded blocks took at a time which tiles share. */
@@ -129,7 +129,7 @@ export class TileInputs {
 
   #need(of: InputScene, file: OpenFile | undefined, reach: Window, keys: string[]): SceneNeed {
     const { scene, input, inputBands } = of;
-    const same = this.#ofFile.get(scene.href) as readonly InputScene[];
+    const same = this.#ofFile.get(sceneFileKey(scene)) as readonly InputScene[];
     // A block that is decoded for several inputs has the bands of all of them.
     const bands = same.length === 1 ? of.fileBands : [...new Set(same.flatMap(({ fileBands: own }) => own))].toSorted((a, b) => a - b);
     const part = intersect(scene.window, reach);

@@ -2,7 +2,7 @@
 
 export const dtypes = ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'float64'] as const;
 
-/** The type of one sample. float16 files are read as float32. */
+/** The type of one sample. float16 files are read as float32, those of 64-bit integers as float64. */
 export type Dtype = (typeof dtypes)[number];
 
 /** Any typed array that can hold samples. The buffer may be shared between threads. */

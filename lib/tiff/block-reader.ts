@@ -20,6 +20,8 @@ export class BlockReader {
   readonly #extractor: Extractor;
   readonly #lerc = new LercDecoder();
   readonly #memory: DecodeMemory;
+  /** The block that was decoded last. */
+  #index = 0;
 
   /** @param memory of a thread: with it, readers that take turns share one block's memory, and a mosaic of many files needs no more than one file. */
   constructor(layout: BlockLayout, memory = new DecodeMemory()) {
@@ -36,6 +38,7 @@ export class BlockReader {
   decode(bytes: Uint8Array, index: number): Uint8Array | Promise<Uint8Array> {
     const { layout } = this;
     const memory = this.#memory;
+    this.#index = index;
     const rowBytes = blockRowBytes(layout);
     // A short last strip may be written in full; anything beyond that is no block of this image.
     const size = { wanted: rowBytes * decodedRows(layout, index), most: rowBytes * layout.blockHeight };
@@ -60,10 +63,10 @@ export class BlockReader {
 
   /**
    * Copies one band's window of a decoded block into `target`, an array of the layout's dtype (Uint8Array with 0 and 1 for masks),
-   * and undoes predictor and byte order for it on the way. `raw` is not changed, so that further bands can be taken out of it.
-   * @throws RangeError when the window or its rows don't fit in the block or in `target`.
+   * and undoes predictor and byte order for it on the way. `raw` is what `decode` gave last; it is not changed, so that further bands can be taken out of it.
+   * @throws DataError TIFF_BAD_SAMPLE for an integer of 64 bits that float64 doesn't hold. RangeError when the window or its rows don't fit in the block or in `target`.
    */
   extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
-    this.#extractor.extract(raw, target, options);
+    this.#extractor.extract(raw, target, options, this.#index);
   }
 }

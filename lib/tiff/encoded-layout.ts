@@ -46,5 +46,6 @@ export function encodedLayout(encoding: EncodedBlocks, { href, directory, column
     mask: false,
     jpegTables: null,
     lercInner: codec.compression === 'lerc' ? (codec.level === undefined ? 'none' : 'zstd') : null,
+    wideNodata: null,
   };
 }

@@ -9,8 +9,10 @@ import { bytesPerSample, type SampleArray } from '../raster/dtype.ts';
 import { KernelSpace, chunkRows } from '../raster/kernels.ts';
 import { type Window } from '../raster/window.ts';
 import { widenFloat16 } from './float16.ts';
-import { blockRowBytes, type BlockLayout, samplesPerBlockPixel } from './layout.ts';
+import { tiffError } from './fault.ts';
+import { blockRowBytes, type BlockLayout, blockWindow, samplesPerBlockPixel } from './layout.ts';
 import { copyPairs, copyWords } from './copy-words.ts';
+import { integerAt, isWideInteger, largestExact, widenToFloats } from './wide-integers.ts';
 
 /** What part of a block goes where. */
 export interface ExtractOptions {
@@ -41,6 +43,8 @@ export class Extractor {
   readonly #row: Buffer;
   /** One row of float16 before they are widened. */
   readonly #halves: Uint16Array;
+  readonly #wideInteger: boolean;
+  readonly #wideNodata: bigint | null;
 
   constructor(layout: BlockLayout) {
     this.#layout = layout;
@@ -51,9 +55,12 @@ export class Extractor {
     this.#swap = layout.byteOrder !== machineOrder && this.#wordBytes > 1;
     this.#row = Buffer.from(new ArrayBuffer(this.#rowBytes));
     this.#halves = new Uint16Array(isFloat16(layout) ? layout.blockWidth : 0);
+    this.#wideInteger = isWideInteger(layout);
+    this.#wideNodata = !this.#wideInteger || layout.wideNodata === null ? null : BigInt(layout.wideNodata);
   }
 
-  extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions): void {
+  /** @param index of the block, for messages */
+  extract(raw: Uint8Array, target: SampleArray, options: ExtractOptions, index: number): void {
     this.#check(raw, target, options);
     const { bitsPerSample, predictor } = this.#layout;
     const band = this.#layout.interleave === 'pixel' ? options.band : 0;
@@ -61,6 +68,26 @@ export class Extractor {
     else if (predictor !== 1) this.#sums(raw, target, options, band);
     else this.#words(raw, target, options, band);
     if (this.#layout.mask && bitsPerSample !== 1) toValidity(target, options);
+    if (this.#wideInteger) this.#toFloats(target as Float64Array, options, index);
+  }
+
+  /** Where samples lie as integers of 64 bits now, floats shall be. */
+  #toFloats(target: Float64Array, { band, window, targetOffset, targetStride }: ExtractOptions, index: number): void {
+    const signed = this.#layout.sampleFormat === 'int';
+    for (let row = 0; row < window.rows; row++) {
+      const from = targetOffset + row * targetStride;
+      const bad = widenToFloats(target, from, window.columns, signed, this.#wideNodata);
+      if (bad >= 0) throw this.#badSample(integerAt(target, bad, signed), index, band, window.column + bad - from, window.row + row);
+    }
+  }
+
+  #badSample(sample: bigint, index: number, band: number, columnOfBlock: number, rowOfBlock: number): Error {
+    const { href, directory, wideNodata } = this.#layout;
+    const block = blockWindow(this.#layout, index);
+    const [column, row] = [block.column + columnOfBlock, block.row + rowOfBlock];
+    const nodata = wideNodata === null ? '' : `, or nodata, ${wideNodata}`;
+    const message = `directory ${directory}: block ${index}, band ${band + 1}: the sample at column ${column}, row ${row} is ${sample}; integers of 64 bits are read as float64: wanted one from -${largestExact} to ${largestExact}${nodata}`;
+    return tiffError('TIFF_BAD_SAMPLE', href, message, { directory, block: index, band: band + 1, column, row, value: String(sample) });
   }
 
   /** Without a predictor. */

@@ -20,7 +20,9 @@ export type TiffErrorCode =
   /** More memory would be needed than a block or a header may take. */
   | 'TIFF_TOO_LARGE'
   /** A block's bytes don't decode to the block that the header promises. */
-  | 'TIFF_BAD_BLOCK';
+  | 'TIFF_BAD_BLOCK'
+  /** A sample that the type it is read as can't hold. */
+  | 'TIFF_BAD_SAMPLE';
 
 /** A DataError about `href`; `where` names tag, block and image as data. */
 export function tiffError(

@@ -21,7 +21,7 @@ export interface BlockLayout {
   readonly width: number;
   readonly height: number;
   readonly bands: number;
-  /** What a sample is in memory after `extract`. float16 becomes float32, a 1-bit sample uint8. */
+  /** What a sample is in memory after `extract`. float16 becomes float32, a 1-bit sample uint8, an integer of 64 bits float64. */
   readonly dtype: Dtype;
   /** What a sample is in the file. */
   readonly sampleFormat: 'uint' | 'int' | 'float';
@@ -46,6 +46,8 @@ export interface BlockLayout {
   readonly jpegTables: string | null;
   /** What lies around a LERC blob (tag 50674); null unless LERC. */
   readonly lercInner: 'none' | 'deflate' | 'zstd' | null;
+  /** Of integers of 64 bits: the one sample beyond 2^53 that is read, which is nodata, in decimal digits; null where there is none. */
+  readonly wideNodata: string | null;
 }
 
 /** Where a block's bytes are. A sparse block, which was never written, has offset 0 and length 0. */

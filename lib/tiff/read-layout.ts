@@ -5,6 +5,7 @@ import { type Directory } from './directory.ts';
 import { tagError } from './fault.ts';
 import { blockBytes, blockCount, type BlockLayout, type Compression, type Predictor } from './layout.ts';
 import { type TagNumber, tags } from './tags.ts';
+import { isWideInteger, wideNodata } from './wide-integers.ts';
 
 /** Largest decoded block. A thread must hold it whole; GDAL's own limit on a strip is 2 GiB, usual blocks have 2 MiB. */
 export const maxBlockBytes = 1024 * 1024 * 1024;
@@ -71,7 +72,7 @@ export async function readLayout(directory: Directory, byteOrder: 'little' | 'bi
     throw unsupported(directory, tags.Compression, compressionTag, `is ${compressionTag}${name === undefined ? '' : ` (${name})`}; can be read: none (1), LZW (5), JPEG (7), deflate (8, 32946), PackBits (32773), LERC (34887), zstd (50000), WebP (50001)`);
   }
   const interleave = bands === 1 ? 'pixel' : await readInterleave(directory);
-  const sample = await readSample(directory);
+  const sample = await readSample(directory, mask);
   const photometric = (await directory.number(tags.PhotometricInterpretation)) ?? 1;
   const blocks = await readBlocks(directory, width, height);
   const layout: BlockLayout = {
@@ -90,6 +91,7 @@ export async function readLayout(directory: Directory, byteOrder: 'little' | 'bi
     mask,
     jpegTables: compression === 'jpeg' ? await readJpegTables(directory) : null,
     lercInner: compression === 'lerc' ? await readLercInner(directory) : null,
+    wideNodata: isWideInteger(sample) ? await readWideNodata(directory, sample) : null,
   };
   await checkPhotometric(directory, layout);
   checkCodec(directory, layout, compressionTag);
@@ -116,24 +118,27 @@ const dtypesOf: Readonly<Record<string, Dtype>> = {
   uint8: 'uint8',
   uint16: 'uint16',
   uint32: 'uint32',
+  uint64: 'float64',
   int8: 'int8',
   int16: 'int16',
   int32: 'int32',
+  int64: 'float64',
   float16: 'float32',
   float32: 'float32',
   float64: 'float64',
 };
 
-async function readSample(directory: Directory): Promise<Sample> {
+async function readSample(directory: Directory, mask: boolean): Promise<Sample> {
   const bits = await uniform(directory, tags.BitsPerSample, 1);
   const format = await uniform(directory, tags.SampleFormat, 1);
   // 4 is "undefined": libtiff and GDAL take it for unsigned integers.
   const sampleFormat = format === 2 ? 'int' : format === 3 ? 'float' : 'uint';
   const dtype = format >= 1 && format <= 4 ? dtypesOf[`${sampleFormat}${bits}`] : undefined;
-  if (dtype === undefined) {
+  // Nobody writes masks of such samples, and there is no place for them where 0 and 1 are drawn.
+  if (dtype === undefined || (mask && bits === 64)) {
     const tag = format < 1 || format > 4 ? tags.SampleFormat : tags.BitsPerSample;
     const value = tag === tags.SampleFormat ? format : bits;
-    throw unsupported(directory, tag, value, `is ${value}: samples of ${bits} bits, SampleFormat ${format} (${formatNames[format] ?? 'unknown'}); can be read: unsigned integers of 1, 8, 16, 32 bits, signed integers of 8, 16, 32 bits, floating point of 16, 32, 64 bits`);
+    throw unsupported(directory, tag, value, `is ${value}: samples of ${bits} bits, SampleFormat ${format} (${formatNames[format] ?? 'unknown'}); can be read: unsigned integers of 1, 8, 16, 32, 64 bits, signed integers of 8, 16, 32, 64 bits, floating point of 16, 32, 64 bits`);
   }
   return { dtype, sampleFormat, bitsPerSample: bits as Sample['bitsPerSample'] };
 }
@@ -204,6 +209,11 @@ async function readLercInner(directory: Directory): Promise<'none' | 'deflate' |
   return inner;
 }
 
+async function readWideNodata(directory: Directory, sample: Sample): Promise<string | null> {
+  const text = (await directory.text(tags.GDAL_NODATA))?.trim() ?? '';
+  return wideNodata(sample, text, Number.parseFloat(text));
+}
+
 async function checkPhotometric(directory: Directory, layout: BlockLayout): Promise<void> {
   const { photometric, compression, bands, bitsPerSample } = layout;
   if (!photometrics.has(photometric)) {
@@ -222,15 +232,15 @@ async function checkPhotometric(directory: Directory, layout: BlockLayout): Prom
 function checkCodec(directory: Directory, layout: BlockLayout, compressionTag: number): void {
   const { compression, bitsPerSample: bits, dtype, interleave, bands } = layout;
   const components = interleave === 'pixel' ? bands : 1;
-  const found = `${components} ${dtype} of ${bits} bits a pixel`;
+  const found = `${components} ${isWideInteger(layout) ? layout.sampleFormat : dtype} of ${bits} bits a pixel`;
   if (compression === 'jpeg' && (bits !== 8 || dtype !== 'uint8' || (components !== 1 && components !== 3))) {
     throw unsupported(directory, tags.Compression, compressionTag, `is 7 (JPEG) with ${found}; JPEG can be read with 1 or 3 uint8 a pixel`);
   }
   if (compression === 'webp' && (bits !== 8 || dtype !== 'uint8' || (components !== 3 && components !== 4))) {
     throw unsupported(directory, tags.Compression, compressionTag, `is 50001 (WebP) with ${found}; WebP can be read with 3 or 4 uint8 a pixel`);
   }
-  if (compression === 'lerc' && (bits === 1 || bits !== lercBits(dtype))) {
-    throw unsupported(directory, tags.Compression, compressionTag, `is 34887 (LERC) with ${found}; LERC can be read with samples of 8, 16, 32 or 64 bits, no float16`);
+  if (compression === 'lerc' && (bits === 1 || bits !== lercBits(dtype) || isWideInteger(layout))) {
+    throw unsupported(directory, tags.Compression, compressionTag, `is 34887 (LERC) with ${found}; LERC can be read with integers of 8, 16 or 32 bits, float32 or float64`);
   }
 }
 

@@ -5,7 +5,7 @@ import { type Dtype } from '../../lib/raster/dtype.ts';
 export interface Case {
   /** Says every axis; it names the file, too. */
   readonly name: string;
-  /** GDAL's type to create the file with; the last four are refused. */
+  /** GDAL's type to create the file with; the last two are refused. */
   readonly dtype: Dtype | 'int64' | 'uint64' | 'complex64' | 'complexint16';
   /** NBITS, where it is not the type's own. */
   readonly bits?: number;

@@ -6,7 +6,7 @@ import { cases, products } from './cases.ts';
 
 /** Of these GDAL makes no files: liblerc and libtiff's predictors don't know the samples. */
 function isImpossible(a: string, b: string): boolean {
-  if (b.startsWith('lerc')) return a === 'bit' || a === 'float16';
+  if (b.startsWith('lerc')) return a === 'bit' || a === 'float16' || a.endsWith('int64');
   if (a === 'bit') return b.endsWith('-2') || b.endsWith('-3');
   return /^u?int/.test(a) && b.endsWith('-3');
 }

@@ -5,13 +5,12 @@
  * half of {pixel, band} x {little, big}; and along with them the other axes, so chosen that every value of one meets every value of any other.
  */
 
-import { type Dtype } from '../../lib/raster/dtype.ts';
 import { type Case } from './case.ts';
 import { otherCases } from './other-cases.ts';
 
 interface Sample {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: Case['dtype'];
   readonly bits?: number;
 }
 
@@ -19,6 +18,8 @@ const samples: readonly Sample[] = [
   ...(['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'float64'] as const).map((dtype) => ({ name: dtype, dtype })),
   { name: 'float16', dtype: 'float32', bits: 16 },
   { name: 'bit', dtype: 'uint8', bits: 1 },
+  { name: 'int64', dtype: 'int64' },
+  { name: 'uint64', dtype: 'uint64' },
 ];
 
 interface Coding {
@@ -32,8 +33,8 @@ const codings: readonly Coding[] = [
 ];
 
 function goTogether({ dtype, bits }: Sample, { compression, predictor }: Coding): boolean {
-  // liblerc knows neither float16 nor single bits; libtiff predicts no single bits, and with predictor 3 only floating point.
-  if (bits !== undefined && compression.startsWith('LERC')) return false;
+  // liblerc knows neither float16 nor single bits nor integers of 64 bits; libtiff predicts no single bits, and with predictor 3 only floating point.
+  if ((bits !== undefined || dtype.endsWith('int64')) && compression.startsWith('LERC')) return false;
   if (bits === 1) return predictor === 1;
   return predictor !== 3 || dtype.startsWith('float');
 }
@@ -117,11 +118,13 @@ function productCases(): Case[] {
 
 function withExtra(base: Case, extra: Row['extra'], { compression }: Coding): Case {
   const float = base.dtype.startsWith('float');
+  // The usual nodata of such files: beyond 2^53.
+  const integer = base.dtype === 'int64' ? '-9223372036854775808' : base.dtype === 'uint64' ? '18446744073709551615' : '0';
   // libtiff 4.5 writes LERC blocks with NaN in several bands by pixel that it can't read itself.
   const nan = float && !compression.startsWith('LERC') && base.width % 2 === 1;
   return {
     ...base,
-    ...(extra.includes('nodata') && { nodata: nan ? 'nan' : float ? '-10000' : '0' }),
+    ...(extra.includes('nodata') && { nodata: nan ? 'nan' : float ? '-10000' : integer }),
     ...(nan && !extra.startsWith('sparse') && { pattern: 'nan' as const }),
     ...(extra.startsWith('sparse') && { pattern: 'corner' as const, options: [...base.options, 'SPARSE_OK=TRUE'] }),
     ...(extra.startsWith('mask') && { mask: 'inside' as const }),

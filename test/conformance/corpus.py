@@ -46,12 +46,28 @@ def samples(case):
             a[:, ::3, ::4] = np.nan
         return a
     limits = np.iinfo(dtype)
+    if dtype.itemsize == 8:
+        return wide_integers(a, case, dtype)
     a = np.rint((a + 120) / 240 * (float(limits.max) - limits.min) * 0.9 + limits.min)
     a = np.clip(a, limits.min, float(limits.max) * (1 - 2 ** -53)).astype(dtype)
     a[:, 1:3, 2:9] = limits.max
     a[:, 1:3, 9:14] = limits.min
     if 'A' in case.get('alpha', ''):
         a[case['alpha'].index('A')] = np.where((x + y)[0] % 5 == 0, 0, np.where((x + y)[0] % 3 == 0, limits.max // 2, limits.max))
+    return a
+
+
+def wide_integers(a, case, dtype):
+    """Integers of 64 bits: as far as float64 holds each of them, and nodata."""
+    most = 2 ** 53
+    least = -most if dtype.kind == 'i' else 0
+    a = (np.clip((a + 120) / 240, 0, 1) * (0.9 * (most - least))).astype(np.int64) + least
+    a[:, 1:3, 2:9] = most
+    a[:, 1:3, 9:14] = least
+    a[:, 0:1, 0:9:2] = most - 1
+    a = a.astype(dtype)
+    if 'nodata' in case:
+        a[:, ::11, ::5] = int(case['nodata'])
     return a
 
 
@@ -71,7 +87,7 @@ def describe(ds, case):
     for i in range(case['bands']):
         band = ds.GetRasterBand(i + 1)
         if 'nodata' in case:
-            band.SetNoDataValue(float(case['nodata']))
+            band.SetNoDataValue((int if case['dtype'].endswith('int64') else float)(case['nodata']))
         if 'scales' in header:
             band.SetScale(header['scales'][i])
             band.SetOffset(header['offsets'][i])
@@ -134,6 +150,11 @@ def number(value):
     return value if value is None or np.isfinite(value) else str(float(value))
 
 
+def as_read(a):
+    """Integers of 64 bits are read as float64."""
+    return a.astype(np.float64) if a.dtype.kind in 'iu' and a.dtype.itemsize == 8 else a
+
+
 def read(path, case, record):
     ds = gdal.Open(path)
     bands = [ds.GetRasterBand(i + 1) for i in range(ds.RasterCount)]
@@ -161,7 +182,7 @@ def read(path, case, record):
     for n in range(bands[0].GetOverviewCount() + 1):
         level = bands if n == 0 else [b.GetOverview(n - 1) for b in bands]
         record['levels'].append([level[0].XSize, level[0].YSize])
-        pieces += [b.ReadAsArray().tobytes() for b in level] + [b.GetMaskBand().ReadAsArray().tobytes() for b in level]
+        pieces += [as_read(b.ReadAsArray()).tobytes() for b in level] + [b.GetMaskBand().ReadAsArray().tobytes() for b in level]
     with open(path[:-4] + '.bin', 'wb') as out:
         out.write(b''.join(pieces))
 

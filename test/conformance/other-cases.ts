@@ -66,6 +66,10 @@ function masks(): Case[] {
     { ...plain, name: 'nodata-lowest-float', dtype: 'float32', nodata: '-3.4028234663852886e38' },
     { ...plain, name: 'nodata-fraction', dtype: 'float32', nodata: '0.1' },
     { ...plain, name: 'nodata-of-int8', dtype: 'int8', nodata: '-128' },
+    { ...plain, name: 'nodata-largest-int64', dtype: 'int64', nodata: '9223372036854775807' },
+    { ...plain, name: 'nodata-small-int64', dtype: 'int64', nodata: '-9999', options: ['ENDIANNESS=BIG'] },
+    { ...plain, name: 'nodata-odd-uint64', dtype: 'uint64', nodata: '9007199254740995', bands: 2 },
+    { ...plain, name: 'mask-int64', dtype: 'int64', mask: 'inside', nodata: '-9223372036854775808' },
     { ...plain, name: 'nodata-65-bands', bands: 65, nodata: '0', options: ['COMPRESS=LZW', 'PREDICTOR=2', 'TILED=YES', 'BLOCKXSIZE=16', 'BLOCKYSIZE=16'] },
   ];
 }
@@ -140,8 +144,6 @@ function refusals(): Case[] {
   return [
     { ...plain, name: 'refused-complex64', dtype: 'complex64', ...unsupported('SampleFormat is 6: samples of 64 bits, SampleFormat 6 (complex floating point)') },
     { ...plain, name: 'refused-complexint16', dtype: 'complexint16', ...unsupported('SampleFormat is 5: samples of 32 bits, SampleFormat 5 (complex integer)') },
-    { ...plain, name: 'refused-int64', dtype: 'int64', ...unsupported('BitsPerSample is 64: samples of 64 bits, SampleFormat 2 (signed integer)') },
-    { ...plain, name: 'refused-uint64', dtype: 'uint64', ...unsupported('BitsPerSample is 64: samples of 64 bits, SampleFormat 1 (unsigned integer)') },
     { ...plain, name: 'refused-12-bits', bits: 12, options: ['NBITS=12'], ...unsupported('BitsPerSample is 12: samples of 12 bits') },
     { ...plain, name: 'refused-4-bits', dtype: 'uint8', bits: 4, options: ['NBITS=4'], ...unsupported('BitsPerSample is 4: samples of 4 bits') },
     { ...plain, name: 'refused-24-bits', dtype: 'uint32', bits: 24, options: ['NBITS=24'], ...unsupported('BitsPerSample is 24: samples of 24 bits') },

@@ -102,7 +102,7 @@ void describe('the memory of the compiled loops', () => {
       for (let band = 0; band < bands; band++) {
         for (const raw of [found, wanted]) {
           const target = allocateSamples(dtype, window.columns * window.rows);
-          extractor.extract(raw, target, { band, window, targetOffset: 0, targetStride: window.columns });
+          extractor.extract(raw, target, { band, window, targetOffset: 0, targetStride: window.columns }, 0);
           const expected = allocateSamples(dtype, window.columns * window.rows);
           for (let i = 0; i < expected.length; i++) {
             expected[i] = original[((window.row + Math.floor(i / window.columns)) * columns + window.column + (i % window.columns)) * bands + band] as number;

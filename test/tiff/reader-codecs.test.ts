@@ -132,6 +132,7 @@ function layoutOf(compression: Compression, more: Partial<BlockLayout> = {}): Bl
     mask: false,
     jpegTables: null,
     lercInner: compression === 'lerc' ? 'none' : null,
+    wideNodata: null,
     ...more,
   };
 }

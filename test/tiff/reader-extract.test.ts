@@ -54,6 +54,7 @@ const layouts = fc
     photometric: 1,
     jpegTables: null,
     lercInner: null,
+    wideNodata: null,
   }));
 
 /** Bits of a plane, so that NaN compares too. */
