@@ -65,6 +65,8 @@ function unknown(href: string, found: string, wanted: string): DataError {
 /** The type that holds the samples of every band. */
 function dtypeOf({ bands, subClass }: Vrt, href: string): Dtype {
   const found = bands.map(({ dtype }, i): Dtype => {
+    // GDAL 3.6 puts 0 where such a band of a VRT has no data, and rounds what has a nodata value.
+    if (/^u?int64$/i.test(dtype)) throw unknown(href, `band ${String(i + 1)} has samples of type ${dtype}, whose nodata GDAL loses in a VRT`, 'the files that it names, which can be read, in hrefs; or a VRT of integers of at most 32 bits, float32 or float64');
     if (!isKnownDtype(dtype)) throw unknown(href, `band ${String(i + 1)} has samples of type ${dtype}`, 'integers of at most 32 bits, float32 or float64');
     return dtype;
   });
