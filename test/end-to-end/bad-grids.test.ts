@@ -90,6 +90,7 @@ make('sinusoidal', 100, 100, [1160000.0, 463.3, 0, 5040000.0, 0, -463.3], '+proj
 # On the same numbers, in two CRSs whose GeoKeys differ in a citation only.
 make('mollweide', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54009')
 make('eckert', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54012')
+make('strip', 300, 100, [-180.0, 0.0001, 0, 0.005, 0, -0.0001], 4326)
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -158,6 +159,11 @@ ds = None`,
     await equalsGdalwarp({ a: 'beyond.tif', world: 'world.tif' }, { like: 'a', footprint: 'reference' });
     await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif', c: 'beyond.tif', world: 'world.tif' }, { crs: 'EPSG:4326', resolution: 0.02, bounds: [178, -1, 182, 1] });
     await equalsGdalwarp({ a: 'utm60.tif', b: 'utm1.tif' }, { like: 'a', footprint: 'reference' });
+  });
+
+  // Catches: a raster in degrees that is left out, or cut, where a grid in metres goes beyond the seam of its map.
+  void it('beyond the seam of their own map equal gdalwarp', async () => {
+    await equalsGdalwarp({ a: 'strip.tif' }, { crs: 'EPSG:3857', resolution: 10, bounds: [20_036_508, -500, 20_039_508, 500] });
   });
 
   // Catches: a raster that is left out, or refused, because of a CRS that only GDAL can place; one taken for the geographic CRS under its projection, or for one of another projection.
