@@ -146,6 +146,9 @@ const comparedWkt = [
   'vandergrinten', 'equal_earth',
 ];
 
+/** Degrees, with room for rounding: an edge at 180° is no place at -180°. */
+const halfTurn = 180 + 1e-9;
+
 /** Takes points from one CRS to another; coordinates that have no place there become NaN. */
 export type PointTransform = (points: readonly Point[]) => Point[];
 
@@ -160,10 +163,12 @@ export async function pointTransform(from: Crs, to: Crs): Promise<PointTransform
   } catch (cause) {
     throw new DataError('CRS_UNKNOWN', `coordinates can't be taken from ${crsName(from)} to ${crsName(to)}: ${messageOf(cause)}`, { cause });
   }
+  // Not every projection of proj4's finds a place by a longitude of more than half a turn, as in a raster of 0° to 360°.
+  const longitude = (degrees: number): number => (source.geographic && !target.geographic && Math.abs(degrees) > halfTurn ? degrees - 360 * Math.round(degrees / 360) : degrees);
   return (points) =>
     points.map(([x, y]): Point => {
       try {
-        const [px = NaN, py = NaN] = converter.forward([x * source.unit, y * source.unit]);
+        const [px = NaN, py = NaN] = converter.forward([longitude(x * source.unit), y * source.unit]);
         return [px / target.unit, py / target.unit];
       } catch {
         return [NaN, NaN];

@@ -91,6 +91,7 @@ make('sinusoidal', 100, 100, [1160000.0, 463.3, 0, 5040000.0, 0, -463.3], '+proj
 make('mollweide', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54009')
 make('eckert', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54012')
 make('strip', 300, 100, [-180.0, 0.0001, 0, 0.005, 0, -0.0001], 4326)
+make('turn', 200, 100, [-352.6, 0.0001, 0, 46.91, 0, -0.0001], 4326)
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -164,6 +165,11 @@ ds = None`,
   // Catches: a raster in degrees that is left out, or cut, where a grid in metres goes beyond the seam of its map.
   void it('beyond the seam of their own map equal gdalwarp', async () => {
     await equalsGdalwarp({ a: 'strip.tif' }, { crs: 'EPSG:3857', resolution: 10, bounds: [20_036_508, -500, 20_039_508, 500] });
+  });
+
+  // Catches: a raster in degrees that is looked for kilometres away, because its longitudes are a turn from those that a projection takes.
+  void it('find rasters whose longitudes are whole turns away', async () => {
+    await equalsGdalwarp({ a: 'turn.tif' }, { crs: 'EPSG:2056', resolution: 10, bounds: [2_597_000, 1_194_000, 2_599_000, 1_195_000] });
   });
 
   // Catches: a raster that is left out, or refused, because of a CRS that only GDAL can place; one taken for the geographic CRS under its projection, or for one of another projection.
