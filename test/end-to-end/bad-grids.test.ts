@@ -92,6 +92,7 @@ make('mollweide', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54
 make('eckert', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54012')
 make('strip', 300, 100, [-180.0, 0.0001, 0, 0.005, 0, -0.0001], 4326)
 make('turn', 200, 100, [-352.6, 0.0001, 0, 46.91, 0, -0.0001], 4326)
+make('turned', 270, 146, [-132.433, 0, 1.33333, 90.57, -0.0092, 0], 4326)
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -217,6 +218,8 @@ print(json.dumps([wkt('ESRI:54009', 'WKT1_GDAL'), wkt('ESRI:54012', 'WKT2_2019')
   void it('around poles equal gdalwarp within bounds, and have no footprint of their own', async () => {
     await equalsGdalwarp({ a: 'south.tif' }, { crs: 'EPSG:4326', resolution: 0.5, bounds: [-180, -90, 180, -75] });
     await equalsGdalwarp({ a: 'north.tif' }, { crs: 'EPSG:4326', resolution: 0.5, bounds: [-180, 75, 180, 90] });
+    // Its columns go to the pole and beyond. Half a tile from the next place that is looked at, the pixel at the pole has data.
+    await equalsGdalwarp({ a: 'turned.tif' }, { crs: 'EPSG:3995', resolution: 900, bounds: [-121_500, -61_200, 121_500, 61_200], tileSize: 512 });
     await equalsGdalwarp({ a: 'south.tif', world: 'world.tif' }, { like: 'a', footprint: 'reference' });
     await refused({ a: 'south.tif' }, { crs: 'EPSG:4326', resolution: 0.5, footprint: 'union' }, /\$\.inputs\.a/, /south\.tif \(EPSG:3031\) has no bounded place in EPSG:4326/, /wanted bounds in grid/);
     await refused({ a: 'utm60.tif' }, { crs: 'EPSG:4326', resolution: 0.5 }, /utm60\.tif \(EPSG:32660\) has no bounded place in EPSG:4326/);

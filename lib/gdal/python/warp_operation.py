@@ -7,7 +7,7 @@ from osgeo import gdal
 from errors import GdalFailed, Refused
 from gdal_c import handle, lib, string_list, words
 from samples import DTYPES, HAS_INT8, LIMITS, dtype_of, fits, number
-from scale import RADIUS, lattice, warp_scale
+from scale import FAR_AWAY, RADIUS, lattice, warp_scale
 from wide_integers import WIDE, wide_integers
 
 RESAMPLINGS = {
@@ -20,6 +20,25 @@ CHUNK = 256
 CHUNK_BYTES = 64 * 1024 * 1024
 # Resamplings that look at the place of a pixel's centre only; the others take all that its area covers.
 POINTWISE = ('nearest', 'bilinear', 'cubic')
+# A part of the source that GDAL shall find.
+LEFT_TO_GDAL = (0, 0, 0, 0)
+
+
+# Places across and down a chunk at which it is looked at how much its map is bent: fine where the coarse ones show that it is.
+COARSE, FINE = 9, 33
+# Pixels of the source by which the coarse places may bend. GDAL's own places are nearer to each other, and what it takes in addition is enough then.
+STRAIGHT = 8
+
+
+def bend(places, side):
+    """How far the map leaves a straight line between neighbouring places, at most, along the source's x and y."""
+    most = [0.0, 0.0]
+    for at, here in enumerate(places):
+        for step, first, last in ((1, at % side == 0, at % side == side - 1), (side, at < side, at >= side * (side - 1))):
+            if not first and not last:
+                for axis in (0, 1):
+                    most[axis] = max(most[axis], abs(places[at - step][axis] - 2 * here[axis] + places[at + step][axis]))
+    return most
 
 
 class Operation:
@@ -31,6 +50,7 @@ class Operation:
         self.target = target
         self.outreach = [0 if resampling in POINTWISE else 2 * max(1, math.ceil(1 / value)) for value in scale]
         reach = max(math.ceil(RADIUS.get(resampling, 0) / min(1.0, value)) for value in scale)
+        self.extra = 4 + reach
         pairs = [
             # So that pixels which are not written keep what is there.
             ('INIT_DEST', '0' if nodata is None else 'NO_DATA'),
@@ -40,7 +60,7 @@ class Operation:
             ('NUM_THREADS', '1'),
             # More of the source than the edges of a chunk suggest, so that nothing is missed.
             ('SAMPLE_GRID', 'YES'),
-            ('SOURCE_EXTRA', str(4 + reach)),
+            ('SOURCE_EXTRA', str(self.extra)),
         ]
         if source_alpha:
             pairs.append(('SRC_ALPHA_MAX', alpha_maximum(view.GetRasterBand(source_alpha))))
@@ -79,10 +99,42 @@ class Operation:
 
     def run(self, column, row, columns, rows, address, working):
         gdal.ErrorReset()
-        failed = lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, *self.edge(column, row, columns, rows)) != 0
+        failed = lib.GDALWarpRegionToBuffer(self.pointer, column, row, columns, rows, address, working, *self.source_window(column, row, columns, rows)) != 0
         wide_integers.check()
         if failed:
             raise GdalFailed(words('the warp failed'))
+
+    def source_window(self, *window):
+        """The part of the source for a window of the grid: column, row, columns, rows; zeros where GDAL shall find it."""
+        edge = self.edge(*window)
+        return self.bent(*window) if edge == LEFT_TO_GDAL else edge
+
+    def bent(self, column, row, columns, rows):
+        """
+        The part of the source for a window in which the map is bent, as around a pole: what lies between the places at which GDAL looks reaches farther than they do, and
+        pixels would miss their source for some windows and not for others.
+        """
+        sizes = (self.view.RasterXSize, self.view.RasterYSize)
+        for side in (COARSE, FINE):
+            steps = [i / (side - 1) for i in range(side)]
+            places = self.exact.points(True, [(column + x * columns, row + y * rows) for y in steps for x in steps])
+            if None in places:
+                return LEFT_TO_GDAL
+            if any(value < -FAR_AWAY or value > size + FAR_AWAY for place in places for value, size in zip(place, sizes)):
+                # Nonsense, maybe: GDAL looks at the way back.
+                return LEFT_TO_GDAL
+            bends = bend(places, side)
+            if max(bends) <= STRAIGHT and side == COARSE:
+                return LEFT_TO_GDAL
+        spans = []
+        for axis, size in enumerate(sizes):
+            more = bends[axis] + max(self.extra, self.outreach[axis] + 4)
+            first = max(0, math.floor(min(place[axis] for place in places) - more))
+            last = min(size, math.ceil(max(place[axis] for place in places) + more))
+            if last <= first:
+                return LEFT_TO_GDAL
+            spans.append((first, last - first))
+        return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
     def edge(self, column, row, columns, rows):
         """
@@ -90,19 +142,19 @@ class Operation:
         continues the source's edge by some pixels, which GDAL would not do for a window that has nothing of the source.
         """
         if self.outreach[0] == 0:
-            return 0, 0, 0, 0
+            return LEFT_TO_GDAL
         sizes = (self.view.RasterXSize, self.view.RasterYSize)
         places = self.exact.points(True, [(column + x * columns, row + y * rows) for x, y in lattice(1 / columns, 1 / rows)])
         if None in places:
-            return 0, 0, 0, 0
+            return LEFT_TO_GDAL
         lows, highs = ([choose(place[axis] for place in places) for axis in (0, 1)] for choose in (min, max))
         if all(lows[axis] <= sizes[axis] and highs[axis] >= 0 for axis in (0, 1)):
-            return 0, 0, 0, 0
+            return LEFT_TO_GDAL
         spans = []
         for low, high, size, outreach in zip(lows, highs, sizes, self.outreach):
             first, last = max(0, math.floor(low) - outreach - 4), min(size, math.ceil(high) + outreach + 4)
             if last <= first:
-                return 0, 0, 0, 0
+                return LEFT_TO_GDAL
             spans.append((first, last - first))
         return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
