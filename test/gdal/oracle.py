@@ -18,11 +18,24 @@ TYPES = {'uint8': gdal.GDT_Byte, 'int8': gdal.GDT_Byte, 'uint16': gdal.GDT_UInt1
          'int32': gdal.GDT_Int32, 'float32': gdal.GDT_Float32, 'float64': gdal.GDT_Float64}
 
 
-def crs(epsg):
+def crs(code):
     made = osr.SpatialReference()
-    made.ImportFromEPSG(epsg)
+    made.SetFromUserInput(code if isinstance(code, str) else 'EPSG:%d' % code)
     made.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     return made
+
+
+def transform_of(step):
+    """The geotransform of a source: as given, or with its middle at a place (degrees of EPSG:4326) and pixels of some metres, or so."""
+    if 'transform' in step:
+        return step['transform']
+    place = crs(step['epsg'])
+    x, y, _ = osr.CoordinateTransformation(crs(4326), place).TransformPoint(*step['centre'])
+    side = step['metres'] / (111320 if place.IsGeographic() else place.GetLinearUnits())
+    turn = {'north-up': (1, 0, 0, -1), 'south-up': (1, 0, 0, 1), 'mirrored': (-1, 0, 0, -1), 'rotated': (0.8, 0.6, 0.6, -0.8), 'sheared': (1, 0.25, 0, -1), 'turned': (0, 1, -1, 0)}[step['orientation']]
+    xc, xr, yc, yr = (part * side for part in turn)
+    columns, rows = step['columns'], step['rows']
+    return [x - columns / 2 * xc - rows / 2 * xr, xc, xr, y - columns / 2 * yc - rows / 2 * yr, yc, yr]
 
 
 def pixels(step):
@@ -63,7 +76,7 @@ def write(path, data, step, wide=False):
     if alpha:
         options += ['ALPHA=NO', 'PHOTOMETRIC=MINISBLACK']
     made = gdal.GetDriverByName('GTiff').Create(path, step['columns'], step['rows'], step['bands'] + alpha, code, options)
-    made.SetGeoTransform(step['transform'])
+    made.SetGeoTransform(transform_of(step))
     made.SetProjection(crs(step['epsg']).ExportToWkt())
     if alpha:
         made.GetRasterBand(step['bands'] + 1).SetColorInterpretation(gdal.GCI_AlphaBand)
@@ -99,10 +112,10 @@ def make_source(step):
 
 def make_grid(step):
     """Covers the source's bounds in another CRS, with a border; `ratio` pixels of the source to one of the grid."""
-    t = step['transform']
+    t = transform_of(step)
     columns, rows = step['columns'], step['rows']
     change = osr.CoordinateTransformation(crs(step['epsg']), crs(step['gridEpsg']))
-    edge = [(t[0] + t[1] * columns * i / 20, t[3] + t[5] * rows * j / 20) for i in range(21) for j in range(21)]
+    edge = [gdal.ApplyGeoTransform(t, columns * i / 20, rows * j / 20) for i in range(21) for j in range(21)]
     points = np.array(change.TransformPoints(edge))[:, :2]
     west, south = points.min(axis=0)
     east, north = points.max(axis=0)
@@ -149,6 +162,9 @@ def gdalwarp(step):
     if step['resampling'] in ('average', 'mode', 'min', 'max', 'med'):
         # Without it gdalwarp cuts off, at the edges of the grid, what the areas of pixels reach beyond the places that it has looked at.
         common += ['-wo', 'SOURCE_EXTRA=20']
+    if step.get('scale'):
+        # What the source covers of the grid is so little that gdalwarp would cut the grid, and find other kernels for each chunk.
+        common += ['-wo', 'SRC_FILL_RATIO_HEURISTICS=NO', '-wo', 'XSCALE=%r' % step['scale'][0], '-wo', 'YSCALE=%r' % step['scale'][1]]
     common += step.get('more', [])
     nodata, init = step.get('nodata'), step.get('init')
     options = ['-srcnodata', 'None'] if nodata is None else ['-srcnodata', str(nodata), '-dstnodata', str(nodata), '-wo', 'UNIFIED_SRC_NODATA=PARTIAL']

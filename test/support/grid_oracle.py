@@ -1,4 +1,5 @@
 """Rasters that don't lie on one grid, and what gdalwarp and numpy make of them on the grid of an output: the oracle of alignment and mosaics."""
+import math
 import os
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ osr.UseExceptions()
 gdal.SetConfigOption('GDAL_TIFF_INTERNAL_MASK', 'YES')
 gdal.SetConfigOption('GDAL_PAM_ENABLED', 'NO')
 
-TYPES = {'uint8': gdal.GDT_Byte, 'uint16': gdal.GDT_UInt16, 'int16': gdal.GDT_Int16, 'uint32': gdal.GDT_UInt32,
+TYPES = {'uint8': gdal.GDT_Byte, 'int8': gdal.GDT_Byte, 'uint16': gdal.GDT_UInt16, 'int16': gdal.GDT_Int16, 'uint32': gdal.GDT_UInt32,
          'int32': gdal.GDT_Int32, 'float32': gdal.GDT_Float32, 'float64': gdal.GDT_Float64}
 
 
@@ -29,13 +30,88 @@ def place_around(centre, centre_epsg, epsg, size, columns, rows, shift=(0, 0)):
     return [x + (shift[0] - columns / 2) * size, size, 0, y - (shift[1] - rows / 2) * size, 0, -size]
 
 
+def transformed(points, from_crs, to_crs):
+    """Those of the points that have a place in the other CRS."""
+    change = osr.CoordinateTransformation(crs(from_crs), crs(to_crs))
+    found = []
+    for x, y in points:
+        try:
+            at = change.TransformPoint(x, y)
+        except RuntimeError:
+            continue
+        if math.isfinite(at[0]) and math.isfinite(at[1]):
+            found.append(at[:2])
+    return np.array(found).reshape(-1, 2)
+
+
+def grid_around(place, epsg, metres, columns, rows, stretched=False):
+    """
+    The corner and the sides of the pixels of a grid in the middle of which a place lies: x, y, width, height. Degrees are stretched to squares
+    on the ground, or not. Where degrees go around, all of them: at a pole from the pole on.
+    """
+    lon, lat = place['centre']
+    geographic = crs(epsg).IsGeographic()
+    if place['around'] == 'globe':
+        x, y = (180, 90) if geographic else np.abs(transformed([(179.9999, 0), (0, 84)], 4326, epsg)).max(axis=0) * 1.01
+        return [-x, y, 2 * x / columns, 2 * y / rows]
+    if geographic:
+        high = metres / 111320
+        if place['around'] == 'pole':
+            return [-180, 90 if lat > 0 else -90 + rows * high, 360 / columns, high]
+        wide = high / math.cos(math.radians(lat)) if stretched else high
+    else:
+        wide = high = metres / crs(epsg).GetLinearUnits()
+    (x, y), = transformed([(lon, lat)], 4326, epsg)
+    return [x - columns / 2 * wide, y + rows / 2 * high, wide, high]
+
+
+def raster_over(place, grid, grid_epsg, columns, rows, code, factor, cover, shift, turn=0, orientation='north-up'):
+    """
+    A raster in a CRS over a grid: columns, rows, geotransform. Its sides are `cover` times what the grid spans there, its middle is moved by a part (`shift`) of that,
+    and `factor` is how many pixels of the grid a pixel has on a side, or so. In degrees it may lie some turns further.
+    """
+    x, y, wide, high = grid
+    lattice = [(x + i / 16 * columns * wide, y - j / 16 * rows * high) for i in range(17) for j in range(17)]
+    points = transformed(lattice, grid_epsg, code)
+    geographic = crs(code).IsGeographic()
+    if geographic and place['around'] is None:
+        points[:, 0] = place['centre'][0] + (points[:, 0] - place['centre'][0] + 540) % 360 - 180
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    if geographic and place['around'] is not None:
+        west, east = -180, 180
+        south, north = (south, 90) if place['centre'][1] > 0 else (-90, north) if place['around'] == 'pole' else (-90, 90)
+    sides = [(east - west) / columns * factor, (north - south) / rows * factor]
+    if max(sides) < 3 * min(sides):
+        sides = [math.sqrt(sides[0] * sides[1])] * 2
+    columns, rows = (min(1500, max(2, int(length * cover / side))) for length, side in zip((east - west, north - south), sides))
+    middle = [(west + east) / 2 + shift[0] * (east - west), (south + north) / 2 - shift[1] * (north - south)]
+    if geographic:
+        if place['around'] is not None and cover >= 1:
+            # Once around, from any meridian on.
+            columns = max(2, round(360 / sides[0]))
+            sides[0] = 360 / columns
+        # There is nothing beyond a pole.
+        top, bottom = min(90, middle[1] + rows / 2 * sides[1]), max(-90, middle[1] - rows / 2 * sides[1])
+        rows, middle[1] = max(2, int((top - bottom) / sides[1])), (top + bottom) / 2
+        if place['around'] == 'pole' and cover >= 1:
+            middle[1] = (90 - rows / 2 * sides[1]) * math.copysign(1, place['centre'][1])
+        middle[0] += 360 * turn
+    steps = {'north-up': (1, 0, 0, -1), 'south-up': (1, 0, 0, 1), 'mirrored': (-1, 0, 0, -1), 'rotated': (0.8, 0.6, 0.6, -0.8), 'sheared': (1, 0.25, 0, -1), 'turned': (0, 1, -1, 0)}[orientation]
+    xc, xr, yc, yr = steps[0] * sides[0], steps[1] * sides[0], steps[2] * sides[1], steps[3] * sides[1]
+    return columns, rows, [middle[0] - columns / 2 * xc - rows / 2 * xr, xc, xr, middle[1] - columns / 2 * yc - rows / 2 * yr, yc, yr]
+
+
 def make_raster(path, columns, rows, gt, epsg, dtype='int16', bands=1, nodata=None, mask=None, seed=1, options=('TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64'), holes=True, flat=False):
-    """Smooth pixels with noise. Nodata as blobs and single pixels; mask: None, 'mask' or 'alpha'."""
+    """Smooth pixels with noise. Nodata as blobs and single pixels; mask: None, 'mask' or 'alpha'. Of int8, which only newer GDALs warp, there is one of int16 beside it."""
+    if dtype == 'int8' and not path.endswith('.wide.tif'):
+        make_raster(path + '.wide.tif', columns, rows, gt, epsg, dtype, bands, nodata, mask, seed, options, holes, flat)
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:rows, 0:columns]
     kind = np.dtype(dtype)
     alpha = mask == 'alpha'
-    ds = gdal.GetDriverByName('GTiff').Create(path, columns, rows, bands + alpha, TYPES[dtype], list(options) + (['PHOTOMETRIC=MINISBLACK', 'ALPHA=YES'] if alpha else []))
+    wide = path.endswith('.wide.tif')
+    options = list(options) + (['PIXELTYPE=SIGNEDBYTE'] if dtype == 'int8' and not wide else [])
+    ds = gdal.GetDriverByName('GTiff').Create(path, columns, rows, bands + alpha, gdal.GDT_Int16 if wide else TYPES[dtype], options + (['PHOTOMETRIC=MINISBLACK', 'ALPHA=YES'] if alpha else []))
     if gt is not None:
         ds.SetGeoTransform(gt)
     if epsg is not None:
@@ -44,10 +120,10 @@ def make_raster(path, columns, rows, gt, epsg, dtype='int16', bands=1, nodata=No
     for band in range(bands):
         plane = np.sin(x / 9 + band + seed) * np.cos(y / 7) * 50 + 100 + rng.normal(0, 8, (rows, columns)) + (x > columns / 2) * 20
         plane = np.full((rows, columns), seed) if flat else plane
-        plane = plane.astype(kind) if kind.kind == 'f' else np.clip(np.round(plane), 1, 250).astype(kind)
+        plane = plane.astype(kind) if kind.kind == 'f' else np.clip(np.round(plane), 1, 120 if dtype == 'int8' else 250).astype(kind)
         if nodata is not None and holes:
             plane[hole] = kind.type(float(nodata))
-        ds.GetRasterBand(band + 1).WriteArray(plane)
+        ds.GetRasterBand(band + 1).WriteArray(plane.astype(np.int16) if wide else plane.view(np.uint8) if dtype == 'int8' else plane)
     if nodata is not None:
         ds.GetRasterBand(1).SetNoDataValue(float(nodata))
     if mask is not None:
@@ -86,12 +162,13 @@ def gdalwarp(source, out, resampling, scale, more, suffix):
     if scale is not None and resampling != 'nearest':
         options += ['-wo', 'XSCALE=%r' % scale[0], '-wo', 'YSCALE=%r' % scale[1]]
     srs = like.GetSpatialRef()
+    # Said here, since a GeoTIFF that GDAL has made may have lost it: it has no keys for an Equal Earth projection.
+    options += [] if srs is None else ['-t_srs', srs.ExportToWkt()]
     bounds = [t[0], t[3] + t[5] * like.RasterYSize, t[0] + t[1] * like.RasterXSize, t[3]]
     # gdalwarp divides the bounds by the size. A pixel that is wider by the last bit moves coordinates by some 1e-11 pixels, which float64 shows.
     divided = ((bounds[2] - bounds[0]) / like.RasterXSize, (bounds[1] - bounds[3]) / like.RasterYSize)
     if t[2] == 0 and t[4] == 0 and t[5] < 0 and divided == (t[1], t[5]):
         options += ['-te'] + [repr(v) for v in bounds] + ['-ts', str(like.RasterXSize), str(like.RasterYSize)]
-        options += [] if srs is None else ['-t_srs', srs.ExportToWkt()]
         run(['gdalwarp'] + options + more + [source, target])
     else:
         code = gdal.Open(source).GetRasterBand(1).DataType
@@ -111,11 +188,19 @@ def is_value(a, value):
     return np.isnan(a) if np.isnan(value) else a == value
 
 
+def limited(data, nodata):
+    """Within int8. A pixel with data that a kernel takes beyond a limit which is nodata gets the value beside it, as GDAL does it for types of its own."""
+    made = np.clip(data, -128, 127)
+    return made if nodata is None else np.where((made != data) & (made == nodata), made - np.sign(made), made)
+
+
 def on_grid(source, out, resampling='nearest', nodata='file', scale=None):
     """
     A raster on the grid of `out`: values (bands, rows, columns) as float64, where they are data, and which pixels it reaches at all.
     A scale is what gdalwarp is told of the sizes of pixels, where it would cut the grid into chunks and find others in each.
     """
+    narrow = os.path.exists(source + '.wide.tif')
+    source += '.wide.tif' if narrow else ''
     ds = gdal.Open(source)
     band = ds.GetRasterBand(1)
     nodata = band.GetNoDataValue() if nodata == 'file' else nodata
@@ -127,6 +212,8 @@ def on_grid(source, out, resampling='nearest', nodata='file', scale=None):
     if masked:
         valid = data[-1] != 0
         data = data[:-1]
+    if narrow:
+        data = limited(data, nodata)
     ones = tempfile.mktemp(suffix='.tif')
     made = gdal.GetDriverByName('GTiff').Create(ones, ds.RasterXSize, ds.RasterYSize, 1, gdal.GDT_Byte)
     made.SetGeoTransform(ds.GetGeoTransform())
