@@ -95,12 +95,12 @@ async function pixels(options: Pick<InProcessOptions, 'job' | 'work'> & Partial<
 }
 
 const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 15);
-const seed = process.env['TILEFAN_TEST_SEED'];
-const seeded = seed === undefined ? {} : { seed: Number(seed) };
+const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
 
 void describe('a margin around tiles', { skip: withoutGdal }, () => {
   // Catches: neighbours that are fill where there are pixels, blocks mixed up between tiles, bands or images, memory of a block given away too early, work done twice.
-  void it('gives the answer of the whole image, and decodes each block once a batch', async () => {
+  void it('gives the answer of the whole image, and decodes each block once a batch', async (t) => {
+    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(job, cut, async (what, how) => {
         const one = space.newFolder('whole');
@@ -125,12 +125,13 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
           assert.deepEqual(twice, [], 'blocks decoded more than once');
         }
       }),
-      { numRuns: runs, ...seeded },
+      { numRuns: runs, seed },
     );
   });
 
   // Catches: a tile that waits for ever for a block that another failed to fetch, an error that is lost, and a tile that is committed although a block of it is missing.
-  void it('ends with the error when a read fails, and the next attempt finishes', async () => {
+  void it('ends with the error when a read fails, and the next attempt finishes', async (t) => {
+    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(job, cut, fc.integer({ min: 1, max: 60 }), async (what, how, failing) => {
         const folder = space.newFolder('failing');
@@ -169,7 +170,7 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
           await faulty.close();
         }
       }),
-      { numRuns: runs, ...seeded },
+      { numRuns: runs, seed },
     );
   });
 });

@@ -147,9 +147,13 @@ const output = fc.record({
   nodata: fc.constantFrom(0, 7, 127, 'nan' as const),
 });
 
+const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 80);
+const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
+
 void describe('the result and the way it was made', () => {
   // Catches: pixels or overviews that depend on tiles, batches, segments, order or interruptions; a level cut at the wrong place; tiles computed twice.
-  void it('is the whole-image answer, however the work is cut, ordered and stopped', async () => {
+  void it('is the whole-image answer, however the work is cut, ordered and stopped', async (t) => {
+    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(source, cut, output, async (from, how, wanted) => {
         const folder = space.newFolder();
@@ -189,7 +193,7 @@ void describe('the result and the way it was made', () => {
         }
         checkStatistics(result.record, pixels, nodata);
       }),
-      { numRuns: 80, ...(process.env['TILEFAN_TEST_SEED'] === undefined ? {} : { seed: Number(process.env['TILEFAN_TEST_SEED']) }) },
+      { numRuns: runs, seed },
     );
   });
 });
