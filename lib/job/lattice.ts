@@ -89,38 +89,61 @@ async function isTorn(points: readonly Point[], crs: Crs): Promise<boolean> {
   });
 }
 
-/**
- * An extent with what is found of it beyond the seam of the map: coordinates there are those of a place on the map, too, and GDAL finds it by them. A grid in
- * EPSG:3857 that goes beyond 180° has in its last columns what lies at -180°. Grids in degrees go around evenly, and are seen to elsewhere.
- */
-async function withFolded(grid: Lattice & { readonly columns: number; readonly rows: number }, extent: Extent): Promise<Extent> {
+/** A place of a grid beyond the seam of its map, and the place on the map that it is, too; both in pixels of the grid. */
+interface SeamPlace {
+  readonly at: Point;
+  readonly like: Point;
+}
+
+/** A grid on which rasters are looked for, and its places beyond the seam of the map, found once for all of them when the first is looked for. */
+export class SearchedGrid {
+  readonly grid: Lattice & { readonly columns: number; readonly rows: number };
+  #seam: Promise<readonly SeamPlace[]> | undefined;
+
+  constructor(grid: SearchedGrid['grid']) {
+    this.grid = grid;
+  }
+
+  /**
+   * An extent with what is found of it beyond the seam of the map: coordinates there are those of a place on the map, too, and GDAL finds it by them. A grid in
+   * EPSG:3857 that goes beyond 180° has in its last columns what lies at -180°. Grids in degrees go around evenly, and are seen to elsewhere.
+   */
+  async withFolded(extent: Extent): Promise<Extent> {
+    const { columns, rows } = this.grid;
+    // What lies between the points is within two steps of one of them.
+    const [across, down] = [(2 * columns) / steps, (2 * rows) / steps];
+    return (await (this.#seam ??= seamPlaces(this.grid))).reduce((all, { at: [column, row], like: [x, y] }) => {
+      const near = x > extent.xmin - across && x < extent.xmax + across && y > extent.ymin - down && y < extent.ymax + down;
+      return near ? unionExtent(all, { xmin: column - across, ymin: row - down, xmax: column + across, ymax: row + down }) : all;
+    }, extent);
+  }
+}
+
+/** None for most grids. */
+async function seamPlaces(grid: SearchedGrid['grid']): Promise<SeamPlace[]> {
   const { crs: degrees } = await crsOfEpsg(4326);
-  if ((await fullTurn(grid.crs)) !== undefined || !(await isPlaceable(grid.crs))) return extent;
+  if (grid.geotransform === null || (await fullTurn(grid.crs)) !== undefined || !(await isPlaceable(grid.crs))) return [];
+  const inverse = invertAffine(grid.geotransform);
   const points = gridPoints({ crs: grid.crs, geotransform: grid.geotransform, width: grid.columns, height: grid.rows });
   const there = await pointTransform(grid.crs, degrees);
   const back = await pointTransform(degrees, grid.crs);
-  const inverse = invertAffine(grid.geotransform as Affine);
-  const places = points.map((point) => applyAffine(inverse, point));
-  const folded = back(there(points)).map((point) => applyAffine(inverse, point));
-  // What lies between the points is within two steps of one of them.
-  const [across, down] = [(2 * grid.columns) / steps, (2 * grid.rows) / steps];
-  return folded.reduce((all, [x, y], i) => {
-    const [column, row] = places[i] as Point;
-    const moved = Math.hypot(x - column, y - row) > 1;
-    const near = x > extent.xmin - across && x < extent.xmax + across && y > extent.ymin - down && y < extent.ymax + down;
-    return moved && near ? unionExtent(all, { xmin: column - across, ymin: row - down, xmax: column + across, ymax: row + down }) : all;
-  }, extent);
+  const likes = back(there(points)).map((point) => applyAffine(inverse, point));
+  return points.flatMap((point, i) => {
+    const [at, like] = [applyAffine(inverse, point), likes[i] as Point];
+    return Math.hypot(like[0] - at[0], like[1] - at[1]) > 1 ? [{ at, like }] : [];
+  });
 }
 
 /**
  * Pixels of a grid that a raster off the grid may have something for, safely too many; all of them where it can't be said.
  * @returns a rectangle in pixels of the grid, clipped to it; undefined when the raster lies elsewhere
  */
-export async function reachOnGrid(grid: Lattice & { readonly columns: number; readonly rows: number }, raster: Located): Promise<Extent | undefined> {
+export async function reachOnGrid(searched: SearchedGrid, raster: Located): Promise<Extent | undefined> {
+  const { grid } = searched;
   const whole = { xmin: 0, ymin: 0, xmax: grid.columns, ymax: grid.rows };
   const found = await extentOnLattice(grid, raster);
   if (found === undefined || grid.geotransform === null) return whole;
-  const extent = sameCrs(grid.crs, raster.crs) ? found : await withFolded(grid, found);
+  const extent = sameCrs(grid.crs, raster.crs) ? found : await searched.withFolded(found);
   const [, xc, xr, , yc, yr] = grid.geotransform;
   const slack = sameCrs(grid.crs, raster.crs) ? 0 : await datumSlack(raster.crs, grid.crs);
   // Between the points that were looked at an edge can bulge a little, and kernels reach over it.

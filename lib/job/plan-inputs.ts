@@ -7,7 +7,7 @@ import { mosaicDtype, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { displayHref } from '../store/href.ts';
 import { crsName, hasCrs } from '../tiff/crs.ts';
-import { extentOnLattice, latticeOffset, reachOnGrid, turnsOntoGrid } from './lattice.ts';
+import { extentOnLattice, latticeOffset, reachOnGrid, SearchedGrid, turnsOntoGrid } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
 import { showExtent, type OutputGrid, type RasterInput } from './output-grid.ts';
 import { nodataOf, type PlanInput, type PlanScene, type SceneReading } from './plan.ts';
@@ -21,7 +21,8 @@ type VectorInput = Extract<OpenInput, { readonly kind: 'vector' }>;
  * @returns those that can be planned; what is wrong with the others is in `problems`
  */
 export async function planInputs(inputs: readonly OpenInput[], grid: OutputGrid, job: JobSpec, problems: Problem[]): Promise<PlanInput[]> {
-  const planned = await Promise.all(inputs.map(async (input) => (input.kind === 'vector' ? planVector(input, grid, problems) : await planRaster(input, grid, job, problems))));
+  const searched = new SearchedGrid(grid);
+  const planned = await Promise.all(inputs.map(async (input) => (input.kind === 'vector' ? planVector(input, grid, problems) : await planRaster(input, grid, searched, job, problems))));
   return planned.filter((input) => input !== undefined);
 }
 
@@ -51,14 +52,14 @@ export function bandCounts(inputs: readonly OpenInput[], problems: Problem[]): R
   );
 }
 
-async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: OutputGrid, { operation: { copy = {} } }: JobSpec, problems: Problem[]): Promise<PlanInput | undefined> {
+async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: OutputGrid, searched: SearchedGrid, { operation: { copy = {} } }: JobSpec, problems: Problem[]): Promise<PlanInput | undefined> {
   // An alpha band that is copied itself must not mask the bands beside it.
   const scenes = Object.values(copy).includes(name) ? opened.map((scene) => withoutAlphaMask(scene, spec)) : opened;
   const single = spec.href !== undefined;
   const rule = single ? null : (spec.rule ?? 'last');
   // Inputs are planned side by side, and each stops at problems of its own.
   const own: Problem[] = [];
-  const placed = await Promise.all(scenes.map((scene) => placeScene(spec, scene, grid, own)));
+  const placed = await Promise.all(scenes.map((scene) => placeScene(spec, scene, grid, searched, own)));
   const there = placed.filter((scene) => scene !== undefined);
   problems.push(...own);
   if (own.length > 0) return undefined;
@@ -109,7 +110,7 @@ function sampleValue(value: number | null, dtype: Dtype): PlanScene['nodata'] {
 }
 
 /** @returns undefined for a scene that lies elsewhere, and for one that has a problem */
-async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, problems: Problem[]): Promise<PlanScene | undefined> {
+async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, searched: SearchedGrid, problems: Problem[]): Promise<PlanScene | undefined> {
   const { href, subdataset, facts, source } = scene;
   const path = jsonPath(source.path);
   const nodata = sampleValue(spec.nodata === undefined ? facts.nodata : spec.nodata === null ? null : fromJsonNumber(spec.nodata), facts.dtype);
@@ -129,7 +130,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, pr
     return undefined;
   }
   try {
-    const reach = await reachOnGrid(grid, facts);
+    const reach = await reachOnGrid(searched, facts);
     if (reach === undefined) return undefined;
     const window = { column: reach.xmin, row: reach.ymin, columns: reach.xmax - reach.xmin, rows: reach.ymax - reach.ymin };
     // GDAL finds what lies a whole turn away; on the lattice nearest pixels are the pixels themselves.

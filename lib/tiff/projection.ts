@@ -12,6 +12,7 @@ const rasterTypeKey = 1025;
 const geographicKey = 2048;
 const projectedKey = 3072;
 const coordTransKey = 3075;
+const unitKeys = [3076, 3077];
 
 /** Values of GeoKeys: "user-defined", CT_PolarStereographic and CT_TransvMercator_SouthOriented (GeoTIFF 1.1 §7.1, annex C). */
 const userDefined = 32_767;
@@ -72,7 +73,9 @@ async function definition(crs: Crs): Promise<Definition | undefined> {
   if (wkt !== undefined) return { text: wkt, unit: 1, geographic: /^GEOG/i.test(wkt), accurate: isAccurateWkt(wkt) };
   // Its tables are large, and only rasters of different CRSs need them.
   const { toProj4 } = await import('geotiff-geokeys-to-proj4');
-  const named = Object.fromEntries(Object.entries(crs.keys).map(([key, value]) => [keyNames[Number(key)] ?? key, value]));
+  // A code says the units, too: the converter applies those of GDAL's key for feet a second time.
+  const repeated = crs.epsg === null ? [] : unitKeys;
+  const named = Object.fromEntries(Object.entries(crs.keys).filter(([key]) => !repeated.includes(Number(key))).map(([key, value]) => [keyNames[Number(key)] ?? key, value]));
   for (const keys of crs.wkt === null ? [named] : [{ GTModelTypeGeoKey: 1, ProjectedCSTypeGeoKey: crs.epsg }, { GTModelTypeGeoKey: 2, GeographicTypeGeoKey: crs.epsg }]) {
     try {
       const { proj4: text, errors, coordinatesConversionParameters, isGCS } = toProj4(keys as unknown as Parameters<typeof toProj4>[0]);

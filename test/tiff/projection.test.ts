@@ -40,7 +40,7 @@ for i in osr.GetCRSInfoListFromDatabase('EPSG'):
 print(json.dumps(found))`;
 
 /**
- * CRSs that have no code of EPSG's, as people have them in their rasters: a definition, a place, and whether our own coordinates are taken for it; else GDAL alone knows where such a
+ * CRSs as people have them in their rasters, nearly all without a code of EPSG's: a definition, a place, and whether our own coordinates are taken for it; else GDAL alone knows where such a
  * raster lies.
  */
 const own: readonly (readonly [definition: string, lon: number, lat: number, placeable: boolean])[] = [
@@ -73,6 +73,8 @@ const own: readonly (readonly [definition: string, lon: number, lat: number, pla
   ['+proj=tmerc +lat_0=0 +lon_0=15.5 +k=0.9996 +x_0=500000 +ellps=GRS80', 16, 47, true],
   ['+proj=tmerc +lat_0=40 +lon_0=-95 +k=0.9999 +x_0=200000 +datum=NAD83 +units=us-ft', -95, 40, true],
   ['+proj=utm +zone=33 +ellps=intl', 16, 47, true],
+  // With a code, in feet, which GDAL writes into the keys besides.
+  ['EPSG:2277', -98, 30, true],
   ['+proj=merc +lon_0=100 +datum=WGS84', 110, 20, true],
   ['+proj=merc +lon_0=100 +k=0.997 +x_0=3900000 +y_0=900000 +ellps=bessel', 110, 3, true],
   ['+proj=merc +lat_ts=41 +ellps=bessel', 50, 42, true],
