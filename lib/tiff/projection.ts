@@ -198,13 +198,28 @@ export async function isPlaceable(crs: Crs): Promise<boolean> {
 /** A sphere by its formulas only. */
 const webMercator = 3857;
 
-/** Metres by which datums differ at most: those that go with satellites, and all others. */
-const datumShift = { modern: 400, any: 1500 } as const;
+/**
+ * EPSG's codes, and from which to which, of CRSs of one datum: those that most rasters are in. Of others the tables don't tell the datum. Between neighbouring UTM zones a slack
+ * for it would bring many a scene to tiles that it doesn't touch.
+ */
+export const datums: Readonly<Record<'wgs84' | 'etrs89' | 'nad83', readonly (readonly [first: number, last: number])[]>> = {
+  wgs84: [[4326, 4326], [3395, 3395], [webMercator, webMercator], [32_601, 32_660], [32_701, 32_760]],
+  etrs89: [[4258, 4258], [3034, 3035], [25_828, 25_837]],
+  nad83: [[4269, 4269], [5070, 5070], [26_901, 26_923]],
+};
+
+function sameDatum(a: Crs, b: Crs): boolean {
+  return Object.values(datums).some((codes) => [a, b].every(({ epsg }) => epsg !== null && codes.some(([first, last]) => epsg >= first && epsg <= last)));
+}
+
+/** Metres by which datums differ at most: those that go with satellites, and all others; of one datum, by which formulas do. */
+const datumShift = { none: 1, modern: 400, any: 1500 } as const;
 
 /** How far datum shifts, which are left out here, can move a raster, in units of the CRS that it is brought to. */
 export async function datumSlack(from: Crs, to: Crs): Promise<number> {
   const [source, target] = await Promise.all([known(from), known(to)]);
-  const metres = [source, target].every(({ text }) => /\+(?:ellps|datum)=(?:WGS84|GRS80)\b/.test(text) && !text.includes('+towgs84=')) ? datumShift.modern : datumShift.any;
+  const modern = [source, target].every(({ text }) => /\+(?:ellps|datum)=(?:WGS84|GRS80)\b/.test(text) && !text.includes('+towgs84='));
+  const metres = datumShift[sameDatum(from, to) ? 'none' : modern ? 'modern' : 'any'];
   return target.geographic ? metres / 111_320 / target.unit : metres / target.unit;
 }
 
