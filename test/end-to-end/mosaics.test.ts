@@ -65,11 +65,7 @@ placed = [(values, valid) for values, valid, reached in placed]
 if len({v.any(axis=0).tobytes() for _, v in placed}) < len(placed) / 2:
     out.append('the scenes lie on each other')
 for f in fills:
-    wanted = mosaic(placed, f['name'])
-    with np.errstate(all='ignore'):
-        wanted = np.where(np.isnan(wanted), np.nan, wanted.astype(f['dtype']).astype(np.float64))
-    if f['fill'] is not None:
-        wanted = np.where(np.isnan(wanted), f['fill'], wanted)
+    wanted = as_mosaic(mosaic(placed, f['name']), f['dtype'], f['fill'])
     out += differences(folder + '/' + f['name'] + '.tif', wanted[:1], f['name'])
 answer(out)`,
     [folder, JSON.stringify(scenes), JSON.stringify(fills), JSON.stringify(options['nodata'] === undefined ? 'file' : options['nodata'])],

@@ -144,6 +144,14 @@ def run(arguments):
         raise RuntimeError(' '.join(arguments) + ': ' + done.stderr)
 
 
+def run_here(arguments):
+    """gdalwarp in this process instead of `run`, for hundreds of calls."""
+    *options, source, target = arguments[1:]
+    made = gdal.Warp(gdal.Open(target, gdal.GA_Update) if os.path.exists(target) else target, source, options=options)
+    if made is None or made == 0:
+        raise RuntimeError(' '.join(arguments) + ': ' + gdal.GetLastErrorMsg())
+
+
 def empty_like(path, out, bands, code):
     """A file with the output's size, place and CRS, for gdalwarp to write into."""
     like = gdal.Open(out)
@@ -258,6 +266,39 @@ def mosaic(scenes, rule):
         import warnings
         warnings.simplefilter('ignore')
         return function(stack, axis=0)
+
+
+def box_of(there):
+    """The columns and rows (x0, y0, x1, y1) of a plane outside of which nothing is; all 0 where nothing is at all."""
+    columns, rows = np.flatnonzero(there.any(axis=0)), np.flatnonzero(there.any(axis=1))
+    return (0, 0, 0, 0) if columns.size == 0 else (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def large_mosaic(scenes, rule, columns, rows, side=128):
+    """The same for hundreds of small scenes, each (values, valid, box) with what lies in its box only: square by square, of the scenes that lie there. One band."""
+    whole = np.full((1, rows, columns), 0.0 if rule == 'count' else np.nan)
+    for y in range(0, rows, side):
+        for x in range(0, columns, side):
+            h, w = min(side, rows - y), min(side, columns - x)
+            under = []
+            for values, valid, (x0, y0, x1, y1) in scenes:
+                a, b, c, d = max(x, x0), max(y, y0), min(x + w, x1), min(y + h, y1)
+                if a >= c or b >= d:
+                    continue
+                plane, there = np.zeros((1, h, w)), np.zeros((1, h, w), bool)
+                plane[:, b - y:d - y, a - x:c - x] = values[:1, b - y0:d - y0, a - x0:c - x0]
+                there[:, b - y:d - y, a - x:c - x] = valid[:1, b - y0:d - y0, a - x0:c - x0]
+                under.append((plane, there))
+            if under:
+                whole[:, y:y + h, x:x + w] = mosaic(under, rule)
+    return whole
+
+
+def as_mosaic(wanted, dtype, fill):
+    """A mosaic in its own type, filled where no scene has data; fill: None where that is missing."""
+    with np.errstate(all='ignore'):
+        wanted = np.where(np.isnan(wanted), np.nan, wanted.astype(dtype).astype(np.float64))
+    return wanted if fill is None else np.where(np.isnan(wanted), fill, wanted)
 
 
 def differences(path, wanted, where=''):
