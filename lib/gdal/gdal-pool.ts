@@ -18,7 +18,7 @@ import {
   type WarpRequest,
   type WarpResampling,
 } from './gdal-requests.ts';
-import { gdalName, type GdalSource } from './gdal-source.ts';
+import { gdalName, gdalPath, subdatasetName, type GdalSource } from './gdal-source.ts';
 import { HelperProcess, type HelperReply, type HelperRequest } from './helper-process.ts';
 
 export interface GdalPoolOptions {
@@ -168,13 +168,16 @@ export class GdalPool {
   }
 
   /**
-   * Writes a source as a tiled GeoTIFF with its CRS, geotransform, nodata, band descriptions, scale and offset, colour table and mask.
+   * Writes a source as a tiled GeoTIFF with its CRS, geotransform, nodata, band descriptions, scale and offset, colour table and mask. A subdataset is looked for in the file's own
+   * list, and its driver need not be known.
    * @returns the file's size in bytes
-   * @throws as `warp`; DataError GDAL_REFUSED for sources without a geotransform that are placed by control points, and for complex samples
+   * @throws as `warp`; DataError GDAL_REFUSED for sources without a geotransform that are placed by control points, for complex samples, and for a subdataset that isn't there
    */
   async convert(request: ConvertRequest): Promise<number> {
     const { source, target, bands, compression } = request;
-    const reply = await this.#ask({ body: { do: 'convert', source: sourceBody(source), target, bands, compression }, ...said('convert', source, undefined, request) });
+    const { href, subdataset, openOptions = {} } = source;
+    const wanted = subdataset === undefined ? {} : { subdataset: { wanted: subdataset, likely: subdatasetName(source) } };
+    const reply = await this.#ask({ body: { do: 'convert', source: { name: gdalPath(href), openOptions }, ...wanted, target, bands, compression }, ...said('convert', source, undefined, request) });
     return Number(reply['bytes_written']);
   }
 

@@ -16,7 +16,7 @@ export interface GdalSource {
 /** How drivers spell the names of their subdatasets (GDAL's documentation of each driver, "Subdatasets"). */
 const subdatasetNames: Readonly<Record<string, (path: string, name: string) => string>> = {
   NETCDF: (path, name) => `NETCDF:"${path}":${name}`,
-  HDF5: (path, name) => `HDF5:"${path}":${name.startsWith('/') ? name : `//${name}`}`,
+  HDF5: (path, name) => `HDF5:"${path}"://${name.replace(/^\/+/, '')}`,
   HDF4_SDS: (path, name) => `HDF4_SDS:UNKNOWN:"${path}":${name}`,
   HDF4_EOS: (path, name) => `HDF4_EOS:EOS_GRID:"${path}":${name}`,
   GPKG: (path, name) => `GPKG:${path}:${name}`,
@@ -37,21 +37,31 @@ export function gdalPath(href: string): string {
   return location.scheme === 's3' ? `/vsis3/${location.bucket}/${location.key}` : location.path;
 }
 
+/** The name of the subdataset of a source; undefined when no driver is known for it. */
+export function subdatasetName(source: GdalSource): string | undefined {
+  const path = gdalPath(source.href);
+  if (source.subdataset === undefined || path.includes('"')) return undefined;
+  const driver = driverOf(source);
+  return driver === undefined ? undefined : subdatasetNames[driver]?.(path, source.subdataset);
+}
+
+function driverOf(source: GdalSource): string | undefined {
+  return source.driver?.toUpperCase() ?? driversByExtension.find(([pattern]) => pattern.test(gdalPath(source.href)))?.[1];
+}
+
 /**
  * The name by which GDAL opens a source.
  * @throws JobError GDAL_SUBDATASET when no driver is known for it
  */
 export function gdalName(source: GdalSource): string {
-  const path = gdalPath(source.href);
-  if (source.subdataset === undefined) return path;
-  const driver = source.driver?.toUpperCase() ?? driversByExtension.find(([pattern]) => pattern.test(path))?.[1];
-  const spell = driver === undefined ? undefined : subdatasetNames[driver];
-  if (spell === undefined || path.includes('"')) {
+  if (source.subdataset === undefined) return gdalPath(source.href);
+  const name = subdatasetName(source);
+  if (name === undefined) {
     throw new JobError(
       'GDAL_SUBDATASET',
-      `Cannot name the subdataset ${JSON.stringify(source.subdataset)} of ${displayHref(source.href)}: wanted a file of a driver that has subdatasets (${Object.keys(subdatasetNames).join(', ')}) and no quotation mark in its name, found ${driver ?? 'a name that tells none'}`,
+      `Cannot name the subdataset ${JSON.stringify(source.subdataset)} of ${displayHref(source.href)}: wanted a file of a driver that has subdatasets (${Object.keys(subdatasetNames).join(', ')}) and no quotation mark in its name, found ${driverOf(source) ?? 'a name that tells none'}`,
       { where: { href: source.href, subdataset: source.subdataset } },
     );
   }
-  return spell(path, source.subdataset);
+  return name;
 }

@@ -5,13 +5,17 @@ from osgeo import gdal
 
 from errors import GdalFailed, Refused
 from gdal_c import words
-from opening import RASTER_DRIVERS, open_alone, subdataset_hint
+from opening import RASTER_DRIVERS, open_alone, open_subdataset, subdataset_hint
 from samples import HAS_INT8, LIMITS, dtype_of
 from wide_integers import WIDE
 
 
 def convert(request):
-    dataset = open_alone(request['source'], gdal.OF_RASTER, RASTER_DRIVERS)
+    part = request.get('subdataset')
+    if part is None:
+        dataset = open_alone(request['source'], gdal.OF_RASTER, RASTER_DRIVERS)
+    else:
+        dataset = open_subdataset(request['source'], part['wanted'], part.get('likely'), gdal.OF_RASTER, RASTER_DRIVERS)
     if dataset.RasterCount == 0:
         raise Refused('it has no bands' + subdataset_hint(dataset))
     if dataset.GetGeoTransform(can_return_null=True) is None:

@@ -1,5 +1,6 @@
 """Opening files: by which drivers, and what they may be made of."""
 import os
+import re
 
 from osgeo import gdal
 
@@ -70,3 +71,23 @@ def open_alone(source, flags, drivers):
 def subdataset_hint(dataset):
     names = dataset.GetSubDatasets() or []
     return '' if not names else '; it has subdatasets: ' + ', '.join(name for name, _ in names[:20])
+
+
+def open_subdataset(source, wanted, likely, flags, drivers):
+    """
+    Opens a subdataset by the name that it has in the file's own list: drivers spell these names differently, and the file's name may not tell the driver.
+    likely: the name to try where it isn't in the list, as a file with a single dataset has none; None where nothing is likely.
+    """
+    container = open_alone(source, flags, drivers)
+    # The job may say the path in the file with a slash before it or without; of HDF 4, where GDAL counts, also the name that is in the description.
+    for name, description in container.GetSubDatasets() or []:
+        tail = name[name.find(source['name']) + len(source['name']):].lstrip('":')
+        known = re.fullmatch(r'\[[^\]]*\] (.*) \([^()]*\)', description)
+        if wanted.lstrip('/') == tail.lstrip('/') or (name.startswith('HDF4_') and known is not None and wanted == known.group(1)):
+            return open_alone(dict(source, name=name), flags, drivers)
+    if likely is not None:
+        try:
+            return open_alone(dict(source, name=likely), flags, drivers)
+        except GdalFailed:
+            pass
+    raise Refused('there is no such subdataset in it' + subdataset_hint(container))
