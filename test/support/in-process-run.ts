@@ -8,13 +8,13 @@ import { GdalWindows } from '../../lib/job/gdal-windows.ts';
 import { programOf } from '../../lib/job/operation.ts';
 import { needsGdal, readPlan, type Plan } from '../../lib/job/plan.ts';
 import { runRecord, type RunRecord } from '../../lib/job/records.ts';
-import { reduce } from '../../lib/job/reduce.ts';
 import { split } from '../../lib/job/split.ts';
 import { TileInputs } from '../../lib/job/tile-inputs.ts';
 import { tileSetupOf } from '../../lib/job/tile-setup.ts';
 import { TileProcessor } from '../../lib/job/tile.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import type { Store } from '../../lib/store/store.ts';
+import { finishRun } from '../job/passes.ts';
 
 export interface InProcessOptions {
   readonly store: Store;
@@ -25,6 +25,8 @@ export interface InProcessOptions {
   readonly inFlight?: number;
   /** Size at which segments are closed, in place of the plan's own: small ones make many. */
   readonly segmentBytes?: number;
+  /** Blocks that reduce takes upon itself, in place of the plan's own: with few, passes of workers make the levels above the batches. */
+  readonly reduceBlocks?: number;
   /** Each batch is first stopped after so many tiles, as by SIGTERM, and then done again. */
   readonly stopAfter?: number;
   /** Reorders the batches. */
@@ -37,11 +39,13 @@ export interface InProcessResult {
   /** Tiles that were computed, and tiles found committed, over all attempts. */
   readonly computed: number;
   readonly reused: number;
+  /** Passes that made levels above the batches. */
+  readonly passes: number;
 }
 
 export async function runInProcess(options: InProcessOptions): Promise<InProcessResult> {
-  const { store, work, job, segmentBytes, stopAfter, order = (lines) => lines } = options;
-  const env = { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', TILEFAN_MAX_CONCURRENCY: '2' };
+  const { store, work, job, segmentBytes, reduceBlocks, stopAfter, order = (lines) => lines } = options;
+  const env = { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', TILEFAN_MAX_CONCURRENCY: '2', ...(reduceBlocks === undefined ? {} : { TILEFAN_REDUCE_BLOCKS: String(reduceBlocks) }) };
   const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env });
   const read = await readPlan(store, state.run.href);
   const plan = segmentBytes === undefined ? read : { ...read, segmentBytes };
@@ -56,10 +60,9 @@ export async function runInProcess(options: InProcessOptions): Promise<InProcess
       reused += summary.reused;
     }
   }
-  const { status } = await reduce(state, { store });
-  if (status !== 'DONE') throw new Error(`reduce said ${status}`);
+  const { passes } = await finishRun(store, state);
   const record = runRecord.parse(JSON.parse(await readFile(fileURLToPath(`${state.run.href}run.json`), 'utf8')));
-  return { record, plan, computed, reused };
+  return { record, plan, computed, reused, passes: passes.length };
 }
 
 /** One attempt at a batch; being stopped is no error here. */
