@@ -18,7 +18,7 @@ export function gdalMetadataXml(bands: readonly BandMetadata[], pixels: number):
   for (const [sample, { description, statistics, scale, offset }] of bands.entries()) {
     // GDAL escapes the text and then the document, and undoes both when it reads.
     const item = (name: string, value: string, role = ''): void => {
-      items.push(`  <Item name="${name}" sample="${String(sample)}"${role}>${escapeXml(escapeXml(value))}</Item>`);
+      items.push(`  <Item name="${name}" sample="${String(sample)}"${role}>${keepSpaces(escapeXml(escapeXml(value)))}</Item>`);
     };
     if (statistics !== undefined) {
       // GDAL has no minimum or mean for a band without valid pixels; only the count is true then.
@@ -36,6 +36,11 @@ export function gdalMetadataXml(bands: readonly BandMetadata[], pixels: number):
     if (description !== undefined) item('DESCRIPTION', description, ' role="description"');
   }
   return items.length === 0 ? '' : `<GDALMetadata>\n${items.join('\n')}\n</GDALMetadata>\n`;
+}
+
+/** GDAL's parser skips spaces before a text, and a text of nothing else, unless they are written as characters by number. */
+function keepSpaces(text: string): string {
+  return text.replace(/^ +/, (spaces) => '&#32;'.repeat(spaces.length));
 }
 
 function escapeXml(text: string): string {

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { allocateSamples, dtypes, isFloat, type Dtype } from '../../lib/raster/dtype.ts';
 import type { Plane } from '../../lib/raster/pyramid.ts';
+import { readBandMetadata } from '../../lib/tiff/band-metadata.ts';
 import { defaultPredictor } from '../../lib/tiff/block-encoding.ts';
 import type { Codec } from '../../lib/tiff/block-encoding.ts';
 import { gdalMetadataXml } from '../../lib/tiff/gdal-metadata.ts';
@@ -133,7 +134,7 @@ for name, text, gt, items in cases:
   });
 
   void it('writes statistics and descriptions that GDAL reads, whatever characters they have', { skip: withoutGdal }, async () => {
-    const names = ['plain', 'a < b & c > "d"', 'Übermaß 温度', '&lt;not a tag&gt; &amp;', "it's"];
+    const names = ['plain', 'a < b & c > "d"', 'Übermaß 温度', '&lt;not a tag&gt; &amp;', "it's", '  indented ', ' ', '&#65;'];
     const statistics = { count: 35_123, minimum: -1.5, maximum: 1e300, mean: 0.1 + 0.2, squares: 12_345.678 };
     const pixels = 40_000;
     const metadata = gdalMetadataXml([...names.map((description) => ({ description, statistics })), { description: undefined, statistics: { count: 0, minimum: Infinity, maximum: -Infinity, mean: 0, squares: 0 } }], pixels);
@@ -141,6 +142,8 @@ for name, text, gt, items in cases:
     const planes = planesOf('float64', 20, 10, bands, undefined, 3);
     const { facts } = readWithGdal({ cog: await writeCog(planes, { dtype: 'float64', bands, blockSize: 128, codec: { compression: 'none' }, predictor: 1, nodata: undefined, metadata }) });
     assert.deepEqual(facts['cog']?.descriptions, [...names, '']);
+    assert.deepEqual(readBandMetadata(metadata, bands).bandDescriptions, [...names, null]);
+    assert.deepEqual(readBandMetadata('<Item role="description" sample="0">&#x1F332;&#252;&#0;</Item>', 1).bandDescriptions, ['🌲ü&#0;']);
     for (const band of facts['cog'].metadata.slice(0, -1)) {
       assert.equal(Number(band['STATISTICS_MINIMUM']), -1.5);
       assert.equal(Number(band['STATISTICS_MAXIMUM']), 1e300);
