@@ -31,6 +31,8 @@ export interface InProcessOptions {
   readonly stopAfter?: number;
   /** Reorders the batches. */
   readonly order?: (lines: readonly BatchLine[]) => readonly BatchLine[];
+  /** Told when a batch ends, or an attempt at it. */
+  readonly onBatch?: (line: BatchLine) => void;
 }
 
 export interface InProcessResult {
@@ -44,7 +46,7 @@ export interface InProcessResult {
 }
 
 export async function runInProcess(options: InProcessOptions): Promise<InProcessResult> {
-  const { store, work, job, segmentBytes, reduceBlocks, stopAfter, order = (lines) => lines } = options;
+  const { store, work, job, segmentBytes, reduceBlocks, stopAfter, order = (lines) => lines, onBatch } = options;
   const env = { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', TILEFAN_MAX_CONCURRENCY: '2', ...(reduceBlocks === undefined ? {} : { TILEFAN_REDUCE_BLOCKS: String(reduceBlocks) }) };
   const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env });
   const read = await readPlan(store, state.run.href);
@@ -58,6 +60,7 @@ export async function runInProcess(options: InProcessOptions): Promise<InProcess
       const summary = await runOnce(line, plan, options, stop);
       computed += summary.computed;
       reused += summary.reused;
+      onBatch?.(line);
     }
   }
   const { passes } = await finishRun(store, state);
