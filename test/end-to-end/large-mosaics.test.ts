@@ -159,16 +159,21 @@ for resampling in ('bilinear', 'nearest'):
         if f['resampling'] == resampling:
             wanted = as_mosaic(large_mosaic(placed, f['rule'], columns, rows), f['dtype'], f['fill'])
             out += differences(folder + '/' + f['name'] + '.tif', wanted, f['name'])
-# Some pixels more than a scene covers: its edges bulge in another CRS, and kernels reach over them.
+# Where a scene lies, by its corners and places on its edges, also beside the grid. Some pixels more may be asked for: edges bulge between such places, and kernels reach over them.
 reach = 8
+def bounds(path):
+    ds, goal = gdal.Open(path), gdal.Open(like)
+    change = osr.CoordinateTransformation(ds.GetSpatialRef(), goal.GetSpatialRef())
+    source, inverse = ds.GetGeoTransform(), gdal.InvGeoTransform(goal.GetGeoTransform())
+    edge = [(u, v) for t in np.linspace(0, 1, 9) for u, v in ((t, 0), (t, 1), (0, t), (1, t))]
+    at = [gdal.ApplyGeoTransform(inverse, *change.TransformPoint(*gdal.ApplyGeoTransform(source, u * ds.RasterXSize, v * ds.RasterYSize))[:2]) for u, v in edge]
+    return min(p[0] for p in at), min(p[1] for p in at), max(p[0] for p in at), max(p[1] for p in at)
+where = [bounds(s['path']) for s in scenes]
 opened = json.load(open(folder + '/opened.json'))
 for n, (x, y, w, h) in opened:
-    x0, y0, x1, y1 = boxes[n]
-    if x0 > 0 or y0 > 0 or x1 > 0:
-        if x >= x1 + reach or y >= y1 + reach or x + w <= x0 - reach or y + h <= y0 - reach:
-            out.append('scene %d lies at %s, and was opened for %s' % (n, boxes[n], (x, y, w, h)))
-    elif min(x, y, columns - x - w, rows - y - h) > 0 or min(w, h) > reach:
-        out.append('scene %d lies beside the grid, and was opened for %s' % (n, (x, y, w, h)))
+    x0, y0, x1, y1 = where[n]
+    if x >= x1 + reach or y >= y1 + reach or x + w <= x0 - reach or y + h <= y0 - reach:
+        out.append('scene %d lies at %s, and was opened for %s' % (n, where[n], (x, y, w, h)))
 tiles = lambda low, high: (high - 1) // 128 - low // 128 + 1
 least = sum(tiles(x0, x1) * tiles(y0, y1) for x0, y0, x1, y1 in boxes.values() if x1 > x0) * len(facts)
 if len(opened) > least * 1.25: out.append('opened %d times, where %d would do' % (len(opened), least))

@@ -82,7 +82,7 @@ out = check_levels(path, image, o['overviews'], o['nodata'], o['blockSize']) + c
 if o['gdal']: out += check_gdal_overviews(path, o['overviews'])
 answer(out)`;
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 6);
+const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 10);
 const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
 
 void describe('overviews, however the work is cut', { skip: withoutGdal }, () => {

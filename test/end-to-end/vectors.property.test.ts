@@ -100,6 +100,8 @@ for n, l in enumerate(w['layers']):
                 part = ogr.Geometry(ogr.wkbPoint)
                 part.AddPoint_2D(*places(1)[0])
             made.AddGeometry(part)
+        # Of polygons that aren't valid OGR's search may miss a part (docs/grids-and-inputs.md).
+        if kind == 'polygon' and not made.IsValid(): made = ogr.ForceToMultiPolygon(made.Buffer(0))
         made.Transform(change)
         return made
     path = '%s/v%d.%s' % (folder, n, l['format'])
