@@ -155,6 +155,23 @@ def clipped(data, nodata):
     return np.where((limited != data) & (limited == float(nodata)), limited - np.sign(limited), limited)
 
 
+def reached(step, arguments, resampling):
+    """Where the source has anything for the grid, with or without data."""
+    out = step['to'] + '.reach.tif'
+    run(['gdalwarp'] + arguments + ['-r', resampling, '-wo', 'INIT_DEST=0', step['source'] + '.ones.tif', out])
+    return gdal.Open(out).ReadAsArray() != 0
+
+
+def around_edges(there, reach):
+    """Pixels from which an edge of what is there is at most so many pixels away, in columns or rows."""
+    low, high = there, there
+    for axis in (0, 1):
+        side = [(reach, reach) if axis == a else (0, 0) for a in (0, 1)]
+        windows = [np.lib.stride_tricks.sliding_window_view(np.pad(plane, side, mode='edge'), 2 * reach + 1, axis=axis) for plane in (low, high)]
+        low, high = windows[0].min(axis=-1), windows[1].max(axis=-1)
+    return low != high
+
+
 def gdalwarp(step):
     grid = step['grid']
     common = ['-q', '-overwrite', '-et', '0', '-ovr', 'NONE', '-t_srs', 'EPSG:%d' % step['gridEpsg'], '-te'] + [repr(v) for v in grid['bounds']] + ['-ts', str(grid['columns']), str(grid['rows'])]
@@ -162,7 +179,7 @@ def gdalwarp(step):
     if step['resampling'] in ('average', 'mode', 'min', 'max', 'med'):
         # Without it gdalwarp cuts off, at the edges of the grid, what the areas of pixels reach beyond the places that it has looked at.
         common += ['-wo', 'SOURCE_EXTRA=20']
-    if step.get('scale'):
+    if step.get('scale') and reached(step, common, 'near').mean() < 0.7:
         # What the source covers of the grid is so little that gdalwarp would cut the grid, and find other kernels for each chunk.
         common += ['-wo', 'SRC_FILL_RATIO_HEURISTICS=NO', '-wo', 'XSCALE=%r' % step['scale'][0], '-wo', 'YSCALE=%r' % step['scale'][1]]
     common += step.get('more', [])
@@ -186,6 +203,8 @@ def gdalwarp(step):
     if nodata is not None and init is not None:
         run(['gdalwarp'] + common + ['-wo', 'INIT_DEST=0', step['source'] + '.ones.tif', step['to'] + '.ones.tif'])
         data[:, gdal.Open(step['to'] + '.ones.tif').ReadAsArray() == 0] = np.dtype(step['dtype']).type(float(init))
+    if step.get('edge') is not None:
+        around_edges(reached(step, common, common[common.index('-r') + 1]), step['edge']).astype(np.uint8).tofile(step['to'] + '.edges')
     with open(step['to'], 'wb') as file:
         file.write(data.tobytes())
         if plane is not None:

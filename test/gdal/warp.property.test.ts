@@ -19,6 +19,11 @@ after(() => workspace.remove());
 /** Where edges tell what lies within: a grid here is what a source spans. */
 const here = places.filter(({ seam }) => !seam);
 
+/** Resamplings of areas: GDAL cuts those at the edges of a source with a mask by the window that it has loaded (docs/grids-and-inputs.md). */
+const areas: readonly string[] = ['average', 'mode', 'min', 'max', 'med'];
+/** The share of samples in which gdalwarp may differ there. */
+const mostAtEdges = 0.005;
+
 const caseArbitrary = fc.constantFrom(...here).chain(({ centre, epsg, others, resolutions }) =>
   fc.record({
     centre: fc.constant(centre),
@@ -50,6 +55,8 @@ interface Made {
   readonly pool: GdalPool;
   readonly request: Omit<WarpRequest, 'window' | 'into'>;
   readonly expected: Uint8Array;
+  /** Not 0 for pixels at the edges of the source; undefined where no pixel may differ. */
+  readonly edges: Uint8Array | undefined;
 }
 
 function nodataOf({ nodata, dtype }: Case): number | null {
@@ -79,15 +86,17 @@ async function make(given: Case, errorThreshold = 0): Promise<Made> {
   const init = test.init && !validity && !alpha ? 99 : undefined;
   // A mask and nodata in one source: GDAL has rules for which counts, which nobody relies on.
   const effective = validity || alpha ? null : nodata;
-  // Where the source covers the grid, gdalwarp finds the widths of kernels by itself.
-  const covered = test.margin < 0.1 && !['rotated', 'sheared'].includes(test.orientation);
-  const scale = covered || test.resampling === 'nearest' ? undefined : await pool.warpScale({ href }, test.resampling);
-  oracle([{ do: 'gdalwarp', scale, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
+  // For where the source covers little of the grid; elsewhere gdalwarp finds the widths of kernels by itself.
+  const scale = test.resampling === 'nearest' ? undefined : await pool.warpScale({ href }, test.resampling);
+  // With a mask or an alpha band, areas may differ from gdalwarp's at the edges of the source, as far as GDAL continues the source.
+  const edge = test.mask === undefined || !areas.includes(test.resampling) ? undefined : 1 + 2 * Math.ceil(1 / Math.min(1, test.ratio));
+  oracle([{ do: 'gdalwarp', scale, edge, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
   const bands = Array.from({ length: test.bands + (alpha ? 1 : 0) }, (_, index) => index + 1);
   return {
     grid,
     pool,
     expected: bytesOf(`${folder}/expected`),
+    edges: edge === undefined ? undefined : bytesOf(`${folder}/expected.edges`),
     request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, alpha, errorThreshold, ...(init === undefined ? {} : { init }) },
   };
 }
@@ -124,12 +133,14 @@ async function assemble(made: Made, sides: readonly [number, number], halo: numb
   return whole;
 }
 
-function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype: Dtype): void {
+/** @param edges planes of bytes: pixels that may differ, in few samples, are not 0 */
+function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype: Dtype, edges?: Uint8Array): void {
   assert.equal(found.length, expected.length, `${what}: length`);
   if (Buffer.compare(found, expected) === 0) return;
   const size = bytesPerSample(dtype);
   const different: number[] = [];
   for (let at = 0; at < found.length; at += size) if (Buffer.compare(found.subarray(at, at + size), expected.subarray(at, at + size)) !== 0) different.push(at / size);
+  if (edges !== undefined && different.every((sample) => edges[sample % edges.length] !== 0) && different.length <= mostAtEdges * (found.length / size)) return;
   assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
 }
 
@@ -145,7 +156,7 @@ void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
         const made = await make(test);
         try {
           const whole = await assemble(made, [made.grid.columns, made.grid.rows], 0);
-          sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype);
+          sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype, made.edges);
           sameBytes(await assemble(made, test.cuts, test.halo), whole, 'windows against the whole', test.dtype);
         } finally {
           await made.pool.close();
