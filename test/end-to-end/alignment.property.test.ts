@@ -201,7 +201,8 @@ for f in json.loads(sys.argv[3]):
     if partly and (f.get('scale') or seam):
         # The grid spans more than the source has, and gdalwarp has to be told of kernels. At a seam it has to look for the source within the grid, too: where it looks
         # along the edges only, it loses most of a source around a pole.
-        looks[:] = ['-wo', 'SAMPLE_GRID=YES', '-wo', 'SOURCE_EXTRA=40'] if seam else []
+        # Where a source is turned, kernels reach farther along an axis than what gdalwarp loads for them.
+        looks[:] = ['-wo', 'SOURCE_EXTRA=40'] + (['-wo', 'SAMPLE_GRID=YES'] if seam else [])
         values, valid, reached = on_grid(source, to, f['resampling'], scale=f.get('scale'))
     wanted = as_input(values, valid, reached, float(f['fill']), f['fillIsData'])[:1]
     found = gdal.Open(to).ReadAsArray()[None]
