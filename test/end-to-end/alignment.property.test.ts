@@ -198,8 +198,8 @@ for f in json.loads(sys.argv[3]):
     looks[:] = []
     values, valid, reached = on_grid(source, to, f['resampling'])
     partly = not reached.all()
-    if partly and (f.get('scale') or seam):
-        # The grid spans more than the source has, and gdalwarp has to be told of kernels. At a seam it has to look for the source within the grid, too: where it looks
+    if partly and (f.get('scale') or seam) or seam and f.get('scale'):
+        # The grid spans more than the source has, or a source of a whole turn begins within it: gdalwarp has to be told of kernels. At a seam it has to look for the source within the grid, too: where it looks
         # along the edges only, it loses most of a source around a pole.
         # Where a source is turned, kernels reach farther along an axis than what gdalwarp loads for them.
         looks[:] = ['-wo', 'SOURCE_EXTRA=40'] + (['-wo', 'SAMPLE_GRID=YES'] if seam else [])
