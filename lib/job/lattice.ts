@@ -2,7 +2,7 @@
 import { applyAffine, determinant, extentOf, invertAffine, unionExtent, type Affine, type Extent, type Point } from '../raster/affine.ts';
 import { hasCrs, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { Geotransform } from '../tiff/geo.ts';
-import { crsOfEpsg, datumSlack, fullTurn, isPlaceable, pointTransform } from '../tiff/projection.ts';
+import { crsOfEpsg, datumShiftBetween, datumSlack, fullTurn, isPlaceable, pointTransform } from '../tiff/projection.ts';
 
 /** Pixels without end: a CRS, and the coordinates of pixel corners; null where there is no georeference. */
 export interface Lattice {
@@ -71,6 +71,13 @@ export async function extentOnLattice(lattice: Lattice, raster: Located): Promis
   if (points.some(([x, y]) => !Number.isFinite(x) || !Number.isFinite(y))) return undefined;
   if (!same && (await isTorn(points, lattice.crs))) return undefined;
   return extentOf(points.map((point) => applyAffine(inverse, point)));
+}
+
+/** By how many pixels of the lattice a raster's extent may be beside its true place, since only GDAL knows the shift between the datums; 0 where there is none. */
+export async function shiftOnLattice({ crs, geotransform }: Lattice, raster: Located): Promise<number> {
+  if (geotransform === null || !hasCrs(crs) || !hasCrs(raster.crs) || sameCrs(crs, raster.crs)) return 0;
+  const [, xc, xr, , yc, yr] = geotransform;
+  return (await datumShiftBetween(raster.crs, crs)) / Math.min(Math.hypot(xc, yc), Math.hypot(xr, yr));
 }
 
 /**

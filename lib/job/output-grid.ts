@@ -8,7 +8,7 @@ import { displayHref } from '../store/href.ts';
 import { crsName, geoTagsOf, hasCrs, isWkt, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
 import { crsOfEpsg, crsOfWkt } from '../tiff/projection.ts';
-import { extentOnLattice, latticeOffset, type Lattice } from './lattice.ts';
+import { extentOnLattice, latticeOffset, shiftOnLattice, type Lattice } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
 import { jsonPath, type Problem } from './problems.ts';
 import type { JobSpec } from './spec.ts';
@@ -231,6 +231,10 @@ export function showExtent({ geotransform }: Lattice, extent: Extent | undefined
   return `[${[corners.xmin, corners.ymin, corners.xmax, corners.ymax].map((value) => String(Number(value.toPrecision(10)))).join(', ')}]`;
 }
 
+/** Pixels by which an extent may be beside its true place: with more a strip of the raster would be lost. */
+const mostShifted = 0.5;
+const footprintInstead = 'like and "footprint": "reference"';
+
 /** The union or the intersection of the extents of inputs, in pixels of the lattice. */
 async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], snap: Snap, problems: Problem[]): Promise<Extent | undefined> {
   const extents = await Promise.all(
@@ -240,6 +244,13 @@ async function footprint(kind: 'union' | 'intersection', lattice: Lattice, raste
       if (lost >= 0) {
         const scene = scenes[lost] as OpenScene;
         problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}, or none that is known here; wanted bounds in grid`, code: 'GRID_EXTENT' });
+        return undefined;
+      }
+      const shifts = await Promise.all(scenes.map((scene) => shiftOnLattice(lattice, scene.facts)));
+      const shifted = shifts.findIndex((pixels) => pixels > mostShifted);
+      if (shifted >= 0) {
+        const scene = scenes[shifted] as OpenScene;
+        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has another datum than ${crsName(lattice.crs)}, which moves it by up to ${String(Math.ceil(shifts[shifted] ?? 0))} pixels: its extent there is not known without GDAL; wanted bounds in grid, or ${footprintInstead}`, code: 'GRID_EXTENT' });
         return undefined;
       }
       return snap(found.filter((extent) => extent !== undefined).reduce(unionExtent));

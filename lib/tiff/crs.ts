@@ -70,6 +70,8 @@ export function crsName(crs: Crs): string {
 export function isWkt(text: string): boolean {
   const [start = '', keyword = ''] = /^\s*(\w+)\s*\[/.exec(text) ?? [];
   if (!/^(?:PROJCS|GEOGCS|COMPD_CS|PROJCRS|PROJECTEDCRS|GEOGCRS|GEOGRAPHICCRS|GEODCRS|GEODETICCRS|COMPOUNDCRS|BOUNDCRS)$/i.test(keyword)) return false;
+  // A CRS without a figure of the Earth isn't one.
+  if (!/(?:SPHEROID|ELLIPSOID)\s*\[/i.test(text)) return false;
   let open = 1;
   for (const [bracket] of text.slice(start.length).replaceAll(/"(?:[^"]|"")*"/g, '').trim().matchAll(/[[\]]|[^[\]]+/g)) {
     if (open === 0) return false;

@@ -5,6 +5,7 @@
 import { DataError, messageOf } from '../base/errors.ts';
 import type { Point } from '../raster/affine.ts';
 import { crsName, epsgOfWkt, isWkt, keysOfWkt, ownWkt, sameCrs, type Crs } from './crs.ts';
+import { datumRanges, datumShifts } from './datums.generated.ts';
 
 /** GeoKeys by their number. */
 const modelTypeKey = 1024;
@@ -13,6 +14,8 @@ const geographicKey = 2048;
 const projectedKey = 3072;
 const coordTransKey = 3075;
 const unitKeys = [3076, 3077];
+const datumKey = 2050;
+const toWgs84Key = 2062;
 
 /** Values of GeoKeys: "user-defined", CT_PolarStereographic and CT_TransvMercator_SouthOriented (GeoTIFF 1.1 §7.1, annex C). */
 const userDefined = 32_767;
@@ -24,6 +27,12 @@ const southOriented = 27;
  * @throws DataError CRS_UNKNOWN
  */
 export async function crsOfEpsg(code: number): Promise<{ readonly crs: Crs; readonly geographic: boolean }> {
+  const found = await crsOfKnownCode(code);
+  if (found === undefined) throw new DataError('CRS_UNKNOWN', `EPSG:${String(code)} isn't known as a projected or geographic CRS`);
+  return found;
+}
+
+async function crsOfKnownCode(code: number): Promise<{ readonly crs: Crs; readonly geographic: boolean } | undefined> {
   for (const [modelType, key] of [[1, projectedKey], [2, geographicKey]] as const) {
     const keys = { [modelTypeKey]: modelType, [rasterTypeKey]: 1, [key]: code };
     const crs = { epsg: code, keys, wkt: null };
@@ -31,16 +40,14 @@ export async function crsOfEpsg(code: number): Promise<{ readonly crs: Crs; read
     const geographic = modelType === 2;
     if ((await definition(crs))?.geographic === geographic) return { crs, geographic };
   }
-  throw new DataError('CRS_UNKNOWN', `EPSG:${String(code)} isn't known`);
+  return undefined;
 }
 
-/**
- * The CRS of a WKT as a GeoTIFF can say it: by its EPSG code where it has one, else whole.
- * @throws DataError CRS_UNKNOWN of a code that isn't known
- */
+/** The CRS of a WKT as a GeoTIFF can say it: by its EPSG code where it has one that is known, else whole. */
 export async function crsOfWkt(wkt: string): Promise<Crs> {
   const epsg = epsgOfWkt(wkt);
-  return epsg === null ? { epsg, keys: keysOfWkt(wkt), wkt: null } : (await crsOfEpsg(epsg)).crs;
+  const known = epsg === null ? undefined : await crsOfKnownCode(epsg);
+  return known?.crs ?? { epsg: null, keys: keysOfWkt(wkt), wkt: null };
 }
 
 /** Names of GeoKeys (GeoTIFF 1.1 §7.2), by which the converter to PROJ's notation wants them. */
@@ -127,7 +134,8 @@ function isAccurateCode(text: string, epsg: number): boolean {
 /** Of projections of users' own those that were compared with PROJ's. PROJ takes latitudes of a sphere of a user's own for those of any ellipsoid, as proj4 does. */
 function isAccurateOwn(text: string, keys: Crs['keys']): boolean {
   const compared = /\+proj=(?:longlat|utm|tmerc|merc|lcc|laea|aea|aeqd|eqdc|stere|sterea|eqc|cea|gnom|poly|robin|sinu|vandg|nzmg) /;
-  const onKnownSphere = isSphere(text) && keys[geographicKey] !== userDefined;
+  // Of a sphere that has a datum PROJ shifts latitudes by up to 21 km.
+  const onKnownSphere = isSphere(text) && (keys[geographicKey] !== userDefined || keys[toWgs84Key] !== undefined);
   return compared.test(text) && !onKnownSphere && keys[coordTransKey] !== southOriented && !/\+axis=\w?[ws]/.test(text) && !text.includes('undefined');
 }
 
@@ -136,11 +144,20 @@ function isSphere(text: string): boolean {
   return a !== undefined && a === b;
 }
 
-/** Of WKT the projections that were compared with PROJ's, from Greenwich, and nothing that says something besides. */
+/** Of WKT, written as GDAL writes it, the projections that were compared with PROJ's, from Greenwich, and nothing that says something besides; no sphere that has a datum. */
 function isAccurateWkt(wkt: string): boolean {
-  const names = [...wkt.matchAll(/(?:PROJECTION|METHOD)\["([^"]*)"/gi)].map(([, name = '']) => name.toLowerCase().replaceAll(' ', '_'));
-  const meridians = [...wkt.matchAll(/PRIMEM\["[^"]*",\s*([^,\]]+)/gi)].map(([, degrees]) => Number(degrees));
-  return isWkt(wkt) && names.every((name) => comparedWkt.includes(name)) && meridians.every((degrees) => degrees === 0) && !/(?:EXTENSION|DERIVINGCONVERSION|BOUNDCRS)\[|,\s*WEST\b|UNIT\["(?:grad|gon)\b/i.test(wkt);
+  if (!isWkt(wkt) || !/^(?:PROJ|GEOG)/.test(wkt)) return false;
+  const names = [...wkt.matchAll(/(?:PROJECTION|METHOD)\["([^"]*)"/g)].map(([, name = '']) => name.toLowerCase().replaceAll(' ', '_'));
+  const meridians = [...wkt.matchAll(/PRIMEM\["[^"]*",\s*([^,\]]+)/g)].map(([, degrees]) => Number(degrees));
+  const [, flattening] = /(?:SPHEROID|ELLIPSOID)\["[^"]*",[^,]*,\s*([^,\]]+)/.exec(wkt) ?? [];
+  const projections = wkt.startsWith('PROJ') ? 1 : 0;
+  return (
+    names.length === projections &&
+    names.every((name) => comparedWkt.includes(name)) &&
+    meridians.every((degrees) => degrees === 0) &&
+    !(Number(flattening) === 0 && wkt.includes('TOWGS84')) &&
+    !/(?:EXTENSION|DERIVINGCONVERSION|BOUNDCRS)\[|,\s*WEST\b|UNIT\["(?:grad|gon)\b/i.test(wkt)
+  );
 }
 
 const comparedWkt = [
@@ -199,17 +216,22 @@ export async function isPlaceable(crs: Crs): Promise<boolean> {
 const webMercator = 3857;
 
 /**
- * EPSG's codes, and from which to which, of CRSs of one datum: those that most rasters are in. Of others the tables don't tell the datum. Between neighbouring UTM zones a slack
- * for it would bring many a scene to tiles that it doesn't touch.
+ * The geographic CRS under a CRS, which has its datum: an EPSG code; `none` for a datum that nobody has named, for which PROJ moves nothing; undefined where it isn't known. A slack for
+ * datums between neighbouring UTM zones would bring many a scene to tiles that it doesn't touch.
  */
-export const datums: Readonly<Record<'wgs84' | 'etrs89' | 'nad83', readonly (readonly [first: number, last: number])[]>> = {
-  wgs84: [[4326, 4326], [3395, 3395], [webMercator, webMercator], [32_601, 32_660], [32_701, 32_760]],
-  etrs89: [[4258, 4258], [3034, 3035], [25_828, 25_837]],
-  nad83: [[4269, 4269], [5070, 5070], [26_901, 26_923]],
-};
-
-function sameDatum(a: Crs, b: Crs): boolean {
-  return Object.values(datums).some((codes) => [a, b].every(({ epsg }) => epsg !== null && codes.some(([first, last]) => epsg >= first && epsg <= last)));
+function baseOf(crs: Crs): number | 'none' | undefined {
+  const wkt = ownWkt(crs);
+  if (wkt !== undefined) {
+    if (/TOWGS84/i.test(wkt)) return undefined;
+    const [, name = ''] = /(?:DATUM|ENSEMBLE)\["(?:D_)?([^"]*)"/i.exec(wkt) ?? [];
+    if (/^(?:WGS_?1984|WGS 84|World Geodetic System 1984)/i.test(name)) return 4326;
+    return /^(?:unknown|not[_ ]specified)/i.test(name) ? 'none' : undefined;
+  }
+  const { epsg, keys } = crs;
+  if (epsg === null && keys[toWgs84Key] !== undefined) return undefined;
+  if (epsg === null && keys[geographicKey] === userDefined && keys[datumKey] === userDefined) return 'none';
+  const code = Number(epsg ?? keys[geographicKey]);
+  return datumRanges.find(([first, last]) => code >= first && code <= last)?.[2];
 }
 
 /** Metres by which datums differ at most: those that go with satellites, and all others; of one datum, by which formulas do. */
@@ -218,9 +240,27 @@ const datumShift = { none: 1, modern: 400, any: 1500 } as const;
 /** How far datum shifts, which are left out here, can move a raster, in units of the CRS that it is brought to. */
 export async function datumSlack(from: Crs, to: Crs): Promise<number> {
   const [source, target] = await Promise.all([known(from), known(to)]);
+  const base = baseOf(from);
   const modern = [source, target].every(({ text }) => /\+(?:ellps|datum)=(?:WGS84|GRS80)\b/.test(text) && !text.includes('+towgs84='));
-  const metres = datumShift[sameDatum(from, to) ? 'none' : modern ? 'modern' : 'any'];
-  return target.geographic ? metres / 111_320 / target.unit : metres / target.unit;
+  const same = base !== undefined && base === baseOf(to);
+  return ofMetres(datumShift[same ? 'none' : modern ? 'modern' : 'any'], target);
+}
+
+function ofMetres(metres: number, { geographic, unit }: Definition): number {
+  return geographic ? metres / 111_320 / unit : metres / unit;
+}
+
+/** Metres by which coordinates may be moved without anybody noticing: those of datums that go with satellites differ by so much, and PROJ mostly by nothing. */
+const unnoticed = 3;
+
+/** What PROJ moves coordinates by from one CRS to another, at most, in units of the latter: 0 where it is nothing to speak of. */
+export async function datumShiftBetween(from: Crs, to: Crs): Promise<number> {
+  const [a, b] = [baseOf(from), baseOf(to)];
+  if (a === 'none' || b === 'none' || (a !== undefined && a === b)) return 0;
+  const shifts = [a, b].map((base) => (base === undefined ? undefined : datumShifts[base]));
+  const metres = shifts.reduce<number | undefined>((sum, shift) => (sum === undefined || shift === undefined ? undefined : sum + shift), 0);
+  if (metres === undefined) return await datumSlack(from, to);
+  return metres <= unnoticed ? 0 : ofMetres(metres, await known(to));
 }
 
 /** The whole turn that x makes around the Earth, in units of a geographic CRS; undefined for others. */

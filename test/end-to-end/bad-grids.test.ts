@@ -93,6 +93,10 @@ make('eckert', 100, 90, [1200000.0, 500.0, 0, 5600000.0, 0, -500.0], 'ESRI:54012
 make('strip', 300, 100, [-180.0, 0.0001, 0, 0.005, 0, -0.0001], 4326)
 make('turn', 200, 100, [-352.6, 0.0001, 0, 46.91, 0, -0.0001], 4326)
 make('turned', 270, 146, [-132.433, 0, 1.33333, 90.57, -0.0092, 0], 4326)
+make('bern', 200, 160, [2600000.0, 1.0, 0, 1200000.0, 0, -1.0], 2056)
+make('coarse', 40, 30, [2600000.0, 1000.0, 0, 1200000.0, 0, -1000.0], 2056)
+make('britain', 200, 160, [400000.0, 1.0, 0, 300000.0, 0, -1.0], 27700)
+make('shifted', 100, 100, [1160000.0, 463.3, 0, 5040000.0, 0, -463.3], '+proj=sinu +lon_0=0 +R=6371007.181 +units=m +towgs84=0,0,0')
 make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
@@ -185,6 +189,21 @@ ds = None`,
     await equalsGdalwarp({ a: 'eckert.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [13, 43, 16, 46] });
     await refused({ a: 'eckert.tif' }, { crs: 'EPSG:4326', resolution: 0.01 }, /eckert\.tif \("World_Eckert_IV"\) has no bounded place in EPSG:4326/, /wanted bounds in grid/);
     await refused({ a: 'mollweide.tif', b: 'eckert.tif' }, {}, /wanted CRS "World_Mollweide", found "World_Eckert_IV"/);
+  });
+
+  // Catches: a strip of a raster that is lost where its datum is moved against that of the grid, by more than a pixel.
+  void it('of another datum want bounds, and equal gdalwarp then', async () => {
+    for (const [a, epsg, bounds] of [['bern.tif', 32_632, [381_000, 5_200_600, 381_700, 5_201_100]], ['britain.tif', 32_630, [567_500, 5_827_700, 568_000, 5_828_200]]] as const) {
+      // oxlint-disable-next-line no-await-in-loop
+      await refused({ a }, { crs: `EPSG:${String(epsg)}`, resolution: 1 }, /\$\.inputs\.a: .*has another datum than EPSG:3263\d, which moves it by up to 1\d\d pixels/, /wanted bounds in grid, or like and "footprint": "reference"/);
+      // oxlint-disable-next-line no-await-in-loop
+      await equalsGdalwarp({ a }, { crs: `EPSG:${String(epsg)}`, resolution: 1, bounds });
+    }
+    // Where pixels are larger than the shift it doesn't matter.
+    await equalsGdalwarp({ a: 'coarse.tif' }, { crs: 'EPSG:32632', resolution: 1000 });
+    // A sphere with a datum, as GDAL writes it to ERDAS Imagine's files: 21 km.
+    await equalsGdalwarp({ a: 'shifted.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [13.5, 44.5, 15.5, 46] });
+    await refused({ a: 'shifted.tif' }, { crs: 'EPSG:4326', resolution: 0.01 }, /shifted\.tif .*has no bounded place in EPSG:4326/, /wanted bounds in grid/);
   });
 
   // Catches: a grid that takes codes only, and a CRS that the outputs don't have, or that GDAL reads in another way than it was said.

@@ -1,11 +1,13 @@
 /** Coordinates as PROJ computes them. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import type { Crs } from '../../lib/tiff/crs.ts';
+import { datumRanges, datumShifts } from '../../lib/tiff/datums.generated.ts';
 import { openTiff } from '../../lib/tiff/open.ts';
-import { crsOfEpsg, datumSlack, datums, fullTurn, isPlaceable, pointTransform } from '../../lib/tiff/projection.ts';
+import { crsOfEpsg, datumShiftBetween, datumSlack, fullTurn, isPlaceable, pointTransform } from '../../lib/tiff/projection.ts';
 import { runPythonJson, withoutGdal } from '../support/gdal.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -125,25 +127,25 @@ after(async () => {
 });
 
 void describe('coordinates', () => {
-  // Catches: a code among those of one datum that has another, so that a raster is looked for too near to where formulas place it and is missing at the edges of tiles.
-  void it('of one datum are so for PROJ too', { skip: withoutGdal }, () => {
-    const codes = Object.fromEntries(Object.entries(datums).map(([name, ranges]) => [name, ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i))]));
-    const found = runPythonJson(
-      `
-import json, sys
-from osgeo import osr
-osr.UseExceptions()
-found = {}
-for name, codes in json.loads(sys.argv[1]).items():
-    bases = set()
-    for code in codes:
-        crs = osr.SpatialReference(); crs.ImportFromEPSG(code)
-        bases.add(crs.CloneGeogCS().GetAuthorityCode(None))
-    found[name] = sorted(bases)
-print(json.dumps(found))`,
-      [JSON.stringify(codes)],
-    );
-    assert.deepEqual(found, { wgs84: ['4326'], etrs89: ['4258'], nad83: ['4269'] });
+  // Catches: codes of another datum than the tables say, and shifts that aren't PROJ's: a raster of which a strip is lost, or that is looked for too near to where formulas place it.
+  void it('have the datums and shifts that PROJ knows', { skip: withoutGdal }, () => {
+    const { ranges, shifts } = runPythonJson(readFileSync(new URL('datums.py', import.meta.url), 'utf8'), []) as { ranges: [first: number, last: number, base: number][]; shifts: Record<string, number> };
+    const codes = (all: typeof datumRanges): Map<number, number> => new Map(all.flatMap(([first, last, base]) => Array.from({ length: last - first + 1 }, (_, i): [number, number] => [first + i, base])));
+    const [found, wanted] = [codes(datumRanges), codes(ranges)];
+    assert.ok(wanted.size > 5000, String(wanted.size));
+    // Other releases of PROJ have other tables of EPSG's.
+    const differing = [...wanted].filter(([code, base]) => found.get(code) !== base);
+    assert.ok(differing.length < wanted.size / 20, `${String(differing.length)} of ${String(wanted.size)}`);
+    for (const code of [4326, 3857, 32_633, 25_832, 3035, 5070, 28_355, 2193, 2154, 2056, 27_700, 28_992, 31_468, 26_714]) assert.equal(found.get(code), wanted.get(code), String(code));
+    for (const base of [4258, 4269, 4283, 4167, 4674, 4171, 6668, 4617, 4619]) assert.ok((datumShifts[base] ?? NaN) <= 3 && (shifts[base] ?? NaN) <= 3, String(base));
+    for (const base of [4150, 4149, 4277, 4289, 4314, 4267, 4230]) assert.ok(Math.abs((datumShifts[base] ?? NaN) - (shifts[base] ?? NaN)) <= 30 && (shifts[base] ?? 0) > 50, `${String(base)}: ${String(datumShifts[base])}, ${String(shifts[base])}`);
+  });
+
+  // Catches: grids that want bounds where there is no shift, as between UTM zones of WGS 84 and ETRS89, and none where there is one.
+  void it('of other datums are moved', async () => {
+    const shift = async (from: number, to: number): Promise<number> => await datumShiftBetween((await crsOfEpsg(from)).crs, (await crsOfEpsg(to)).crs);
+    assert.deepEqual(await Promise.all([shift(32_632, 32_633), shift(25_832, 32_633), shift(4326, 3857), shift(27_700, 4277), shift(31_467, 31_468), shift(2154, 3035), shift(3979, 4326)]), [0, 0, 0, 0, 0, 0, 0]);
+    for (const metres of await Promise.all([shift(2056, 32_632), shift(27_700, 32_630), shift(32_633, 31_468)])) assert.ok(metres > 50 && metres < 300, String(metres));
   });
 
   // Catches: a projection that the libraries get wrong, with which rasters would be looked for where they aren't, and be missing from the output.

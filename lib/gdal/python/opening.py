@@ -83,7 +83,7 @@ def open_subdataset(source, wanted, likely, flags, drivers):
     for name, description in container.GetSubDatasets() or []:
         tail = name[name.find(source['name']) + len(source['name']):].lstrip('":')
         known = re.fullmatch(r'\[[^\]]*\] (.*) \([^()]*\)', description)
-        if wanted.lstrip('/') == tail.lstrip('/') or (name.startswith('HDF4_') and known is not None and wanted == known.group(1)):
+        if wanted == name or wanted.lstrip('/') == tail.lstrip('/') or (name.startswith('HDF4_') and known is not None and wanted == known.group(1)):
             return open_alone(dict(source, name=name), flags, drivers)
     if likely is not None:
         try:
