@@ -223,8 +223,12 @@ function baseOf(crs: Crs): number | 'none' | undefined {
   const wkt = ownWkt(crs);
   if (wkt !== undefined) {
     if (/TOWGS84/i.test(wkt)) return undefined;
+    const [, first, second] = /(?:AUTHORITY\["EPSG","(\d+)"\]|ID\["EPSG",(\d+)\])\]\s*,\s*(?:PROJECTION|CONVERSION)\b/.exec(wkt) ?? [];
+    if (first !== undefined || second !== undefined) return Number(first ?? second);
     const [, name = ''] = /(?:DATUM|ENSEMBLE)\["(?:D_)?([^"]*)"/i.exec(wkt) ?? [];
     if (/^(?:WGS_?1984|WGS 84|World Geodetic System 1984)/i.test(name)) return 4326;
+    if (/^(?:European_Terrestrial_Reference_System_1989|ETRS_1989)/i.test(name)) return 4258;
+    if (/^(?:North_American_(?:Datum_)?1983)$/i.test(name)) return 4269;
     return /^(?:unknown|not[_ ]specified)/i.test(name) ? 'none' : undefined;
   }
   const { epsg, keys } = crs;

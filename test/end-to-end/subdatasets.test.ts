@@ -62,6 +62,7 @@ with h5py.File(sys.argv[2], 'w') as f:
       red: { href: file, subdataset: '/science/red' },
       heights: { href: file, subdataset: 'science/deep/heights' },
       counts: { href: file, subdataset: '//counts' },
+      listed: { href: file, subdataset: `HDF5:"${file}"://counts` },
       only: { href: single, subdataset: '/science/only' },
       alone: single,
     });
@@ -70,7 +71,7 @@ with h5py.File(sys.argv[2], 'w') as f:
 import h5py
 out, found, *names = [], sys.argv[1], *sys.argv[2:]
 several, single = (h5py.File(name, 'r') for name in names)
-for name, data in (('red', several['science/red']), ('heights', several['science/deep/heights']), ('counts', several['counts']), ('only', single['science/only']), ('alone', single['science/only'])):
+for name, data in (('red', several['science/red']), ('heights', several['science/deep/heights']), ('counts', several['counts']), ('listed', several['counts']), ('only', single['science/only']), ('alone', single['science/only'])):
     out += same_pixels(gdal.Open(found + name + '.tif').ReadAsArray()[None], data[...].astype(np.float64)[None], name)
 answer(out)`,
       [space.path('hdf5-'), file, single],

@@ -145,6 +145,20 @@ void describe('coordinates', () => {
   void it('of other datums are moved', async () => {
     const shift = async (from: number, to: number): Promise<number> => await datumShiftBetween((await crsOfEpsg(from)).crs, (await crsOfEpsg(to)).crs);
     assert.deepEqual(await Promise.all([shift(32_632, 32_633), shift(25_832, 32_633), shift(4326, 3857), shift(27_700, 4277), shift(31_467, 31_468), shift(2154, 3035), shift(3979, 4326)]), [0, 0, 0, 0, 0, 0, 0]);
+    // What a WKT without a code of its own says of the datum: GDAL's, of both versions, and ESRI's.
+    const wkt = (base: string, projection = 'PROJECTION["Albers"]'): Crs => ({ epsg: null, keys: {}, wkt: `PROJCS["own",${base},${projection}]` });
+    const spheroid = 'SPHEROID["GRS 1980",6378137,298.257222101]';
+    const { crs: world } = await crsOfEpsg(4326);
+    const shifts = [
+      wkt(`GEOGCS["NAD83",DATUM["North_American_Datum_1983",${spheroid}],AUTHORITY["EPSG","4269"]]`),
+      wkt(`BASEGEOGCRS["GDA94",DATUM["Geocentric Datum of Australia 1994",ELLIPSOID["GRS 1980",6378137,298.257222101]],ID["EPSG",4283]]`, 'CONVERSION["own",METHOD["Albers Equal Area"]]'),
+      wkt(`GEOGCS["GCS_North_American_1983",DATUM["D_North_American_1983",${spheroid}]]`),
+      wkt(`GEOGCS["GCS_ETRS_1989",DATUM["D_ETRS_1989",${spheroid}]]`),
+      wkt(`GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",${spheroid}]]`),
+      wkt(`GEOGCS["unknown",DATUM["unknown",${spheroid}]]`),
+    ].map(async (crs) => await datumShiftBetween(crs, world));
+    assert.deepEqual(await Promise.all(shifts), [0, 0, 0, 0, 0, 0]);
+    assert.equal(await datumShiftBetween(wkt(`GEOGCS["unknown",DATUM["unknown",${spheroid},TOWGS84[100,0,0]]]`), world) > 0, true);
     for (const metres of await Promise.all([shift(2056, 32_632), shift(27_700, 32_630), shift(32_633, 31_468)])) assert.ok(metres > 50 && metres < 300, String(metres));
   });
 
