@@ -14,6 +14,7 @@ import { openTiff } from '../../lib/tiff/open.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { runInProcess } from '../support/in-process-run.ts';
 import { places, type Place, type TestCrs } from '../support/places.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { assertNoDifferences, oracle } from '../support/raster-oracle.ts';
 import { warpScales } from '../support/warp-scales.ts';
 import { createWorkspace } from '../support/workspace.ts';
@@ -225,14 +226,10 @@ for f in json.loads(sys.argv[3]):
     out += differences('%s/f%s.tif' % (folder, n), np.where(np.isnan(wanted), np.nan, there[None]), 'focal_max of ' + f['name'] + ' ' + f['resampling'])
 answer(out)`;
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 10);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('rasters of any grid, on any tiles', { skip: withoutGdalPrograms }, () => {
   // Catches: pixels that depend on the window that is warped, on chunks, or on what else a batch holds; margins that miss what lies beside a tile; edges, holes and fill that
   // are another tool's; all of it for pairs of CRSs, sizes and types that nobody thought of.
   void it('are what gdalwarp makes of them on the whole grid', async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(what, cut, async (grid, how) => {
         const made = space.newFolder('rasters');
@@ -250,7 +247,7 @@ void describe('rasters of any grid, on any tiles', { skip: withoutGdalPrograms }
         for (const [name, pixels] of whole.pixels) assert.equal(Buffer.compare(parts.pixels.get(name) ?? Buffer.alloc(0), pixels), 0, `${name}: pixels differ from those of one tile`);
         assertNoDifferences(compare, [made, whole.folder, JSON.stringify(whole.facts), String(grid.place.seam)]);
       }),
-      { numRuns: runs, seed, endOnFailure: process.env['TILEFAN_TEST_SHRINK'] === undefined },
+      propertyRuns(t, 10),
     );
   });
 });

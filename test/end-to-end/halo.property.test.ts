@@ -14,6 +14,7 @@ import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { CountingStore } from '../support/counting-store.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { runInProcess, type InProcessOptions } from '../support/in-process-run.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 import { readImage } from '../tiff/read-image.ts';
@@ -193,16 +194,9 @@ for name, options in (('slope', ['slope', '-s', str(w['scale'])]), ('aspect', ['
     out += same_pixels(found[None], wanted[None], name)
 answer(out)`;
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 15);
-/** Those that ask other programs, which take longer. */
-const oracleRuns = Number(process.env['TILEFAN_TEST_RUNS'] ?? 5);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-const announced = `seed ${String(seed)} (TILEFAN_TEST_SEED)`;
-
 void describe('a margin around tiles', { skip: withoutGdal }, () => {
   // Catches: neighbours that are fill where there are pixels, blocks mixed up between tiles, bands or images, memory of a block given away too early, work done twice.
   void it('gives the answer of the whole image, and decodes each block once a batch', async (t) => {
-    t.diagnostic(`${announced}, ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(job, cut, async (what, how) => {
         const one = space.newFolder('whole');
@@ -217,14 +211,13 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
           assert.deepEqual(twice, [], 'blocks decoded more than once');
         }
       }),
-      { numRuns: runs, seed },
+      propertyRuns(t, 15, true),
     );
   });
 
   // Catches: neighbours of another place, window or scale than those that were asked for, the same on all tiles; nodata and edges that are counted in; a block whose bytes are
   // fetched or decoded once more by the tile beside, in any layout of blocks, and blocks that no tile wants.
   void it('gives what scipy and gdaldem make of the whole image, and reads each block once a batch', { skip: withoutGdalPrograms }, async (t) => {
-    t.diagnostic(`${announced}, ${String(oracleRuns)} runs (TILEFAN_TEST_RUNS)`);
     const counted = new CountingStore();
     try {
       await fc.assert(
@@ -283,7 +276,7 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
           else assert.ok(fetched.every((count) => count <= blocks) && fetched.reduce((sum, count) => sum + count) >= blocks, `fetched ${fetched.join(' + ')} of ${String(blocks)} blocks`);
           assertNoDifferences(compareNeighbours, [input, folder, JSON.stringify(ground)]);
         }),
-        { numRuns: oracleRuns, seed, endOnFailure: process.env['TILEFAN_TEST_SHRINK'] === undefined },
+        propertyRuns(t, 5),
       );
     } finally {
       await counted.close();
@@ -292,7 +285,6 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
 
   // Catches: a tile that waits for ever for a block that another failed to fetch, an error that is lost, and a tile that is committed although a block of it is missing.
   void it('ends with the error when a read fails, and the next attempt finishes', async (t) => {
-    t.diagnostic(`${announced}, ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(job, cut, fc.integer({ min: 1, max: 60 }), async (what, how, failing) => {
         const folder = space.newFolder('failing');
@@ -331,7 +323,7 @@ void describe('a margin around tiles', { skip: withoutGdal }, () => {
           await faulty.close();
         }
       }),
-      { numRuns: runs, seed },
+      propertyRuns(t, 15, true),
     );
   });
 });

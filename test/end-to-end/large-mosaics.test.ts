@@ -10,6 +10,7 @@ import { fileHref } from '../../lib/store/href.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { seededRandom } from '../support/arrays.ts';
 import { runInProcess } from '../support/in-process-run.ts';
+import { testSeed } from '../support/property-runs.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { warpScales } from '../support/warp-scales.ts';
 import { createWorkspace } from '../support/workspace.ts';
@@ -24,7 +25,6 @@ after(async () => {
 /** 512 x 384 pixels of 10 m at the border of the zones 33 and 34: 4 x 3 tiles. */
 const grid = { crs: 'EPSG:32633', resolution: 10, bounds: [735_000, 4_990_000, 740_120, 4_993_840], tileSize: 128 } as const;
 
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
 
 interface Scene {
   readonly path: string;
@@ -106,8 +106,8 @@ async function run(inputs: Readonly<Record<string, object>>): Promise<{ folder: 
 }
 
 function announce(t: TestContext): () => number {
-  t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED)`);
-  return seededRandom(seed);
+  t.diagnostic(`seed ${String(testSeed)} (TILEFAN_TEST_SEED)`);
+  return seededRandom(testSeed);
 }
 
 void describe('mosaics of hundreds of scenes off the grid', { skip: withoutGdalPrograms }, () => {

@@ -5,6 +5,7 @@ import { dtypeFacts, dtypes, isFloat, type Dtype } from '../../lib/raster/dtype.
 import { FileStore } from '../../lib/store/file-store.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { runInProcess } from '../support/in-process-run.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -148,14 +149,10 @@ for n, o in enumerate(json.loads(sys.argv[3])):
             out += same_pixels(ds.read(), levels[level], 'output %d, level %d' % (n, level))
 answer(out[:10])`;
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 10);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('outputs of any options', { skip: withoutGdal }, () => {
   // Catches: an option that another one undoes, a band's fact at another band, words that XML spells otherwise, nodata at the ends of a type, a CRS, transform or table of
   // colours that readers other than our own understand otherwise, images of a single row or column, levels that a reader doesn't find.
   void it('are to rasterio what the job asked for', async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(place, fc.array(output, { minLength: 5, maxLength: 5 }), fc.constantFrom(1, 2), async (where, drawn, tileFactor) => {
         const folder = space.newFolder();
@@ -185,7 +182,7 @@ void describe('outputs of any options', { skip: withoutGdal }, () => {
         const facts = drawn.map(({ codec: { compression }, ...rest }) => ({ ...rest, compression }));
         assertNoDifferences(compare, [folder, JSON.stringify(where), JSON.stringify(facts)]);
       }),
-      { numRuns: runs, seed, endOnFailure: process.env['TILEFAN_TEST_SHRINK'] === undefined },
+      propertyRuns(t, 10),
     );
   });
 });

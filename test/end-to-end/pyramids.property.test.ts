@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { withoutGdal } from '../support/gdal.ts';
 import { runInProcess } from '../support/in-process-run.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -82,14 +83,10 @@ out = check_levels(path, image, o['overviews'], o['nodata'], o['blockSize']) + c
 if o['gdal']: out += check_gdal_overviews(path, o['overviews'])
 answer(out)`;
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 10);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('overviews, however the work is cut', { skip: withoutGdal }, () => {
   // Catches: a level that depends on tiles, batches, blocks or passes, bands of a level mixed up, nodata that one level averages in or another loses, edges of odd sides, ties of
   // the mode that the place in a block decides; for every type, and against two programs that know nothing of tiles.
   void it('are those of the whole image at each level', async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     let levelsByPasses = 0;
     await fc.assert(
       fc.asyncProperty(image, output, cut, async (drawn, { dtype, bands, nodata, overviews, blockSize, compression }, { tileFactor, tilesPerTask, inFlight, reduceBlocks }) => {
@@ -120,7 +117,7 @@ void describe('overviews, however the work is cut', { skip: withoutGdal }, () =>
         levelsByPasses += passes;
         assertNoDifferences(compare, [`${folder}/a.tif`, `${folder}/o.tif`, JSON.stringify(facts)]);
       }),
-      { numRuns: runs, seed, endOnFailure: process.env['TILEFAN_TEST_SHRINK'] === undefined },
+      propertyRuns(t, 10),
     );
     t.diagnostic(`${String(levelsByPasses)} passes of workers made upper levels`);
   });

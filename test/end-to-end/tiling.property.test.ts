@@ -11,6 +11,7 @@ import { fileHref } from '../../lib/store/href.ts';
 import { openTiff } from '../../lib/tiff/open.ts';
 import { seededRandom } from '../support/arrays.ts';
 import { runInProcess } from '../support/in-process-run.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { createWorkspace } from '../support/workspace.ts';
 import { blockOffset, field, handMadeTiff, type Field } from '../tiff/hand-made-tiff.ts';
 import { readImage } from '../tiff/read-image.ts';
@@ -147,13 +148,9 @@ const output = fc.record({
   nodata: fc.constantFrom(0, 7, 127, 'nan' as const),
 });
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 80);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('the result and the way it was made', () => {
   // Catches: pixels or overviews that depend on tiles, batches, segments, order or interruptions; a level cut at the wrong place; tiles computed twice.
   void it('is the whole-image answer, however the work is cut, ordered and stopped', async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(source, cut, output, async (from, how, wanted) => {
         const folder = space.newFolder();
@@ -193,7 +190,7 @@ void describe('the result and the way it was made', () => {
         }
         checkStatistics(result.record, pixels, nodata);
       }),
-      { numRuns: runs, seed },
+      propertyRuns(t, 80, true),
     );
   });
 });

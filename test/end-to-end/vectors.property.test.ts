@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { FileStore } from '../../lib/store/file-store.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
 import { runInProcess } from '../support/in-process-run.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { assertNoDifferences, makeFiles } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -158,14 +159,10 @@ async function burn({ layers }: What, made: string, { tileSize, halo, tilesPerTa
   return folder;
 }
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 5);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('features on any tiles', { skip: withoutGdalPrograms }, () => {
   // Catches: points, lines and polygons that are cut, moved or decided otherwise where tiles meet, features that a tile's search misses or that burn in another order, values,
   // filters, gaps and types that are not gdal_rasterize's; all of it for layers in any CRS.
   void it('are what gdal_rasterize burns into the whole grid', async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(what, cut, async (grid, how) => {
         const made = space.newFolder('layers');
@@ -173,7 +170,7 @@ void describe('features on any tiles', { skip: withoutGdalPrograms }, () => {
         const found = await burn(grid, made, how);
         assertNoDifferences(compare, [made, found, JSON.stringify(grid.layers)]);
       }),
-      { numRuns: runs, seed, endOnFailure: process.env['TILEFAN_TEST_SHRINK'] === undefined },
+      propertyRuns(t, 5),
     );
   });
 });

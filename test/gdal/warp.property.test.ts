@@ -10,6 +10,7 @@ import { bytesPerSample, dtypes, type Dtype } from '../../lib/raster/dtype.ts';
 import type { Window } from '../../lib/raster/window.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import { places, type TestCrs } from '../support/places.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { createWorkspace } from '../support/workspace.ts';
 import { bytesOf, oracle, withoutGdalPrograms, type TestGrid } from './oracle.ts';
 
@@ -144,13 +145,9 @@ function sameBytes(found: Uint8Array, expected: Uint8Array, what: string, dtype:
   assert.fail(`${what}: ${String(different.length)} of ${String(found.length / size)} samples differ, first at ${String(different[0])}`);
 }
 
-const runs = Number(process.env['TILEFAN_TEST_RUNS'] ?? 16);
-const seed = Number(process.env['TILEFAN_TEST_SEED'] ?? Date.now() % 2 ** 31);
-
 void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
   // Catches coordinates that depend on the window, kernels that depend on the chunk, masks and nodata that GDAL treats otherwise, edges that are cut.
   void it('gives what gdalwarp gives for the whole grid', { timeout: 600_000 }, async (t) => {
-    t.diagnostic(`seed ${String(seed)} (TILEFAN_TEST_SEED), ${String(runs)} runs (TILEFAN_TEST_RUNS)`);
     await fc.assert(
       fc.asyncProperty(caseArbitrary, async (test) => {
         const made = await make(test);
@@ -162,7 +159,7 @@ void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
           await made.pool.close();
         }
       }),
-      { numRuns: runs, seed, endOnFailure: true },
+      propertyRuns(t, 16),
     );
   });
   // Catches kernels that are too narrow where the grid is much larger than the source: each pixel would be a sample instead of a mean.
