@@ -233,7 +233,6 @@ export function showExtent({ geotransform }: Lattice, extent: Extent | undefined
 
 /** Pixels by which an extent may be beside its true place: with more a strip of the raster would be lost. */
 const mostShifted = 0.5;
-const footprintInstead = 'like and "footprint": "reference"';
 
 /** The union or the intersection of the extents of inputs, in pixels of the lattice. */
 async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], snap: Snap, problems: Problem[]): Promise<Extent | undefined> {
@@ -250,7 +249,7 @@ async function footprint(kind: 'union' | 'intersection', lattice: Lattice, raste
       const shifted = shifts.findIndex((pixels) => pixels > mostShifted);
       if (shifted >= 0) {
         const scene = scenes[shifted] as OpenScene;
-        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has another datum than ${crsName(lattice.crs)}, which moves it by up to ${String(Math.ceil(shifts[shifted] ?? 0))} pixels: its extent there is not known without GDAL; wanted bounds in grid, or ${footprintInstead}`, code: 'GRID_EXTENT' });
+        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has another datum than ${crsName(lattice.crs)}, which moves it by up to ${String(Math.ceil(shifts[shifted] ?? 0))} pixels: its extent there is not known without GDAL; wanted bounds in grid, or like and "footprint": "reference"`, code: 'GRID_EXTENT' });
         return undefined;
       }
       return snap(found.filter((extent) => extent !== undefined).reduce(unionExtent));

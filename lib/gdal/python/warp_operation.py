@@ -22,8 +22,6 @@ CHUNK_BYTES = 64 * 1024 * 1024
 POINTWISE = ('nearest', 'bilinear', 'cubic')
 # A part of the source that GDAL shall find.
 LEFT_TO_GDAL = (0, 0, 0, 0)
-
-
 # Places across and down a chunk at which it is looked at how much its map is bent: fine where the coarse ones show that it is.
 COARSE, FINE = 9, 33
 # Pixels of the source by which the coarse places may bend. GDAL's own places are nearer to each other, and what it takes in addition is enough then.
