@@ -6,7 +6,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(69);
 }
 const files = process.argv.slice(2);
-const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=2', ...(files.length > 0 ? files : ['test/**/*.test.ts'])], {
+const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=2', '--import=./test/support/file-limits.mjs', ...(files.length > 0 ? files : ['test/**/*.test.ts'])], {
   stdio: 'inherit',
   cwd: new URL('..', import.meta.url),
 });

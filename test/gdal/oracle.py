@@ -5,11 +5,14 @@ One request as JSON on the command line: a list of steps, each {"do": name, ...}
 """
 import json
 import math
-import subprocess
+import os
 import sys
 
 import numpy as np
 from osgeo import gdal, ogr, osr
+
+sys.path.append(os.path.join(os.path.dirname(__file__), '..', 'support'))
+from gdal_programs import run
 
 gdal.UseExceptions()
 osr.UseExceptions()
@@ -130,12 +133,6 @@ def make_grid(step):
     made.SetProjection(crs(step['gridEpsg']).ExportToWkt())
     made = None
     return {'columns': wide, 'rows': high, 'bounds': bounds}
-
-
-def run(arguments):
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(' '.join(arguments) + ': ' + done.stderr)
 
 
 def dump(step):

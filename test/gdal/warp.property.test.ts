@@ -68,7 +68,8 @@ function nodataOf({ nodata, dtype }: Case): number | null {
 
 let count = 0;
 
-async function make(given: Case, errorThreshold = 0): Promise<Made> {
+/** Makes the files of a case, and what gdalwarp makes of them. */
+async function withCase(given: Case, use: (made: Made) => Promise<void>): Promise<void> {
   // Nobody has an alpha band of signed bytes.
   const test = given.dtype === 'int8' && given.mask !== 'dataset' ? { ...given, mask: undefined } : given;
   const folder = workspace.newFolder(`case${String(++count)}`);
@@ -82,24 +83,28 @@ async function make(given: Case, errorThreshold = 0): Promise<Made> {
     { do: 'make_source', path: source, ...common, mask: alpha ? 'alpha' : test.mask, gap: nodata === null ? undefined : String(nodata) },
     { do: 'make_grid', path: `${folder}/grid.tif`, ...common, ratio: test.ratio, margin: test.margin },
   ]) as [unknown, TestGrid];
-  const pool = await GdalPool.start({ processes: 2, grid: bytesOf(`${folder}/grid.tif`) });
   const href = fileHref(source);
   const init = test.init && !validity && !alpha ? 99 : undefined;
   // A mask and nodata in one source: GDAL has rules for which counts, which nobody relies on.
   const effective = validity || alpha ? null : nodata;
-  // For where the source covers little of the grid; elsewhere gdalwarp finds the widths of kernels by itself.
-  const scale = test.resampling === 'nearest' ? undefined : await pool.warpScale({ href }, test.resampling);
-  // With a mask or an alpha band, areas may differ from gdalwarp's at the edges of the source, as far as GDAL continues the source.
-  const edge = test.mask === undefined || !areas.includes(test.resampling) ? undefined : 1 + 2 * Math.ceil(1 / Math.min(1, test.ratio));
-  oracle([{ do: 'gdalwarp', scale, edge, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
-  const bands = Array.from({ length: test.bands + (alpha ? 1 : 0) }, (_, index) => index + 1);
-  return {
-    grid,
-    pool,
-    expected: bytesOf(`${folder}/expected`),
-    edges: edge === undefined ? undefined : bytesOf(`${folder}/expected.edges`),
-    request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, alpha, errorThreshold, ...(init === undefined ? {} : { init }) },
-  };
+  const pool = await GdalPool.start({ processes: 2, grid: bytesOf(`${folder}/grid.tif`) });
+  try {
+    // For where the source covers little of the grid; elsewhere gdalwarp finds the widths of kernels by itself.
+    const scale = test.resampling === 'nearest' ? undefined : await pool.warpScale({ href }, test.resampling);
+    // With a mask or an alpha band, areas may differ from gdalwarp's at the edges of the source, as far as GDAL continues the source.
+    const edge = test.mask === undefined || !areas.includes(test.resampling) ? undefined : 1 + 2 * Math.ceil(1 / Math.min(1, test.ratio));
+    oracle([{ do: 'gdalwarp', scale, edge, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
+    const bands = Array.from({ length: test.bands + (alpha ? 1 : 0) }, (_, index) => index + 1);
+    await use({
+      grid,
+      pool,
+      expected: bytesOf(`${folder}/expected`),
+      edges: edge === undefined ? undefined : bytesOf(`${folder}/expected.edges`),
+      request: { source: { href }, bands, dtype: test.dtype, resampling: test.resampling, nodata: effective, validity, alpha, ...(init === undefined ? {} : { init }) },
+    });
+  } finally {
+    await pool.close();
+  }
 }
 
 /** The whole grid from windows of these sides, each read with a margin that is thrown away. */
@@ -150,18 +155,22 @@ void describe('warping by windows', { skip: withoutGdalPrograms }, () => {
   void it('gives what gdalwarp gives for the whole grid', { timeout: 600_000 }, async (t) => {
     await fc.assert(
       fc.asyncProperty(caseArbitrary, async (test) => {
-        const made = await make(test);
-        try {
+        await withCase(test, async (made) => {
           const whole = await assemble(made, [made.grid.columns, made.grid.rows], 0);
           sameBytes(whole, made.expected, 'the whole against gdalwarp', test.dtype, made.edges);
           sameBytes(await assemble(made, test.cuts, test.halo), whole, 'windows against the whole', test.dtype);
-        } finally {
-          await made.pool.close();
-        }
+        });
       }),
       propertyRuns(t, 16),
     );
   });
+  // Catches: giving up where GDAL knows no way from a CRS to itself. It doesn't for turned rasters, nor beyond the area of use that PROJ has for a CRS.
+  for (const { epsg, centre, orientation } of [{ epsg: 4167, centre: [172.6, -43.5], orientation: 'turned' }, { epsg: 4258, centre: [-120.5, 47.3], orientation: 'north-up' }] as const) {
+    void it(`goes from EPSG:${String(epsg)} to itself: ${orientation}, at ${centre.join(', ')}`, async () => {
+      const common = { epsg, gridEpsg: epsg, centre, orientation, metres: 30, columns: 22, rows: 20, ratio: 0.77, margin: 0.05, bands: 2, dtype: 'int32', resampling: 'cubic', nodata: 'lowest', init: true, mask: undefined, seed: 1, cuts: [21, 25], halo: 3 } as const;
+      await withCase({ ...common, centre: [...centre], cuts: [...common.cuts] }, async (made) => sameBytes(await assemble(made, [15, 15], 2), made.expected, 'windows against gdalwarp', 'int32'));
+    });
+  }
   // Catches kernels that are too narrow where the grid is much larger than the source: each pixel would be a sample instead of a mean.
   void it('widens kernels by what the source covers of a large grid', async () => {
     const folder = workspace.newFolder('large');

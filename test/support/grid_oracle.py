@@ -1,11 +1,12 @@
 """Rasters that don't lie on one grid, and what gdalwarp and numpy make of them on the grid of an output: the oracle of alignment and mosaics."""
 import math
 import os
-import subprocess
 import tempfile
 
 import numpy as np
 from osgeo import gdal, osr
+
+from gdal_programs import run
 
 gdal.UseExceptions()
 osr.UseExceptions()
@@ -136,12 +137,6 @@ def make_raster(path, columns, rows, gt, epsg, dtype='int16', bands=1, nodata=No
             ds.CreateMaskBand(gdal.GMF_PER_DATASET)
             ds.GetRasterBand(1).GetMaskBand().WriteArray((shown * 255).astype(np.uint8))
     ds = None
-
-
-def run(arguments):
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(' '.join(arguments) + ': ' + done.stderr)
 
 
 def run_here(arguments):

@@ -43,6 +43,16 @@ def need_grid():
     return grid
 
 
+def transformation(dataset, target, *more):
+    gdal.ErrorReset()
+    # By its geotransform only: what a file says of a geolocation array may name any other file.
+    options = string_list([('SRC_METHOD', 'GEOTRANSFORM'), ('DST_METHOD', 'GEOTRANSFORM'), *more])
+    try:
+        return lib.GDALCreateGenImgProjTransformer2(handle(dataset), handle(target), options)
+    finally:
+        lib.CSLDestroy(options)
+
+
 class Transformer:
     """From pixels of a source to pixels of the whole grid and back, as gdalwarp makes it."""
 
@@ -53,12 +63,11 @@ class Transformer:
         crs = dataset.GetSpatialRef()
         if (crs is None) != (target.crs is None):
             raise Refused('it has no CRS, but the output grid has one' if crs is None else 'it has a CRS, but the output grid has none')
-        gdal.ErrorReset()
         self.dataset = dataset
-        # By its geotransform only: what a file says of a geolocation array may name any other file.
-        options = string_list([('SRC_METHOD', 'GEOTRANSFORM'), ('DST_METHOD', 'GEOTRANSFORM')])
-        self.argument = lib.GDALCreateGenImgProjTransformer2(handle(dataset), handle(target.dataset), options)
-        lib.CSLDestroy(options)
+        self.argument = transformation(dataset, target.dataset)
+        if not self.argument and crs is not None and crs.IsSame(target.crs):
+            # Beyond the area that PROJ knows for a CRS, GDAL finds no way from it to itself, and for turned rasters not within it either. There is nothing to convert.
+            self.argument = transformation(dataset, target.dataset, ('INSERT_CENTER_LONG', 'NO'))
         if not self.argument:
             raise GdalFailed(words('cannot transform its coordinates to those of the output grid'))
         self.function = function_address('GDALGenImgProjTransform')
