@@ -19,6 +19,7 @@ import { displayHref, fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import { crsName } from '../lib/tiff/crs.ts';
+import { extentsHere } from '../local/extents-here.ts';
 import { takeItemJob } from './item-job-file.ts';
 import { batchSizes, itemPlanText } from './item-plan-text.ts';
 import { readJobDocument, takeJob, userFolderHref, type JobOverrides } from './job-file.ts';
@@ -43,7 +44,7 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     const run = fileHref(`${scratch}/`);
     if (lines.length > 0) await convertAll(store, lines, run, problems);
     const { conversions } = await readConversions(store, run, lines);
-    const made = await makePlan(store, job, 'RUN', settings, problems, { conversions });
+    const made = await makePlan(store, job, 'RUN', settings, problems, { conversions, findExtents: extentsHere() });
     // What has been converted to look at it lies under the run prefix in a run.
     const windows = made.inputs.some(({ scenes }) => scenes.some(({ reading }) => reading.by !== 'blocks'));
     if (windows && (await findGdal()) === undefined) process.stderr.write('this job needs GDAL to run, and it is not on this machine\n');

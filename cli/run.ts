@@ -13,6 +13,7 @@ import { basename, displayHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Store } from '../lib/store/store.ts';
 import type { Json } from '../local/engine.ts';
+import { extentsHere } from '../local/extents-here.ts';
 import type { StandbyWorkers } from '../local/standby.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { readJobDocument, takeJob, userFolderHref, type JobOverrides } from './job-file.ts';
@@ -46,7 +47,7 @@ export async function run(file: string, options: RunOptions, standby?: StandbyWo
     if (problems.length > 0) {
       // Planning finds what else is wrong, and refuses with all of it.
       const env = { ...process.env, ...localEnvironment(options), TILEFAN_WORK: userFolderHref(options.work) };
-      await makePlan(store, job, runId, readSettings(env, job.compute, problems), problems);
+      await makePlan(store, job, runId, readSettings(env, job.compute, problems), problems, { findExtents: extentsHere(interrupts.signal) });
     }
     return await runJob(store, job, runId, file, options, { signal: interrupts.signal, standby });
   } catch (error) {

@@ -11,6 +11,7 @@ import { requireGdal } from '../lib/job/split.ts';
 import { tryTile } from '../lib/job/try-tile.ts';
 import { fileHref } from '../lib/store/href.ts';
 import { createStore } from '../lib/store/routing-store.ts';
+import { extentsHere } from '../local/extents-here.ts';
 import { catchInterrupts, interruptedExitCode } from './interrupt.ts';
 import { readJob, type JobOverrides } from './job-file.ts';
 import { localEnvironment } from './local-environment.ts';
@@ -41,7 +42,7 @@ export async function tryHere(file: string, options: TryOptions): Promise<number
       for (const line of lines) await runConversion(line, { run, store, signal });
     }
     const { conversions } = await readConversions(store, run, lines);
-    const report = await tryTile(store, { job, runId, settings, known: { conversions, tiffs }, tile: options.tile, problems }, { env: process.env, signal, onTrial: tellTrial });
+    const report = await tryTile(store, { job, runId, settings, known: { conversions, tiffs, findExtents: extentsHere(signal) }, tile: options.tile, problems }, { env: process.env, signal, onTrial: tellTrial });
     if (signal.aborted) return interruptedExitCode;
     return printReport(report, options.json === true);
   } catch (error) {

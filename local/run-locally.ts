@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { handler as failBatch } from '../functions/fail-batch/handler.ts';
 import { createStore } from '../lib/store/routing-store.ts';
 import type { Engine, Json, Outcome } from './engine.ts';
+import { extentsHere } from './extents-here.ts';
 import { LocalStepFunctionsEngine } from './local-stepfunctions-engine.ts';
 import type { RunEventListener } from './run-events.ts';
 import { createLocalEcs } from './run-task.ts';
@@ -124,6 +125,7 @@ async function importFunctions(signal: AbortSignal, onEvent: RunEventListener): 
         const { prepareCode } = await import('../lib/job/prepare-code.ts');
         return await prepareCode(store, plan, { env, signal, onTrial: (trial) => onEvent({ type: 'TrialStarted', ...trial }) });
       },
+      findExtents: extentsHere(signal),
       async prepareItems(store, plan) {
         const { prepareItems } = await import('../lib/job/items/prepare-items.ts');
         return await prepareItems(store, plan, env);

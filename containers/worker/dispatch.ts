@@ -33,6 +33,11 @@ export async function workOn(line: ManifestLine, { store, run, followsKill, sign
     await runConversion(line, { run, store, signal });
     return;
   }
+  if ('extents' in line) {
+    const { runExtents } = await import('../../lib/job/find-extents.ts');
+    await runExtents(store, run, signal);
+    return;
+  }
   if ('prepare' in line) {
     const { prepareAny } = await import('../../lib/job/prepare-any.ts');
     await prepareAny(store, run, { env: process.env, signal });

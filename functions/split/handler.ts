@@ -11,9 +11,9 @@ import { addPlanned, addRefused } from './plan-metrics.ts';
 
 /**
  * Makes the handler for an environment: Lambda's own, or that of a local run.
- * @param prepare looks at user code on this machine; a local run brings it along, so that Lambda's package has nothing of it
+ * @param prepare looks at user code, and asks GDAL, on this machine; a local run brings it along, so that Lambda's package has nothing of it
  */
-export function createHandler(env: Environment, prepare: Pick<SplitEnvironment, 'prepareCode' | 'prepareItems'> = {}): (event: unknown, context: FunctionContext) => Promise<SplitResult> {
+export function createHandler(env: Environment, prepare: Pick<SplitEnvironment, 'prepareCode' | 'prepareItems' | 'findExtents'> = {}): (event: unknown, context: FunctionContext) => Promise<SplitResult> {
   const handle = async (event: unknown): Promise<SplitResult> => {
     const metrics = await createMetrics(env);
     const store = createStore();

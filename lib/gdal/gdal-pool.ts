@@ -131,6 +131,16 @@ export class GdalPool {
     return [x, y];
   }
 
+  /**
+   * Where a source lies on the grid, by the very map that `warp` goes by: places of a lattice over it, (steps + 1) rows of (steps + 1), in pixels of the grid (column, row); undefined
+   * for those that GDAL finds no place for.
+   * @throws as `warp`
+   */
+  async place(source: GdalSource, steps: number, limits: RequestLimits = {}): Promise<readonly ((readonly [column: number, row: number]) | undefined)[]> {
+    const reply = await this.#ask({ body: { do: 'place', source: sourceBody(source), steps }, ...said('find the place of', source, undefined, limits) });
+    return (reply['places'] as readonly ([number, number] | null)[]).map((place) => place ?? undefined);
+  }
+
   /** Reads pixels of a source as they are. @throws as `warp` */
   async read(request: ReadRequest): Promise<void> {
     const { source, window, bands, dtype, init, validity = false, outsideIsData = false, into } = request;

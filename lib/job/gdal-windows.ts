@@ -16,9 +16,8 @@ const concurrency = 32;
 /** Blocks of the file that describes the grid: large, so that there are few. None is ever written. */
 const headerBlockSize = 32_768;
 
-/** The grid of a plan as a GeoTIFF without pixels, from which GDAL takes size, geotransform and CRS just as it would from an output. */
-export function gridHeader({ grid }: Pick<Plan, 'grid'>): Uint8Array {
-  const { columns, rows, geo } = grid;
+/** A grid as a GeoTIFF without pixels, from which GDAL takes size, geotransform and CRS just as it would from an output. */
+export function gridHeader({ columns, rows, geo }: Pick<Plan['grid'], 'columns' | 'rows' | 'geo'>): Uint8Array {
   const image: CogImage = { dtype: 'uint8', bands: 1, blockSize: headerBlockSize, compression: 'none', predictor: 1, nodata: undefined, geo, metadata: '', levels: [{ columns, rows }] };
   const format = cogHeaderBytes(image, 'classic') < 2 ** 32 ? 'classic' : 'big';
   return writeCogHeader(image, format, [createBlockTable({ columns, rows }, headerBlockSize)]);
@@ -42,7 +41,7 @@ export class GdalWindows implements WindowSource {
    */
   static async start(reader: Pick<ObjectReader, 'stat'>, plan: Plan, processes: number): Promise<GdalWindows> {
     const inS3 = plan.inputs.some(({ scenes }) => scenes.some(({ href }) => parseHref(href).scheme === 's3'));
-    const pool = await GdalPool.start({ processes, grid: gridHeader(plan), ...(inS3 ? { environment: gdalS3Environment() } : {}) });
+    const pool = await GdalPool.start({ processes, grid: gridHeader(plan.grid), ...(inS3 ? { environment: gdalS3Environment() } : {}) });
     return new GdalWindows(reader, plan, pool);
   }
 

@@ -40,8 +40,8 @@ export function latticeOffset(lattice: Lattice, raster: Located): { readonly col
   return off ? undefined : { column: column + 0, row: row + 0 };
 }
 
-/** Points on each side and across of a raster that are looked at: edges are not straight in another CRS. */
-const steps = 32;
+/** Steps between the points on each side and across of a raster that are looked at: edges are not straight in another CRS. */
+export const steps = 32;
 
 function gridPoints({ width, height, geotransform }: Located): Point[] {
   const points: Point[] = [];
@@ -67,15 +67,31 @@ export async function extentOnLattice(lattice: Lattice, raster: Located): Promis
   const same = sameCrs(lattice.crs, raster.crs);
   if (!same && !((await isPlaceable(raster.crs)) && (await isPlaceable(lattice.crs)))) return undefined;
   const transform = await pointTransform(raster.crs, lattice.crs);
-  const points = transform(gridPoints(raster));
-  if (points.some(([x, y]) => !Number.isFinite(x) || !Number.isFinite(y))) return undefined;
-  if (!same && (await isTorn(points, lattice.crs))) return undefined;
-  return extentOf(points.map((point) => applyAffine(inverse, point)));
+  const places = transform(gridPoints(raster)).map((point) => applyAffine(inverse, point));
+  return extentOfPlaces(places, lattice.geotransform, same ? 'straight' : await fullTurn(lattice.crs));
 }
 
-/** By how many pixels of the lattice a raster's extent may be beside its true place, since only GDAL knows the shift between the datums; 0 where there is none. */
+/**
+ * The rectangle around places of a raster on a lattice.
+ * @param places (steps + 1) rows of (steps + 1), in pixels of the lattice; undefined where there is none
+ * @param turn what x makes around the Earth, in units of the lattice's CRS, if it does; or `straight` where the raster has the same CRS, and can't be torn
+ * @returns undefined for a raster of which a part has no place, or that lies around a pole or across the seam of the map
+ */
+export function extentOfPlaces(places: readonly (Point | undefined)[], geotransform: Affine, turn: number | 'straight' | undefined): Extent | undefined {
+  const found = places.filter((place) => place !== undefined && Number.isFinite(place[0]) && Number.isFinite(place[1])) as Point[];
+  if (found.length < places.length) return undefined;
+  if (turn !== 'straight' && isTorn(found.map((place) => applyAffine(geotransform, place)), turn)) return undefined;
+  return extentOf(found);
+}
+
+/**
+ * By how many pixels of the lattice the extent that extentOnLattice finds may be beside its true place, since only GDAL knows the shift between the datums: 0 where there is none, and
+ * infinitely many for a CRS whose coordinates only GDAL knows.
+ * @throws DataError CRS_UNKNOWN
+ */
 export async function shiftOnLattice({ crs, geotransform }: Lattice, raster: Located): Promise<number> {
-  if (geotransform === null || !hasCrs(crs) || !hasCrs(raster.crs) || sameCrs(crs, raster.crs)) return 0;
+  if (geotransform === null || raster.geotransform === null || !hasCrs(crs) || !hasCrs(raster.crs) || sameCrs(crs, raster.crs)) return 0;
+  if (!((await isPlaceable(raster.crs)) && (await isPlaceable(crs)))) return Infinity;
   const [, xc, xr, , yc, yr] = geotransform;
   return (await datumShiftBetween(raster.crs, crs)) / Math.min(Math.hypot(xc, yc), Math.hypot(xr, yr));
 }
@@ -84,8 +100,7 @@ export async function shiftOnLattice({ crs, geotransform }: Lattice, raster: Loc
  * Whether neighbouring points lie on far sides of the target: then the raster lies around a pole, or across the seam of the map. A step from point
  * to point is a small part of the whole; one that is half of it is a jump.
  */
-async function isTorn(points: readonly Point[], crs: Crs): Promise<boolean> {
-  const turn = await fullTurn(crs);
+function isTorn(points: readonly Point[], turn: number | undefined): boolean {
   const { xmin, xmax, ymin, ymax } = extentOf(points);
   const far = { x: turn === undefined ? (xmax - xmin) / 2 : Math.min(turn, xmax - xmin) / 2, y: (ymax - ymin) / 2 };
   const side = steps + 1;

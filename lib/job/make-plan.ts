@@ -8,6 +8,7 @@ import { checkCode } from './check-code.ts';
 import { checkLateTypes, checkOperationAndOutputs, checkWritable } from './check-outputs.ts';
 import type { Conversions } from './conversions.ts';
 import { addressOf, type RunState } from './events.ts';
+import type { FindExtents } from './gdal-extents.ts';
 import { fittingTileSize, outputBytes, projectMemory, projectShared, tilesShareBlocks, type MemoryFacts, type MemoryInput } from './memory.ts';
 import { openInputs, type OpenInput } from './open-inputs.ts';
 import { codeKind, nodataRule } from './operation-kind.ts';
@@ -35,6 +36,8 @@ export interface KnownFiles {
   readonly conversions?: Conversions;
   /** Inputs that are open already, by href. */
   readonly tiffs?: ReadonlyMap<string, Tiff>;
+  /** Finds extents that only GDAL knows; without it, a grid that needs one is refused. */
+  readonly findExtents?: FindExtents | undefined;
   /** What the trial of the code has shown; without it, outputs that don't say so have one band of float32. */
   readonly prepared?: PreparedCode | undefined;
   /** That the outputs can be written has been seen, or doesn't matter. */
@@ -44,7 +47,7 @@ export interface KnownFiles {
 /**
  * Makes the plan of a resolved job.
  * @param problems what is known to be wrong already; it is reported together with what is found here
- * @throws JobError PLAN_REFUSED that lists every problem
+ * @throws JobError PLAN_REFUSED that lists every problem; what `findExtents` throws
  */
 export async function makePlan(
   store: Store,
@@ -52,7 +55,7 @@ export async function makePlan(
   runId: string,
   settings: Settings,
   problems: Problem[] = [],
-  { conversions = new Map(), tiffs = new Map(), prepared, writable = false }: KnownFiles = {},
+  { conversions = new Map(), tiffs = new Map(), findExtents, prepared, writable = false }: KnownFiles = {},
 ): Promise<Plan> {
   const kind = codeKind(job.operation);
   const opened = await openInputs(store, job, conversions, problems, tiffs);
@@ -63,7 +66,7 @@ export async function makePlan(
   const rasters = opened.filter((input) => input.kind === 'raster');
   // Where an input couldn't be opened, the grid of the others would only confuse.
   const complete = opened.length === Object.keys(job.inputs).length;
-  const grid = complete ? await outputGrid(job.grid, rasters, problems) : undefined;
+  const grid = complete ? await outputGrid(job.grid, rasters, problems, findExtents) : undefined;
   const inputs = grid === undefined ? [] : await planInputs(opened, grid, job, problems);
   throwProblems('PLAN_REFUSED', "the job can't run", problems);
   if (grid === undefined) throw new Error('a grid that could not be fixed has been reported');

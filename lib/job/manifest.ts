@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { batchLine, type BatchLine } from './batch.ts';
 import { itemBatchLine, type ItemBatchLine } from './items/item.ts';
 
-export { firstConversion, mergeBatch, passNumbers, trialNumber } from './task-numbers.ts';
+export { extentsNumber, firstConversion, mergeBatch, passNumbers, trialNumber } from './task-numbers.ts';
 
 const index = z.int().nonnegative();
 
@@ -44,6 +44,10 @@ export type ConvertLine = z.infer<typeof convertLine>;
 export const prepareLine = z.strictObject({ batch: index, prepare: z.literal(true) });
 export type PrepareLine = z.infer<typeof prepareLine>;
 
+/** Extents of inputs that only GDAL knows are found, before the run is planned (gdal-extents.ts). */
+export const extentsLine = z.strictObject({ batch: index, extents: z.literal(true) });
+export type ExtentsLine = z.infer<typeof extentsLine>;
+
 /** One tile is computed and reported, and nothing else is done (try-tile.ts): its column and row. */
 export const tryLine = z.strictObject({ batch: index, try: z.tuple([index, index]) });
 export type TryLine = z.infer<typeof tryLine>;
@@ -52,8 +56,8 @@ export type TryLine = z.infer<typeof tryLine>;
 export const mergeLine = z.strictObject({ batch: index, merge: z.literal(true) });
 export type MergeLine = z.infer<typeof mergeLine>;
 
-export const manifestLine = z.union([batchLine, itemBatchLine, pyramidLine, convertLine, prepareLine, tryLine, mergeLine]);
-export type ManifestLine = BatchLine | ItemBatchLine | PyramidLine | ConvertLine | PrepareLine | TryLine | MergeLine;
+export const manifestLine = z.union([batchLine, itemBatchLine, pyramidLine, convertLine, extentsLine, prepareLine, tryLine, mergeLine]);
+export type ManifestLine = BatchLine | ItemBatchLine | PyramidLine | ConvertLine | ExtentsLine | PrepareLine | TryLine | MergeLine;
 
 /** What a task is, in words, for its record; undefined for a batch of tiles. */
 export function describeTask(line: ManifestLine): string | undefined {
@@ -61,6 +65,7 @@ export function describeTask(line: ManifestLine): string | undefined {
     const { output, level, last, blocks: [column, row, columns, rows] } = line.pyramid;
     return `levels ${String(level + 1)} to ${String(last)} of ${output}, above blocks ${String(column)},${String(row)} to ${String(column + columns - 1)},${String(row + rows - 1)}`;
   }
+  if ('extents' in line) return 'extents of inputs';
   if ('prepare' in line) return 'trial of the code';
   if ('try' in line) return `trial of tile ${line.try.join(',')}`;
   if ('convert' in line) return `conversion of ${line.convert.input}`;

@@ -7,7 +7,8 @@ import { extentOf, intersectExtent, invertAffine, applyAffine, shiftAffine, unio
 import { displayHref } from '../store/href.ts';
 import { crsName, geoTagsOf, hasCrs, isWkt, sameCrs, type Crs } from '../tiff/crs.ts';
 import type { GeoTags, Geotransform } from '../tiff/geo.ts';
-import { crsOfEpsg, crsOfWkt } from '../tiff/projection.ts';
+import { crsOfEpsg, crsOfWkt, fullTurn } from '../tiff/projection.ts';
+import type { FindExtents } from './gdal-extents.ts';
 import { extentOnLattice, latticeOffset, shiftOnLattice, type Lattice } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
 import { jsonPath, type Problem } from './problems.ts';
@@ -30,27 +31,38 @@ interface Reference {
   readonly input: RasterInput | undefined;
 }
 
+/** What the functions below look among, and where they say what is wrong. */
+interface Search {
+  readonly rasters: readonly RasterInput[];
+  readonly findExtents: FindExtents | undefined;
+  readonly problems: Problem[];
+}
+
 /** Rounding of coordinates in headers, in pixels: an edge so near to a pixel's edge is that edge. */
 const slackPixels = 0.01;
 
 /**
  * Fixes the grid.
+ * @param findExtents asked for extents that only GDAL knows; without it they are problems
  * @returns undefined when it can't be; what is wrong is in `problems` then
+ * @throws InputUnavailableError GDAL_MISSING where `findExtents` does; what it throws that is no error of the tree
  */
-export async function outputGrid(grid: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<OutputGrid | undefined> {
+export async function outputGrid(grid: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[], findExtents?: FindExtents): Promise<OutputGrid | undefined> {
   try {
-    const reference = await referenceLattice(grid, rasters, problems);
+    const search: Search = { rasters, findExtents, problems };
+    const reference = await referenceLattice(grid, search);
     if (reference === undefined) return undefined;
-    const extent = await gridExtent(grid, reference, rasters, problems);
+    const extent = await gridExtent(grid, reference, search);
     return extent && cut(grid, reference, extent, problems);
   } catch (error) {
-    if (!(error instanceof TilefanError) || error.retryable) throw error;
+    if (!(error instanceof TilefanError) || error.retryable || error.code === 'GDAL_MISSING') throw error;
     problems.push({ path: '$.grid', message: error.message, code: error.code });
     return undefined;
   }
 }
 
-async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, footprint: kind }: JobSpec['grid'], rasters: readonly RasterInput[], problems: Problem[]): Promise<Reference | undefined> {
+async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, footprint: kind }: JobSpec['grid'], search: Search): Promise<Reference | undefined> {
+  const { rasters, problems } = search;
   const first = like === undefined ? rasters[0] : rasters.find(({ name }) => name === like);
   if (crs === undefined && resolution === undefined) {
     if (first === undefined) {
@@ -79,7 +91,7 @@ async function referenceLattice({ like, crs, resolution, bounds, alignedPixels, 
   }
   if (alignedPixels ?? bounds === undefined) return { lattice, tags, input: undefined };
   // Pixels count from the upper left corner of what is to be covered.
-  const corner = bounds === undefined ? await inputsExtent({ kind, like: undefined }, { lattice, tags, input: undefined }, rasters, exactly, problems) : undefined;
+  const corner = bounds === undefined ? await inputsExtent({ kind, like: undefined }, { lattice, tags, input: undefined }, search, exactly) : undefined;
   if (bounds === undefined && corner === undefined) return undefined;
   const origin: Geotransform = bounds === undefined ? [(corner as Extent).xmin * x, x, 0, -(corner as Extent).ymin * y, 0, -y] : [bounds[0], x, 0, bounds[3], 0, -y];
   return { lattice: { crs: of, geotransform: origin }, tags, input: undefined };
@@ -157,11 +169,12 @@ const byCentres: Snap = ({ xmin, ymin, xmax, ymax }) => {
 const fromCorner: Snap = ({ xmax, ymax }) => ({ xmin: 0, ymin: 0, xmax: Math.max(1, Math.floor(xmax + 0.5)), ymax: Math.max(1, Math.floor(ymax + 0.5)) });
 
 /** Which pixels of the lattice the grid has. */
-async function gridExtent({ footprint: kind, bounds, alignedPixels, like }: JobSpec['grid'], reference: Reference, rasters: readonly RasterInput[], problems: Problem[]): Promise<Extent | undefined> {
+async function gridExtent({ footprint: kind, bounds, alignedPixels, like }: JobSpec['grid'], reference: Reference, search: Search): Promise<Extent | undefined> {
   const { lattice, input } = reference;
+  const { problems } = search;
   const ownCorner = input === undefined && !(alignedPixels ?? bounds === undefined);
   if (bounds === undefined) {
-    const found = async (snap: Snap): Promise<Extent | undefined> => await inputsExtent({ kind, like }, reference, rasters, snap, problems);
+    const found = async (snap: Snap): Promise<Extent | undefined> => await inputsExtent({ kind, like }, reference, search, snap);
     if (input !== undefined) return await found(byCentres);
     const extent = ownCorner ? await found(exactly) : await found(outwards);
     if (extent === undefined) return undefined;
@@ -195,25 +208,26 @@ function isTooCoarse(lattice: Lattice, extent: Extent | undefined, problems: Pro
 /** The footprint of the inputs that the job asks for, in pixels of the lattice; each input's own extent is snapped, and then they are put together. */
 async function inputsExtent(
   { kind, like }: { readonly kind: JobSpec['grid']['footprint']; readonly like: string | undefined },
-  { lattice, input }: Reference,
-  rasters: readonly RasterInput[],
+  reference: Reference,
+  search: Search,
   snap: Snap,
-  problems: Problem[],
 ): Promise<Extent | undefined> {
+  const { lattice, input } = reference;
+  const { rasters, problems } = search;
   if (kind === 'reference') {
     if (input === undefined) {
       problems.push({ path: '$.grid.footprint', message: 'reference is the extent of the input that the grid is like, and this grid is like none; wanted like, bounds, or another footprint' });
       return undefined;
     }
-    return await footprint('union', lattice, [input], snap, problems);
+    return await footprint('union', reference, { ...search, rasters: [input] }, snap);
   }
   if (rasters.length === 0) {
     problems.push({ path: '$.grid.bounds', message: 'missing: no input is a raster whose extent could be taken' });
     return undefined;
   }
-  const extent = await footprint(kind, lattice, rasters, snap, problems);
+  const extent = await footprint(kind, reference, search, snap);
   if (extent === undefined || (extent.xmin < extent.xmax && extent.ymin < extent.ymax)) return extent;
-  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${showExtent(lattice, await footprint('union', lattice, [raster], exactly, []))}`));
+  const places = await Promise.all(rasters.map(async (raster) => `${raster.name} covers ${showExtent(lattice, await footprint('union', reference, { ...search, rasters: [raster], problems: [] }, exactly))}`));
   problems.push({
     path: '$.inputs',
     message: `the inputs don't overlap: in ${crsName(lattice.crs)} ${places.join('; ')}; wanted a common part, or "footprint": "union"${like === undefined ? '' : ' or "reference"'}`,
@@ -235,29 +249,50 @@ export function showExtent({ geotransform }: Lattice, extent: Extent | undefined
 const mostShifted = 0.5;
 
 /** The union or the intersection of the extents of inputs, in pixels of the lattice. */
-async function footprint(kind: 'union' | 'intersection', lattice: Lattice, rasters: readonly RasterInput[], snap: Snap, problems: Problem[]): Promise<Extent | undefined> {
-  const extents = await Promise.all(
-    rasters.map(async ({ name, scenes }): Promise<Extent | undefined> => {
-      const found = await Promise.all(scenes.map((scene) => extentOnLattice(lattice, scene.facts)));
-      const lost = found.findIndex((extent) => extent === undefined);
-      if (lost >= 0) {
-        const scene = scenes[lost] as OpenScene;
-        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has no bounded place in ${crsName(lattice.crs)}, or none that is known here; wanted bounds in grid`, code: 'GRID_EXTENT' });
-        return undefined;
-      }
-      const shifts = await Promise.all(scenes.map((scene) => shiftOnLattice(lattice, scene.facts)));
-      const shifted = shifts.findIndex((pixels) => pixels > mostShifted);
-      if (shifted >= 0) {
-        const scene = scenes[shifted] as OpenScene;
-        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has another datum than ${crsName(lattice.crs)}, which moves it by up to ${String(Math.ceil(shifts[shifted] ?? 0))} pixels: its extent there is not known without GDAL; wanted bounds in grid, or like and "footprint": "reference"`, code: 'GRID_EXTENT' });
-        return undefined;
-      }
-      return snap(found.filter((extent) => extent !== undefined).reduce(unionExtent));
-    }),
+async function footprint(kind: 'union' | 'intersection', reference: Reference, search: Search, snap: Snap): Promise<Extent | undefined> {
+  const { rasters, problems } = search;
+  const extents = await sceneExtents(reference, search);
+  const found = rasters.map(({ name, scenes }): Extent | undefined => {
+    const there = scenes.map((scene) => extents.get(scene));
+    const lost = there.indexOf(undefined);
+    if (lost < 0) return snap((there as Extent[]).reduce(unionExtent));
+    problems.push({ path: jsonPath(['inputs', name]), message: lostMessage(reference, scenes[lost] as OpenScene, search), code: 'GRID_EXTENT' });
+    return undefined;
+  });
+  return found.includes(undefined) ? undefined : (found as Extent[]).reduce(kind === 'union' ? unionExtent : intersectExtent);
+}
+
+function lostMessage({ lattice }: Reference, { href, facts }: OpenScene, { findExtents }: Search): string {
+  const subject = `${displayHref(href)} (${crsName(facts.crs)})`;
+  if (findExtents !== undefined) return `${subject} has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`;
+  return `${subject} has no bounded place in ${crsName(lattice.crs)}, or none that is known without GDAL; wanted bounds in grid, or like and "footprint": "reference"`;
+}
+
+/** Extents of all scenes, in pixels of the lattice; undefined for one without a bounded place. */
+async function sceneExtents(reference: Reference, { rasters, findExtents }: Search): Promise<ReadonlyMap<OpenScene, Extent | undefined>> {
+  const { lattice } = reference;
+  const scenes = rasters.flatMap((raster) => raster.scenes);
+  const shifts = await Promise.all(scenes.map((scene) => shiftOnLattice(lattice, scene.facts)));
+  const uncertain = scenes.filter((_, i) => (shifts[i] ?? 0) > mostShifted);
+  const certain = scenes.filter((_, i) => (shifts[i] ?? 0) <= mostShifted);
+  const computed = await Promise.all(certain.map(async (scene) => [scene, await extentOnLattice(lattice, scene.facts)] as const));
+  const asked = findExtents === undefined || uncertain.length === 0 ? [] : await extentsByGdal(reference, uncertain, findExtents);
+  return new Map([...computed, ...asked]);
+}
+
+/** What GDAL says, of a lattice that begins at the origin of the CRS: one answer is good for all that only begin elsewhere. */
+async function extentsByGdal({ lattice, tags }: Reference, scenes: readonly OpenScene[], findExtents: FindExtents): Promise<(readonly [OpenScene, Extent | undefined])[]> {
+  const [x, xc, xr, y, yc, yr] = lattice.geotransform as Geotransform;
+  const geotransform: Geotransform = [0, xc, xr, 0, yc, yr];
+  const [column, row] = applyAffine(invertAffine(geotransform), [x, y]);
+  const found = await findExtents(
+    { geo: geoTagsOf(lattice.crs, tags, geotransform), geotransform, turn: (await fullTurn(lattice.crs)) ?? null },
+    scenes.map(({ href, subdataset, facts: { version } }) => ({ href, subdataset, version })),
   );
-  if (extents.some((extent) => extent === undefined)) return undefined;
-  const there = extents.filter((extent) => extent !== undefined);
-  return there.reduce(kind === 'union' ? unionExtent : intersectExtent);
+  return scenes.map((scene, i) => {
+    const extent = found[i];
+    return [scene, extent ? { xmin: extent.xmin - column, ymin: extent.ymin - row, xmax: extent.xmax - column, ymax: extent.ymax - row } : undefined];
+  });
 }
 
 /** GDAL counts columns and rows in 32 bits. */

@@ -17,7 +17,7 @@ import { compressions, jobSpec, mosaicRules, overviewMethods, resamplings } from
 
 const numbers = z.array(z.number()).readonly();
 
-const geoTags = z.object({
+export const geoTags = z.object({
   modelPixelScale: numbers.exactOptional(),
   modelTiepoint: numbers.exactOptional(),
   modelTransformation: numbers.exactOptional(),
@@ -220,6 +220,8 @@ export const runFiles = {
   /** Values that functions returned, as segments. */
   collected: 'collected/',
   code: 'code/',
+  /** Of inputs, where only GDAL knows them. */
+  extents: 'extents.json',
   results: 'results/',
   result: (batch: number): string => `results/${String(batch)}.json`,
   merge: (output: string): string => `merge/${output}.json`,

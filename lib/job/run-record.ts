@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { toJsonNumber } from '../base/json-number.ts';
 import { standardDeviation, type Statistics } from '../raster/statistics.ts';
 import type { Store } from '../store/store.ts';
-import { firstConversion, mergeBatch, passNumbers, trialNumber } from './manifest.ts';
+import { extentsNumber, firstConversion, mergeBatch, passNumbers, trialNumber } from './manifest.ts';
 import { levelsOf, runFiles, tilingOf, type Plan, type PlanOutput } from './plan.ts';
 import type { MergedResults } from './results/reduce-results.ts';
 import { batchRecord, encodeDocument, readDocument, type BatchRecord, type RunRecord } from './records.ts';
@@ -85,6 +85,7 @@ async function describePasses(store: Store, plan: Plan): Promise<RunRecord['pass
 
 function passName(batch: number): string {
   if (batch === trialNumber) return 'trial';
+  if (batch === extentsNumber) return 'extents';
   if (batch === mergeBatch) return 'results';
   return batch < passNumbers ? 'conversion' : `overviews-${String(Math.floor(batch / passNumbers))}`;
 }

@@ -8,6 +8,7 @@ import { checkTriggers } from './check-outputs.ts';
 import { checkSameJob, continuedPlan } from './continue-run.ts';
 import { addressOf, type SplitEvent, type SplitResult, type TaskCompute } from './events.ts';
 import { checkConvertedSources, conversionManifest, findConversions, readConversions } from './find-conversions.ts';
+import { askForExtents, ExtentsWanted, recordedExtents, type FindExtents } from './gdal-extents.ts';
 import { makePlan, type KnownFiles } from './make-plan.ts';
 import type { ItemPlan } from './items/item-plan.ts';
 import { isItemJob } from './items/item-documents.ts';
@@ -44,6 +45,8 @@ export interface SplitEnvironment {
   readonly prepareCode?: ((store: Store, plan: Plan) => Promise<PreparedCode>) | undefined;
   /** The same for jobs over items, whose code is only stored. */
   readonly prepareItems?: ((store: Store, plan: ItemPlan) => Promise<PlanCode>) | undefined;
+  /** Finds extents that only GDAL knows here, on this machine; absent on AWS, where a worker does it. */
+  readonly findExtents?: FindExtents | undefined;
   /** Told the plan that the run goes by, be it new or that of a run that is continued. */
   readonly onPlan?: (plan: Plan | ItemPlan) => void;
 }
@@ -99,16 +102,18 @@ async function definitionFor(image: string | null | undefined, { compute }: Sett
 }
 
 /** Over rasters: the grid is fixed, and becomes tiles. @param tile the one that is to be tried, instead of all */
-async function splitRasters(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareCode, onPlan }: SplitEnvironment, tile: readonly [number, number] | undefined): Promise<SplitResult> {
+async function splitRasters(document: unknown, place: ResolveOptions, { store, env, taskDefinitions, prepareCode, findExtents: findHere, onPlan }: SplitEnvironment, tile: readonly [number, number] | undefined): Promise<SplitResult> {
   const run = place.runId;
   const problems: Problem[] = [];
   const job = resolveJob(parseJobSpec(document, problems), place, problems);
   const settings = readSettings(env, job.compute, problems);
   await checkTriggers(job, settings.triggers, problems);
   const runHref = `${settings.work}runs/${run}/`;
+  const findExtents = findHere ?? recordedExtents(store, runHref);
   const earlier = await readDocument(store, `${runHref}${runFiles.plan}`, planSchema);
   if (earlier !== undefined) throwProblems('PLAN_REFUSED', "the job can't run", problems);
   const taskDefinition = async (): Promise<string> => await definitionFor(job.compute.image, settings, taskDefinitions);
+  const firstPass = async (manifest: string, compute = settings.compute): Promise<SplitResult> => ({ ...firstPassState(run, runHref, settings, manifest), compute: { ...compute, taskDefinition: await taskDefinition() } });
   let plan: Plan;
   if (earlier === undefined) {
     const { lines, tiffs } = await findConversions(store, job, problems);
@@ -116,24 +121,24 @@ async function splitRasters(document: unknown, place: ResolveOptions, { store, e
     if (missing.length > 0) {
       throwProblems('PLAN_REFUSED', "the job can't run", problems);
       if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdal(missing);
-      const manifest = await writeConversions(store, runHref, job, missing);
-      return { ...firstPassState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() } };
+      return await firstPass(await writeConversions(store, runHref, job, missing));
     }
-    if (tile !== undefined) {
-      const manifest = await writeTileTrial(store, job, run, { settings, problems, known: { conversions, tiffs } }, tile);
-      return { ...firstPassState(run, runHref, settings, manifest), compute: { ...settings.compute, taskDefinition: await taskDefinition() }, status: 'TRY' };
-    }
-    const tried = codeKind(job.operation) === undefined ? undefined : await readPrepared(store, runHref);
-    let made = await makePlan(store, job, run, settings, problems, { conversions, tiffs, prepared: tried });
-    if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
-    if (made.code !== null && tried === undefined) {
-      if (prepareCode === undefined) {
-        const manifest = await writeTrial(store, made);
-        return { ...firstPassState(run, runHref, settings, manifest), compute: { ...made.state.compute, taskDefinition: await taskDefinition() } };
+    const known = { conversions, tiffs, findExtents };
+    try {
+      if (tile !== undefined) return { ...(await firstPass(await writeTileTrial(store, job, run, { settings, problems, known }, tile))), status: 'TRY' };
+      const tried = codeKind(job.operation) === undefined ? undefined : await readPrepared(store, runHref);
+      let made = await makePlan(store, job, run, settings, problems, { ...known, prepared: tried });
+      if (env['TILEFAN_LOCAL_THREADS'] !== undefined) await requireGdalFor(made);
+      if (made.code !== null && tried === undefined) {
+        if (prepareCode === undefined) return await firstPass(await writeTrial(store, made), made.state.compute);
+        made = await makePlan(store, job, run, settings, [], { ...known, prepared: await prepareCode(store, made) });
       }
-      made = await makePlan(store, job, run, settings, [], { conversions, tiffs, prepared: await prepareCode(store, made) });
+      plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
+    } catch (error) {
+      if (!(error instanceof ExtentsWanted)) throw error;
+      throwProblems('PLAN_REFUSED', "the job can't run", problems);
+      return await firstPass(await askForExtents(store, runHref, error));
     }
-    plan = await writePlan(store, { ...made, ...reduceBlocksOf(env) });
   } else {
     if (tile !== undefined) throw new JobError('RUN_EXISTS', `run ${run} is there already: a tile is tried under an id of its own`);
     plan = await continuedPlan(store, earlier, job);
@@ -145,7 +150,7 @@ async function splitRasters(document: unknown, place: ResolveOptions, { store, e
   return { ...plan.state, compute: { ...settings.compute, ...sizesOf(plan), taskDefinition: definition } };
 }
 
-/** The state in which the machine converts inputs, or has the code tried, and then calls split again. Whatever the job tolerates, none of that may fail: there would be no run. */
+/** The state in which the machine converts inputs, finds extents, or has the code tried, and then calls split again. Whatever the job tolerates, none of that may fail: there would be no run. */
 function firstPassState(id: string, href: string, settings: Settings, manifest: string): SplitResult {
   const { bucket, key: prefix } = addressOf(href);
   return {

@@ -2,6 +2,7 @@
 import { TilefanError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { findConversions, readConversions } from './find-conversions.ts';
+import { recordedExtents } from './gdal-extents.ts';
 import { makePlan, type KnownFiles } from './make-plan.ts';
 import { OneTile } from './one-tile.ts';
 import { tilingOf } from './plan.ts';
@@ -60,7 +61,7 @@ export async function tryTileInTask(store: Store, run: string, [column, row]: re
   const { lines, tiffs } = await findConversions(store, request.job, []);
   const { conversions } = await readConversions(store, run, lines);
   // Split has seen that the outputs can be written, and nothing will be.
-  const known = { conversions, tiffs, writable: true };
+  const known = { conversions, tiffs, findExtents: recordedExtents(store, run), writable: true };
   const report = await tryTile(store, { job: request.job, runId: request.run, settings: request.settings, known, tile: { column, row } }, environment);
   await writeTileReport(store, run, report);
 }

@@ -1,6 +1,8 @@
 /** The grid that a job asks for, against the sizes and corners that GDAL's own tools make of the same rasters. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import type { SplitResult } from '../../lib/job/events.ts';
+import { runExtents } from '../../lib/job/find-extents.ts';
 import { readPlan } from '../../lib/job/plan.ts';
 import { split } from '../../lib/job/split.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
@@ -21,7 +23,13 @@ async function gridOf(inputs: readonly string[], grid: object): Promise<number[]
   const work = space.newFolder();
   const named = Object.fromEntries(inputs.map((name) => [name, space.path(`${name}.tif`)]));
   const job = { inputs: named, grid, operation: { expression: { o: `${inputs[0] ?? ''}[1]` } }, outputs: { o: { href: `${work}/o.tif` } } };
-  const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env: { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1' } });
+  const planned = async (): Promise<SplitResult> => await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env: { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1' } });
+  let state = await planned();
+  if (state.status === 'CONVERT') {
+    // As on AWS, where split has no GDAL and a worker has.
+    await runExtents(store, state.run.href, new AbortController().signal);
+    state = await planned();
+  }
   const { columns, rows, geotransform } = (await readPlan(store, state.run.href)).grid;
   const [x = NaN, xc = NaN, , y = NaN, , yr = NaN] = geotransform ?? [];
   return [columns, rows, x, y, xc, yr];
@@ -70,6 +78,11 @@ for name, columns, rows, gt, epsg in json.loads(sys.argv[2]):
           ['c', 250, 250, [499_500.04, 10, 0, 5_000_499.96, 0, -10], 32_633],
           ['d', 77, 91, [500_003.7, 13.3, 0, 4_999_996.1, 0, -13.3], 32_633],
           ['z', 200, 200, [200_007, 10, 0, 5_000_003, 0, -10], 32_634],
+          // Of other datums, which PROJ moves by 100 to 200 m.
+          ['bern', 200, 160, [2_600_000, 10, 0, 1_200_000, 0, -10], 2056],
+          ['britain', 200, 160, [400_000, 10, 0, 300_000, 0, -10], 27_700],
+          ['near', 150, 100, [381_000, 10, 0, 5_200_600, 0, -10], 32_632],
+          ['turned', 150, 100, [381_000, 8, 6, 5_200_600, 6, -8], 32_632],
         ]),
       ],
     );
@@ -88,12 +101,34 @@ for name, columns, rows, gt, epsg in json.loads(sys.argv[2]):
       [['z'], { crs: 'EPSG:32633', resolution: 10 }, ['gdalwarp', '-t_srs', 'EPSG:32633', '-tap', '-tr', '10', '10', '@z'], 1],
       [['z'], { crs: 'EPSG:3035', resolution: 12.5 }, ['gdalwarp', '-t_srs', 'EPSG:3035', '-tap', '-tr', '12.5', '12.5', '@z'], 1],
       [['z'], { crs: 'EPSG:4326', resolution: 0.000_1 }, ['gdalwarp', '-t_srs', 'EPSG:4326', '-tap', '-tr', '0.0001', '0.0001', '@z'], 1],
+      [['bern'], { crs: 'EPSG:4326', resolution: 0.000_1 }, ['gdalwarp', '-t_srs', 'EPSG:4326', '-tap', '-tr', '0.0001', '0.0001', '@bern'], 1],
+      [['bern'], { crs: 'EPSG:4326', resolution: 0.000_1, alignedPixels: false }, ['gdalwarp', '-t_srs', 'EPSG:4326', '-tr', '0.0001', '0.0001', '@bern'], 1],
+      [['britain'], { crs: 'EPSG:32630', resolution: 10 }, ['gdalwarp', '-t_srs', 'EPSG:32630', '-tap', '-tr', '10', '10', '@britain'], 1],
+      [['near', 'bern'], { crs: 'EPSG:32632', resolution: 10, footprint: 'union' }, ['gdalwarp', '-t_srs', 'EPSG:32632', '-tap', '-tr', '10', '10', '@near', '@bern'], 1],
     ];
     const wanted = gdalGrid(cases.map(([, , command]) => command));
     for (const [i, [inputs, grid, command, pixels]] of cases.entries()) {
       // oxlint-disable-next-line no-await-in-loop
       near(await gridOf(inputs, grid), wanted[i] ?? [], `${JSON.stringify(grid)} against ${command.join(' ')}`, pixels);
     }
+  });
+
+  // Catches: an extent that is found for another lattice than the grid's: one that begins at the origin, or runs along the axes of the CRS.
+  void it('of an input of another datum, on a lattice that is turned, has the pixels whose centres it covers', async () => {
+    const [wanted = []] = oracle(
+      `
+from grid_oracle import *
+folder = sys.argv[1]
+source, like = (gdal.Open(folder + '/' + name + '.tif') for name in ('bern', 'turned'))
+way = gdal.Transformer(source, like, [])
+found = np.array([way.TransformPoint(0, x / 10, y / 10)[1][:2] for x in range(2001) for y in range(1601) if x in (0, 2000) or y in (0, 1600)])
+(west, north), (east, south) = (np.floor(values + 0.5) for values in (found.min(axis=0), found.max(axis=0)))
+t = like.GetGeoTransform()
+x, y = gdal.ApplyGeoTransform(t, west, north)
+answer([[east - west, south - north, x, y, t[1], t[5]]])`,
+      [space.folder],
+    ) as number[][];
+    near(await gridOf(['turned', 'bern'], { like: 'turned', footprint: 'union' }), wanted, 'of bern, which has the other within it');
   });
 
   // Catches: footprints that are not those of RIOS, which snaps the extent of each input to the nearest pixel of the reference and then puts them together.

@@ -18,7 +18,7 @@ export interface S3Need {
 
 /** What a query may hold that is known here, and asks for no version, ACL, tag or other sub-resource. */
 const knownQuery = new Set([
-  'x-id', 'list-type', 'prefix', 'encoding-type', 'max-keys', 'continuation-token', 'start-after',
+  'x-id', 'list-type', 'prefix', 'delimiter', 'encoding-type', 'max-keys', 'continuation-token', 'start-after',
   'uploadId', 'uploads', 'partNumber', 'delete', 'max-parts', 'part-number-marker',
 ]);
 /** Beginnings of headers that need a permission of their own; the code sends none of them. */
@@ -35,7 +35,8 @@ export function needsOf(request: S3Request): S3Need[] {
   const on = (action: string, of: string | undefined, kms: readonly string[] = [], where = bucket): S3Need => ({ action: `s3:${action}`, bucket: where, key: of, kms });
   const has = (name: string): boolean => name in query;
   if (key === '') {
-    if (method === 'GET' && query['list-type'] === '2') return [{ ...on('ListBucket', undefined), prefix: query['prefix'] ?? '' }];
+    // GDAL lists by the older ListObjects, which wants the same (API/API_ListObjects.html).
+    if (method === 'GET' && (query['list-type'] === '2' || has('prefix'))) return [{ ...on('ListBucket', undefined), prefix: query['prefix'] ?? '' }];
     if (method === 'POST' && has('delete')) return [...body.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, each]) => on('DeleteObject', each));
     return unknown();
   }

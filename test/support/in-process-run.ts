@@ -14,6 +14,7 @@ import { tileSetupOf } from '../../lib/job/tile-setup.ts';
 import { TileProcessor } from '../../lib/job/tile.ts';
 import { fileHref } from '../../lib/store/href.ts';
 import type { Store } from '../../lib/store/store.ts';
+import { extentsHere } from '../../local/extents-here.ts';
 import { finishRun } from '../job/passes.ts';
 
 export interface InProcessOptions {
@@ -48,7 +49,7 @@ export interface InProcessResult {
 export async function runInProcess(options: InProcessOptions): Promise<InProcessResult> {
   const { store, work, job, segmentBytes, reduceBlocks, stopAfter, order = (lines) => lines, onBatch } = options;
   const env = { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1', TILEFAN_STARTUP_SECONDS: '0.1', TILEFAN_MAX_CONCURRENCY: '2', ...(reduceBlocks === undefined ? {} : { TILEFAN_REDUCE_BLOCKS: String(reduceBlocks) }) };
-  const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env });
+  const state = await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env, findExtents: extentsHere() });
   const read = await readPlan(store, state.run.href);
   const plan = segmentBytes === undefined ? read : { ...read, segmentBytes };
   const manifest = await readFile(state.manifest.key, 'utf8');

@@ -41,6 +41,7 @@ export async function playScenario(stage: Stage): Promise<void> {
   await mergeLateTiles(stage, job, stage.buckets.write, 'elsewhere');
   await makePasses(stage, job);
   await convertInputs(stage, job, scene);
+  await findExtents(stage, job, scene);
   await runCode(stage, job);
   await runItems(stage);
   await stage.tidy();
@@ -146,6 +147,20 @@ async function convertInputs(stage: Stage, job: MakeJob, scene: string): Promise
       const state = await split(converting, name);
       await workAll(stage, state, linesOf(stage, state).slice(0, 1));
     }
+  }
+}
+
+/** A grid whose extent only GDAL knows: asked for, found, and planned with. */
+async function findExtents({ at, split, work, buckets: { input, read } }: Stage, job: MakeJob, scene: string): Promise<void> {
+  for (const bucket of [input, read]) {
+    mkdirSync(at(bucket, 'other'), { recursive: true });
+    copyFileSync(at(input, scene), at(bucket, 'other/scene.tif'));
+    const name = `extents-${bucket}`;
+    const gaussKrueger = job(name, { inputs: { a: `s3://${bucket}/other/scene.tif` }, grid: { crs: 'EPSG:31468', resolution: 20, tileSize: 256 } });
+    const asked = await split(gaussKrueger, name);
+    await workAll({ work }, asked, linesOf({ at }, asked));
+    const state = await split(gaussKrueger, name);
+    await workAll({ work }, state, linesOf({ at }, state).slice(0, 1));
   }
 }
 

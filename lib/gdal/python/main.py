@@ -22,6 +22,7 @@ from describe import describe
 from errors import GdalFailed, Refused
 from grid import set_grid
 from opening import leave_drivers
+from place import place
 from read import read
 from scale import scale_request
 from sources import rasters
@@ -46,7 +47,7 @@ def configure(request):
     return {'ok': True}, None
 
 
-REQUESTS = {'start': start, 'configure': configure, 'warp': warp, 'scale': scale_request, 'read': read, 'rasterize': rasterize, 'describe': describe, 'convert': convert}
+REQUESTS = {'start': start, 'configure': configure, 'warp': warp, 'scale': scale_request, 'place': place, 'read': read, 'rasterize': rasterize, 'describe': describe, 'convert': convert}
 
 
 def read_exactly(stream, length):
