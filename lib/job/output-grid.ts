@@ -245,8 +245,8 @@ export function showExtent({ geotransform }: Lattice, extent: Extent | undefined
   return `[${[corners.xmin, corners.ymin, corners.xmax, corners.ymax].map((value) => String(Number(value.toPrecision(10)))).join(', ')}]`;
 }
 
-/** Pixels by which an extent may be beside its true place: with more a strip of the raster would be lost. */
-const mostShifted = 0.5;
+/** Pixels by which an extent may be beside its true place before GDAL is asked for it, which takes a task on AWS. */
+const mostShifted = 0.05;
 
 /** The union or the intersection of the extents of inputs, in pixels of the lattice. */
 async function footprint(kind: 'union' | 'intersection', reference: Reference, search: Search, snap: Snap): Promise<Extent | undefined> {

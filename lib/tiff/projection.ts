@@ -179,7 +179,9 @@ export async function pointTransform(from: Crs, to: Crs): Promise<PointTransform
   const { default: proj4 } = await import('proj4');
   let converter: { forward(point: number[]): number[] };
   try {
-    converter = proj4(source.text, target.text);
+    // By WGS 84, proj4 would shift what PROJ doesn't, for a datum that nobody has named.
+    const [sourceText, targetText] = [baseOf(from), baseOf(to)].includes('none') ? [withoutShift(source.text), withoutShift(target.text)] : [source.text, target.text];
+    converter = proj4(sourceText, targetText);
   } catch (cause) {
     throw new DataError('CRS_UNKNOWN', `coordinates can't be taken from ${crsName(from)} to ${crsName(to)}: ${messageOf(cause)}`, { cause });
   }
@@ -194,6 +196,10 @@ export async function pointTransform(from: Crs, to: Crs): Promise<PointTransform
         return [NaN, NaN];
       }
     });
+}
+
+function withoutShift(text: string): string {
+  return text.replace(/ \+(?:towgs84|nadgrids)=\S+/g, '').replace('+datum=NAD27', '+ellps=clrk66');
 }
 
 async function known(crs: Crs): Promise<Definition> {

@@ -203,7 +203,6 @@ ds = None`,
       // oxlint-disable-next-line no-await-in-loop
       await equalsGdalwarp({ a }, { crs: `EPSG:${String(epsg)}`, resolution: 1, bounds });
     }
-    // Where pixels are larger than the shift it doesn't matter.
     await equalsGdalwarp({ a: 'coarse.tif' }, { crs: 'EPSG:32632', resolution: 1000 });
     // A sphere with a datum, as GDAL writes it to ERDAS Imagine's files: 21 km.
     await equalsGdalwarp({ a: 'shifted.tif' }, { crs: 'EPSG:4326', resolution: 0.01, bounds: [13.5, 44.5, 15.5, 46] });

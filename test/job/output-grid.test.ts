@@ -1,13 +1,9 @@
 /** The grid that a job asks for, against the sizes and corners that GDAL's own tools make of the same rasters. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { SplitResult } from '../../lib/job/events.ts';
-import { runExtents } from '../../lib/job/find-extents.ts';
-import { readPlan } from '../../lib/job/plan.ts';
-import { split } from '../../lib/job/split.ts';
 import { FileStore } from '../../lib/store/file-store.ts';
-import { fileHref } from '../../lib/store/href.ts';
 import { withoutGdalPrograms } from '../gdal/oracle.ts';
+import { plannedGrid } from '../support/planned-grid.ts';
 import { makeFiles, oracle } from '../support/raster-oracle.ts';
 import { createWorkspace } from '../support/workspace.ts';
 
@@ -20,17 +16,7 @@ after(async () => {
 
 /** [columns, rows, x0, y0, x size, y size] of a job's grid. */
 async function gridOf(inputs: readonly string[], grid: object): Promise<number[]> {
-  const work = space.newFolder();
-  const named = Object.fromEntries(inputs.map((name) => [name, space.path(`${name}.tif`)]));
-  const job = { inputs: named, grid, operation: { expression: { o: `${inputs[0] ?? ''}[1]` } }, outputs: { o: { href: `${work}/o.tif` } } };
-  const planned = async (): Promise<SplitResult> => await split({ input: { job, run: 'r' }, execution: 'r' }, { store, env: { TILEFAN_WORK: fileHref(`${work}/`), TILEFAN_LOCAL_THREADS: '1' } });
-  let state = await planned();
-  if (state.status === 'CONVERT') {
-    // As on AWS, where split has no GDAL and a worker has.
-    await runExtents(store, state.run.href, new AbortController().signal);
-    state = await planned();
-  }
-  const { columns, rows, geotransform } = (await readPlan(store, state.run.href)).grid;
+  const { columns, rows, geotransform } = await plannedGrid(store, space.newFolder(), Object.fromEntries(inputs.map((name) => [name, space.path(`${name}.tif`)])), grid);
   const [x = NaN, xc = NaN, , y = NaN, , yr = NaN] = geotransform ?? [];
   return [columns, rows, x, y, xc, yr];
 }

@@ -29,7 +29,7 @@ function place(name: string, centre: readonly [number, number], epsg: readonly n
 }
 
 export const places: readonly Place[] = [
-  place('central Europe', [15.7, 45.2], [32_633, 32_634, 3857, 4326, 3035], { others: [sinusoidal] }),
+  place('central Europe', [15.7, 45.2], [32_633, 32_634, 3857, 4326, 3035, 23_033], { others: [sinusoidal] }),
   place('New Zealand', [172.6, -43.5], [2193, 32_760, 3857, 4326, 4167]),
   place('Antarctica', [-58.4, -75.2], [3031, 4326, 32_721]),
   place('South Pole', [164, -89.99], [3031, 4326, 32_738], { resolutions: [37.5, 900, 9000], around: 'pole' }),
@@ -38,9 +38,9 @@ export const places: readonly Place[] = [
   place('dateline', [180, 0.1], [32_601, 32_660, 3832, 4326, 3857], { seam: true }),
   place('dateline in the north', [179.99, 52.3], [32_601, 32_660, 3832, 4326, 3338, 3857], { seam: true }),
   place('Brazil at the equator', [-51.1, 0.02], [32_622, 32_722, 5880, 4674, 4326]),
-  place('Texas', [-97.7, 30.3], [5070, 32_615, 4269, 2277, 4326]),
+  place('Texas', [-97.7, 30.3], [5070, 32_615, 4269, 2277, 4326, 26_714], { others: [sinusoidal] }),
   place('Australia', [149.1, -35.3], [3577, 28_355, 4326], { others: [sinusoidal] }),
-  place('Japan', [139.7, 35.7], [6677, 32_654, 3857]),
+  place('Japan', [139.7, 35.7], [6677, 32_654, 3857, 30_169]),
   place('Britain', [-1.3, 52.1], [27_700, 32_630, 4326, 3857]),
   place('Switzerland', [7.4, 46.9], [2056, 32_632, 4326]),
   place('South Africa', [18.6, -33.9], [2048, 32_734, 4326], { others: ['ESRI:102022'] }),
