@@ -176,8 +176,8 @@ def gdalwarp(step):
     if step['resampling'] in ('average', 'mode', 'min', 'max', 'med'):
         # Without it gdalwarp cuts off, at the edges of the grid, what the areas of pixels reach beyond the places that it has looked at.
         common += ['-wo', 'SOURCE_EXTRA=20']
-    if step.get('scale') and reached(step, common, 'near').mean() < 0.7:
-        # What the source covers of the grid is so little that gdalwarp would cut the grid, and find other kernels for each chunk.
+    if step.get('scale') and (step.get('turned') or reached(step, common, 'near').mean() < 0.7):
+        # What the source covers of the grid is so little that gdalwarp would cut the grid, and find other kernels for each chunk; or it is turned, and the extra makes them wider.
         common += ['-wo', 'SRC_FILL_RATIO_HEURISTICS=NO', '-wo', 'XSCALE=%r' % step['scale'][0], '-wo', 'YSCALE=%r' % step['scale'][1]]
     common += step.get('more', [])
     nodata, init = step.get('nodata'), step.get('init')

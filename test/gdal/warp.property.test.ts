@@ -93,7 +93,7 @@ async function withCase(given: Case, use: (made: Made) => Promise<void>): Promis
     const scale = test.resampling === 'nearest' ? undefined : await pool.warpScale({ href }, test.resampling);
     // With a mask or an alpha band, areas may differ from gdalwarp's at the edges of the source, as far as GDAL continues the source.
     const edge = test.mask === undefined || !areas.includes(test.resampling) ? undefined : 1 + 2 * Math.ceil(1 / Math.min(1, test.ratio));
-    oracle([{ do: 'gdalwarp', scale, edge, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
+    oracle([{ do: 'gdalwarp', scale, turned: test.orientation === 'turned' && areas.includes(test.resampling), edge, source, to: `${folder}/expected`, grid, gridEpsg: test.gridEpsg, dtype: test.dtype, resampling: test.resampling, validity, nodata: effective === null ? null : String(effective), init }]);
     const bands = Array.from({ length: test.bands + (alpha ? 1 : 0) }, (_, index) => index + 1);
     await use({
       grid,
