@@ -65,6 +65,8 @@ answer(out)`,
   return plan.grid;
 }
 
+const unknownProjection = 'PROJCS["nowhere",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Nonsense_Method"],PARAMETER["central_meridian",15],UNIT["metre",1]]';
+
 void describe('grids', { skip: withoutGdalPrograms }, () => {
   before(() => {
     makeFiles(
@@ -81,6 +83,7 @@ make('plain', 100, 90, None, None)
 make('nocrs', 100, 90, [500003.0, 10.0, 0, 5000000.0, 0, -10.0], None)
 make('twobands', 100, 90, [500300.0, 10.0, 0, 5000000.0, 0, -10.0], 32633, bands=2)
 make('engineering', 100, 90, [500003.0, 10.0, 0, 5000000.0, 0, -10.0], 'LOCAL_CS["nowhere",UNIT["metre",1]]')
+make('nowhere', 100, 90, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], sys.argv[2])
 make('degrees', 100, 90, [500000.0, 10.0, 0, 5000000.0, 0, -10.0], 4326)
 make('beyond', 200, 100, [170.05, 0.1, 0, 10.02, 0, -0.1], 4326)
 make('world', 360, 180, [-180.0, 1.0, 0, 90.0, 0, -1.0], 4326)
@@ -103,7 +106,7 @@ make('north', 200, 200, [-2000000.0, 20000.0, 0, 2000000.0, 0, -20000.0], 3413)
 ds = gdal.GetDriverByName('GTiff').Create(folder + '/gcps.tif', 100, 90, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(15 + x / 1e4, 45 - y / 1e4, 0, x, y) for x, y in ((0, 0), (99, 0), (0, 89), (99, 89))], crs(4326).ExportToWkt())
 ds = None`,
-      [space.folder],
+      [space.folder, unknownProjection],
     );
   });
 
@@ -126,6 +129,19 @@ ds = None`,
     await refused({ a: 'here.tif' }, { crs: 'EPSG:99999', resolution: 10 }, /EPSG:99999 isn't known/);
     await refused({ a: 'here.tif', b: 'engineering.tif' }, { like: 'a', footprint: 'union' }, /engineering\.tif|"nowhere"/);
     await refused({ a: 'plain.tif' }, { resolution: 10 }, /\$\.grid\.crs/, /no input has a CRS/);
+  });
+
+  // Catches: a projection that nobody knows, with which GDAL writes an output of nothing but nodata and calls it a success.
+  void it('of unknown projections are refused', async () => {
+    const run = async (a: string, grid: object): Promise<unknown> => {
+      const folder = space.newFolder();
+      return await runInProcess({ store, work: folder, inFlight: 2, job: jobOf({ a }, grid, folder) });
+    };
+    const place = { resolution: 10, bounds: [500_000, 4_999_100, 501_000, 5_000_000] };
+    await assert.rejects(run('here.tif', { crs: unknownProjection, ...place }), /Cannot warp .*here\.tif at column 0, row 0 .*: the CRS of the output grid, "nowhere", has a projection .*; wanted one that PROJ knows: .*Nonsense_Method/);
+    await assert.rejects(run('nowhere.tif', { crs: 'EPSG:32633', ...place }), /Cannot warp .*nowhere\.tif .*: its CRS, "nowhere", has a projection .*Nonsense_Method/);
+    // Without a warp there is nothing to compute.
+    await equalsGdalwarp({ a: 'nowhere.tif' }, { like: 'a' });
   });
 
   // Catches: a grid of a size that no machine has, planned; an input far from the grid read as if there were something.

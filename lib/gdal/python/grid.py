@@ -53,6 +53,14 @@ def transformation(dataset, target, *more):
         lib.CSLDestroy(options)
 
 
+def check_projection(what, crs):
+    """With a projection that it does not know PROJ fails point by point, and GDAL makes an output of nothing but nodata."""
+    try:
+        crs.ExportToProj4()
+    except RuntimeError as error:
+        raise Refused('%s, "%s", has a projection in which nothing can be computed; wanted one that PROJ knows: %s' % (what, crs.GetName(), error))
+
+
 class Transformer:
     """From pixels of a source to pixels of the whole grid and back, as gdalwarp makes it."""
 
@@ -71,6 +79,10 @@ class Transformer:
         if not self.argument:
             raise GdalFailed(words('cannot transform its coordinates to those of the output grid'))
         self.function = function_address('GDALGenImgProjTransform')
+        wide, high = dataset.RasterXSize, dataset.RasterYSize
+        if crs is not None and not any(self.points(False, [(0, 0), (wide, 0), (wide / 2, high / 2), (0, high), (wide, high)])):
+            check_projection('its CRS', crs)
+            check_projection('the CRS of the output grid', target.crs)
 
     def close(self):
         lib.GDALDestroyGenImgProjTransformer(self.argument)
