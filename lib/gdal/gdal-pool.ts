@@ -278,9 +278,11 @@ function windowBody(window: Window): readonly number[] {
 }
 
 function said(verb: string, source: GdalSource, window: Window | undefined, limits: RequestLimits): Pick<HelperRequest, 'what' | 'where' | 'timeoutSeconds'> {
-  const name = source.subdataset === undefined ? displayHref(source.href) : `${source.subdataset} of ${displayHref(source.href)}`;
+  const { href, subdataset, convertedFrom } = source;
+  const file = convertedFrom === undefined ? displayHref(href) : `${displayHref(convertedFrom)} (converted to ${displayHref(href)})`;
+  const name = subdataset === undefined ? file : `${subdataset} of ${file}`;
   const place = window === undefined ? '' : ` at column ${String(window.column)}, row ${String(window.row)} (${String(window.columns)} x ${String(window.rows)} pixels)`;
-  return { what: `${verb} ${name}${place}`, where: { href: source.href, ...(window === undefined ? {} : { window }) }, timeoutSeconds: limits.timeoutSeconds };
+  return { what: `${verb} ${name}${place}`, where: { href: convertedFrom ?? href, ...(window === undefined ? {} : { window }) }, timeoutSeconds: limits.timeoutSeconds };
 }
 
 function checkRoom(into: Uint8Array, window: Window, bands: number, dtype: Dtype, validity: boolean): void {

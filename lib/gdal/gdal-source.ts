@@ -11,6 +11,8 @@ export interface GdalSource {
   readonly driver?: string;
   /** Options for the driver (`-oo`). */
   readonly openOptions?: Readonly<Record<string, string>>;
+  /** What the file was converted from, by which its user knows it: for messages. */
+  readonly convertedFrom?: string;
 }
 
 /** How drivers spell the names of their subdatasets (GDAL's documentation of each driver, "Subdatasets"). */

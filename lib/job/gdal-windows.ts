@@ -47,8 +47,8 @@ export class GdalWindows implements WindowSource {
 
   async read({ scene, window, bands, init, validity, outsideIsData }: SceneWindow, into: Uint8Array): Promise<void> {
     await this.#check(scene);
-    const { reading, href, subdataset, dtype } = scene;
-    const source = { href, ...(subdataset === null ? {} : { subdataset }) };
+    const { reading, href, subdataset, convertedFrom, dtype } = scene;
+    const source = { href, ...(subdataset === null ? {} : { subdataset }), ...(convertedFrom === undefined ? {} : { convertedFrom }) };
     const pool = this.#pool;
     switch (reading.by) {
       case 'warp':

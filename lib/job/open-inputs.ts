@@ -87,7 +87,7 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
     // Few inputs are VRTs, and the parser of XML is loaded for these only.
     const { openVrt } = await import('./vrt.ts');
     const facts = await openVrt(reader, href, spec.sources ?? [parentHref(href)], spec.nodata === undefined);
-    return { ...base, facts: checked(href, facts), tiff: undefined };
+    return { ...base, facts: checked(source.href, facts), tiff: undefined };
   }
   const tiff = open ?? (await openTiff(reader, href));
   const { main, geo, alphaBand, nodata, version, size, bandDescriptions, scales, offsets, colorTable, colorInterpretations } = tiff;
@@ -113,7 +113,7 @@ async function openScene(reader: ObjectReader, spec: JobInput, source: NamedHref
     colorTable,
     colorInterpretations,
   };
-  return { ...base, facts: checked(href, facts), tiff };
+  return { ...base, facts: checked(source.href, facts), tiff };
 }
 
 /** @throws DataError SCENE_GEOTRANSFORM for one that no grid can have */

@@ -119,10 +119,10 @@ function sharesLattice(lattice: Lattice, input: RasterInput, rasters: readonly R
     if (other === undefined) continue;
     shared = false;
     const differences = latticeDifferences(lattice, other).join(', ');
-    const than = input.name === name ? `its own first scene` : `${input.name} (${displayHref(input.scenes[0]?.href ?? '')})`;
+    const than = input.name === name ? `its own first scene` : `${input.name} (${displayHref(input.scenes[0]?.source.href ?? '')})`;
     problems.push({
       path: jsonPath(['inputs', name]),
-      message: `${displayHref(other.href)} is on another pixel grid than ${than}: ${differences}; say in grid which one the outputs take: like (an input), or crs, resolution and bounds`,
+      message: `${displayHref(other.source.href)} is on another pixel grid than ${than}: ${differences}; say in grid which one the outputs take: like (an input), or crs, resolution and bounds`,
       code: 'GRID_MISMATCH',
     });
   }
@@ -262,8 +262,8 @@ async function footprint(kind: 'union' | 'intersection', reference: Reference, s
   return found.includes(undefined) ? undefined : (found as Extent[]).reduce(kind === 'union' ? unionExtent : intersectExtent);
 }
 
-function lostMessage({ lattice }: Reference, { href, facts }: OpenScene, { findExtents }: Search): string {
-  const subject = `${displayHref(href)} (${crsName(facts.crs)})`;
+function lostMessage({ lattice }: Reference, { source, facts }: OpenScene, { findExtents }: Search): string {
+  const subject = `${displayHref(source.href)} (${crsName(facts.crs)})`;
   if (findExtents !== undefined) return `${subject} has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`;
   return `${subject} has no bounded place in ${crsName(lattice.crs)}, or none that is known without GDAL; wanted bounds in grid, or like and "footprint": "reference"`;
 }

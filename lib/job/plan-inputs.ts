@@ -40,12 +40,12 @@ export function bandCounts(inputs: readonly OpenInput[], problems: Problem[]): R
       for (const [i, band] of (spec.bands ?? []).entries()) {
         const poor = scenes.find(({ facts }) => band > facts.bands);
         if (poor === undefined) continue;
-        problems.push({ path: jsonPath(['inputs', name, 'bands', i]), message: `wanted a band from 1 to ${String(poor.facts.bands)} of ${displayHref(poor.href)}, found ${String(band)}` });
+        problems.push({ path: jsonPath(['inputs', name, 'bands', i]), message: `wanted a band from 1 to ${String(poor.facts.bands)} of ${displayHref(poor.source.href)}, found ${String(band)}` });
       }
       const [first] = scenes;
       const other = spec.bands === undefined ? scenes.find(({ facts }) => facts.bands !== first?.facts.bands) : undefined;
       if (other !== undefined) {
-        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(other.href)} has ${String(other.facts.bands)} bands, and ${displayHref(first?.href ?? '')} has ${String(first?.facts.bands)}; wanted scenes of the same bands, or a choice in bands` });
+        problems.push({ path: jsonPath(['inputs', name]), message: `${displayHref(other.source.href)} has ${String(other.facts.bands)} bands, and ${displayHref(first?.source.href ?? '')} has ${String(first?.facts.bands)}; wanted scenes of the same bands, or a choice in bands` });
       }
       return [name, chosenBands(spec, first?.facts.bands ?? 0).length];
     }),
@@ -68,7 +68,7 @@ async function planRaster({ name, spec, scenes: opened }: RasterInput, grid: Out
     const grids = `the grid of the outputs, which covers ${showExtent(grid, { xmin: 0, ymin: 0, xmax: grid.columns, ymax: grid.rows })} in ${crsName(grid.crs)}`;
     const found = await extentOnLattice(grid, scene.facts);
     const where = `${scenes.length === 1 ? 'it' : 'the first'} covers ${showExtent(grid, found)} there`;
-    const what = scenes.length === 1 ? `${displayHref(scene.href)} (${crsName(scene.facts.crs)}) has nothing on` : `none of the ${String(scenes.length)} scenes (${crsName(scene.facts.crs)}) has anything on`;
+    const what = scenes.length === 1 ? `${displayHref(scene.source.href)} (${crsName(scene.facts.crs)}) has nothing on` : `none of the ${String(scenes.length)} scenes (${crsName(scene.facts.crs)}) has anything on`;
     problems.push({ path: jsonPath(['inputs', name]), message: `${what} ${grids}; ${where}`, code: 'GRID_DISJOINT' });
     return undefined;
   }
@@ -126,7 +126,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, se
   }
   const missing = whatIsMissing(scene, grid);
   if (missing !== undefined) {
-    problems.push({ path, message: `${displayHref(href)} ${missing}`, code: 'GRID_MISMATCH' });
+    problems.push({ path, message: `${displayHref(source.href)} ${missing}`, code: 'GRID_MISMATCH' });
     return undefined;
   }
   try {

@@ -15,7 +15,7 @@ export interface OpenFile {
   readonly mask: TileImage | null;
 }
 
-type ScenePlace = Pick<PlanScene, 'href' | 'version' | 'nodata'>;
+type ScenePlace = Pick<PlanScene, 'href' | 'convertedFrom' | 'version' | 'nodata'>;
 
 /** Scenes of the same key are read as the same samples. A nodata value beyond 2^53 may decide which integers of 64 bits are read at all. */
 export function sceneFileKey({ href, nodata }: Pick<PlanScene, 'href' | 'nodata'>): string {
@@ -44,14 +44,16 @@ export class SceneFiles {
   }
 
   async #openFile(scene: ScenePlace): Promise<OpenFile> {
-    const { href, version } = scene;
+    const { href, convertedFrom, version } = scene;
     const tiff = await openTiff(this.#reader, href);
     checkVersion({ href, version }, tiff.version);
     const { main } = tiff;
-    return { tiff, main: this.#image(main, { wideNodata: wideNodata(main.layout, tiff.nodataText, nodataOf(scene)) }), mask: main.mask === null ? null : this.#image(main.mask) };
+    // Errors of blocks name the file that the job names.
+    const named = { href: convertedFrom ?? href };
+    return { tiff, main: this.#image(main, { ...named, wideNodata: wideNodata(main.layout, tiff.nodataText, nodataOf(scene)) }), mask: main.mask === null ? null : this.#image(main.mask, named) };
   }
 
-  #image(image: TiffImage, change: Partial<BlockLayout> = {}): TileImage {
+  #image(image: TiffImage, change: Partial<BlockLayout>): TileImage {
     const tile = { id: this.#images.size, layout: { ...image.layout, ...change } };
     this.#images.set(tile, image);
     return tile;

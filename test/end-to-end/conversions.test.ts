@@ -235,6 +235,37 @@ for name, code in (('complex', gdal.GDT_CFloat32), ('cint', gdal.GDT_CInt16)):
     }
   });
 
+  // Catches: a message that names a file in the run's folder, of which nobody knows what it was made from.
+  void it('are named as the job names them in what is wrong with them', async () => {
+    makeFiles(
+      `
+def make(name, x, crs):
+    ds = gdal.GetDriverByName('ENVI').Create(sys.argv[1] + '/' + name, 60, 50, 1)
+    ds.SetGeoTransform((x, 10, 0, 5e6, 0, -10)); ds.SetProjection(crs)
+make('elsewhere.img', 7e5, 'EPSG:32633')
+make('other.img', 5e5, 'EPSG:32634')
+make('nowhere.img', 5e5, 'PROJCS["nowhere",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Nonsense_Method"],UNIT["metre",1]]')`,
+      [space.folder],
+    );
+    const says = async (name: string, input: object, grid: object): Promise<string> => {
+      const { exitCode, stderr } = await runCli(['run', jobOf(name, { plain: space.path('plain.tif'), a: input }, { grid }), '--work', space.path('work'), '--run', name, '--json']);
+      assert.notEqual(exitCode, 0);
+      return stderr;
+    };
+    const like = { like: 'plain', footprint: 'reference' };
+    for (const [name, input, grid, words] of [
+      ['bands', { href: space.path('envi.img'), bands: [2] }, like, /a band from 1 to 1 of .*\/envi\.img, found 2/],
+      ['elsewhere', { href: space.path('elsewhere.img') }, like, /\/elsewhere\.img \(EPSG:32633\) has nothing on the grid/],
+      ['other', { href: space.path('other.img') }, {}, /\/other\.img is on another pixel grid than plain/],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop
+      const said = await says(name, input, grid);
+      assert.match(said, words);
+      assert.doesNotMatch(said, /converted\//);
+    }
+    assert.match(await says('nowhere', { href: space.path('nowhere.img') }, like), /Cannot warp \S*\/nowhere\.img \(converted to \S*\/converted\/a-0\.tif\) at column 0/);
+  });
+
   // Catches: integers of 64 bits that GDAL makes doubles of, which are rounded; nodata that is lost on the way.
   void it('keep integers of 64 bits, which are read as they would be from a GeoTIFF', async (t) => {
     const inputs = {
@@ -274,7 +305,7 @@ answer(out)`,
     );
     const bad = await runCli(['run', jobOf('bad-wide', { bad: space.path('bad64.tif') }), '--work', space.path('work'), '--run', 'bad-wide', '--json']);
     assert.equal(bad.exitCode, 65);
-    assert.match(bad.stderr, /converted\/bad-0\.tif: directory 0: block 0, band 1: the sample at column 100, row 150 is 9007199254740993; .*, or nodata, 18446744073709551615/);
+    assert.match(bad.stderr, /\/bad64\.tif: directory 0: block 0, band 1: the sample at column 100, row 150 is 9007199254740993; .*, or nodata, 18446744073709551615/);
   });
 
   // Catches: a plan that can't be seen before the run, names files that are gone, or leaves something behind.
