@@ -49,7 +49,7 @@ export function planOutput(name: string, output: JobSpec['outputs'][string], mad
     href: output.href,
     dtype,
     bands,
-    bandNames: output.bandNames ?? namesOf(copied?.bandNames),
+    bandNames: output.bandNames ?? namesOf(copied),
     // A float32 band holds the nearest float32 of what was written in the job.
     nodata: typeof nodata === 'number' && dtype === 'float32' ? toJsonNumber(Math.fround(nodata)) : nodata,
     compression,
@@ -82,10 +82,9 @@ function copiedNodata({ nodata }: CopiedInput, dtype: Dtype): PlanOutput['nodata
   return nodata !== undefined && fitsDtype(nodata, dtype) ? toJsonNumber(nodata) : null;
 }
 
-/** A file's band names; where some bands have none, those are called by their number. */
-function namesOf(names: CopiedInput['bandNames'] | undefined): string[] | null {
-  if (names === undefined || names.every((name) => name === null)) return null;
-  return names.map((name, band) => name ?? `Band ${String(band + 1)}`);
+/** A file's band names, if any band has one. */
+function namesOf(copied: CopiedInput | undefined): PlanOutput['bandNames'] {
+  return copied?.bandNames.some((name) => name !== null) === true ? copied.bandNames : null;
 }
 
 /** One number for each band, if there are any. */

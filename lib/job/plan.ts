@@ -103,7 +103,8 @@ const planOutput = z.object({
   href: z.string(),
   dtype: z.enum(dtypes),
   bands: z.int().positive(),
-  bandNames: z.array(z.string()).nullable(),
+  /** Null for a band without one. */
+  bandNames: z.array(z.string().nullable()).readonly().nullable(),
   nodata: jsonNumber.nullable(),
   compression: z.enum(compressions),
   level: z.int().nullable(),

@@ -242,7 +242,7 @@ function checkComplete(plan: Plan, output: PlanOutput, collected: Collected): vo
 function metadataXml(plan: Plan, output: PlanOutput, { statistics }: Collected): string {
   const [full] = levelsOf(plan, output) as [{ columns: number; rows: number }];
   const bands = Array.from({ length: output.bands }, (_, band) => ({
-    description: output.bandNames?.[band],
+    description: output.bandNames?.[band] ?? undefined,
     statistics: output.statistics ? statistics[band] : undefined,
     scale: output.scales?.[band],
     offset: output.offsets?.[band],

@@ -236,9 +236,7 @@ ds = None`,
       const job = space.job(`copy-${name}.json`, { inputs: { [name]: inputs[name] }, grid: { tileSize: 128 }, operation: { copy: own }, outputs: Object.fromEntries(Object.keys(own).map((output) => [output, outputs[output as keyof typeof outputs]])) });
       await runJob([job, '--work', space.path('work'), '--workers', '1', '--threads', '1']);
     }
-    for (const name of ['palette', 'rgb'] as const) assert.deepEqual(read(space.path(`copy-${name}.tif`)), read(inputs[name]), name);
-    assert.deepEqual(read(space.path('copy-rgba.tif')), read(inputs.rgba), 'rgba');
-    assert.deepEqual(read(space.path('copy-scaled.tif')), { ...(read(inputs.scaled) as object), names: ['near infrared', 'Band 2'] });
+    for (const name of names) assert.deepEqual(read(space.path(`copy-${name}.tif`)), read(inputs[name]), name);
     assert.deepEqual(read(space.path('other.tif')), { dtype: 'Float32', nodata: -5, names: ['a', 'b'], colors: ['Gray', 'Undefined'], scales: [2, 2], offsets: [1, 0], table: null });
     assertNoDifferences('answer([d for i, o in zip(sys.argv[1:5], sys.argv[5:9]) for d in check_levels(o, read_levels(i)[0], "nearest", None, 128) + check_cog(o)])', [...Object.values(inputs), ...names.map((name) => space.path(`copy-${name}.tif`))]);
   });
