@@ -17,7 +17,7 @@ export interface GdalSource {
 
 /** How drivers spell the names of their subdatasets (GDAL's documentation of each driver, "Subdatasets"). */
 const subdatasetNames: Readonly<Record<string, (path: string, name: string) => string>> = {
-  NETCDF: (path, name) => `NETCDF:"${path}":${name}`,
+  NETCDF: (path, name) => `NETCDF:"${path}":${name.includes(':') ? `"${name}"` : name}`,
   HDF5: (path, name) => `HDF5:"${path}"://${name.replace(/^\/+/, '')}`,
   HDF4_SDS: (path, name) => `HDF4_SDS:UNKNOWN:"${path}":${name}`,
   HDF4_EOS: (path, name) => `HDF4_EOS:EOS_GRID:"${path}":${name}`,

@@ -1,4 +1,4 @@
-/** Files that hold several rasters: HDF 5 written by h5py, HDF 4 and KEA by GDAL. Each raster by its name, and what a job is told that gives none. */
+/** Files that hold several rasters: HDF 5 written by h5py, HDF 4, NetCDF and KEA by GDAL. Each raster by its name, and what a job is told that gives none. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
@@ -109,6 +109,39 @@ answer([d for name, seed in wanted.items() for d in same_pixels(gdal.Open(sys.ar
       [space.path('hdf4-')],
     );
     assert.match(await refused('hdf4-unnamed', { href: file }), /several\.hdf.*subdatasets/);
+  });
+});
+
+void describe('NetCDF', { skip: withoutGdal === false ? withoutDriver('netCDF') : withoutGdal }, () => {
+  // Catches: a name that GDAL lists and takes apart at its colons, also where the file has no list because the variable is the only one.
+  void it('is read by the name of the variable, whatever is in it', async () => {
+    const [several, single] = [space.path('several.nc'), space.path('single.nc')];
+    makeFiles(
+      `
+def make(path, names):
+    ds = gdal.GetDriverByName('netCDF').CreateMultiDimensional(path)
+    root = ds.GetRootGroup()
+    sides = [root.CreateDimension(name, None, None, size) for name, size in (('y', 190), ('x', 210))]
+    for seed, name in enumerate(names):
+        root.CreateMDArray(name, sides, gdal.ExtendedDataType.Create(gdal.GDT_Int16)).Write(np.random.default_rng(seed).integers(0, 999, (190, 210)).astype(np.int16))
+make(sys.argv[1], ['t', 't:c', 't:c:d', 'with space'])
+make(sys.argv[2], ['t:c'])`,
+      [several, single],
+    );
+    await run('netcdf', {
+      plain: { href: several, subdataset: 't' },
+      colon: { href: several, subdataset: 't:c' },
+      listed: { href: several, subdataset: `NETCDF:"${several}":t:c:d` },
+      space: { href: several, subdataset: 'with space' },
+      single: { href: single, subdataset: 't:c' },
+    });
+    assertNoDifferences(
+      `
+# Without coordinates GDAL takes the first row for the southernmost.
+wanted = {'plain': 0, 'colon': 1, 'listed': 2, 'space': 3, 'single': 0}
+answer([d for name, seed in wanted.items() for d in same_pixels(gdal.Open(sys.argv[1] + name + '.tif').ReadAsArray()[None], np.random.default_rng(seed).integers(0, 999, (190, 210)).astype(np.float64)[None, ::-1], name)])`,
+      [space.path('netcdf-')],
+    );
   });
 });
 

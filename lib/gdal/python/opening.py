@@ -81,10 +81,12 @@ def open_subdataset(source, wanted, likely, flags, drivers):
     container = open_alone(source, flags, drivers)
     # The job may say the path in the file with a slash before it or without; of HDF 4, where GDAL counts, also the name that is in the description.
     for name, description in container.GetSubDatasets() or []:
-        tail = name[name.find(source['name']) + len(source['name']):].lstrip('":')
+        tail = name[name.find(source['name']) + len(source['name']):].strip('":')
         known = re.fullmatch(r'\[[^\]]*\] (.*) \([^()]*\)', description)
         if wanted == name or wanted.lstrip('/') == tail.lstrip('/') or (name.startswith('HDF4_') and known is not None and wanted == known.group(1)):
-            return open_alone(dict(source, name=name), flags, drivers)
+            # A colon in a variable's name ends it, unless it is in quotation marks, which GDAL's own list leaves out.
+            quoted = name.startswith('NETCDF:') and ':' in tail
+            return open_alone(dict(source, name='NETCDF:"%s":"%s"' % (source['name'], tail) if quoted else name), flags, drivers)
     if likely is not None:
         try:
             return open_alone(dict(source, name=likely), flags, drivers)
