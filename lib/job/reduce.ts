@@ -147,13 +147,12 @@ class OutputMerge {
     const { pieces, bytes, bigTiff } = collected.layout.finish(metadataXml(this.#plan, output, collected));
     const parts = planParts(pieces);
     const assembly = await openAssembly(this.#store, output, state.token ?? undefined, anew);
-    const current = { ...state, token: assembly.token };
-    await this.#write(current);
     let stat: ObjectStat | 'later';
     try {
+      await this.#write({ ...state, token: assembly.token });
       stat = await this.#fill(assembly, parts);
     } catch (error) {
-      await this.#giveUpIfOvertaken(assembly);
+      await this.#giveUp(assembly, error);
       throw error;
     }
     if (stat === 'later') return 'later';
@@ -189,15 +188,20 @@ class OutputMerge {
     return late ? 'later' : await assembly.complete(parts);
   }
 
-  /** Where the same run is merged twice at once, the one that ends first takes the segments away: nothing would ever go on with the other's file. */
-  async #giveUpIfOvertaken(assembly: Assembly): Promise<void> {
+  /** Nothing goes on by itself with the unfinished file of a call that has failed for good: it would only take room on a disk that may be full. */
+  async #giveUp(assembly: Assembly, error: unknown): Promise<void> {
+    const callsAgain = error instanceof TilefanError && error.retryable;
     try {
-      const now = await readDocument(this.#store, this.#stateHref, mergeState);
-      const overtaken = (now !== undefined && now.token !== assembly.token) || (await finishedRecord(this.#store, this.#plan)) !== undefined;
-      if (overtaken) await assembly.abort();
+      if (!callsAgain || (await this.#isOvertaken(assembly))) await assembly.abort();
     } catch {
       // Why the file could not be made says more than this.
     }
+  }
+
+  /** Where the same run is merged twice at once, the one that ends first takes the segments away: nothing would ever go on with the other's file. */
+  async #isOvertaken(assembly: Assembly): Promise<boolean> {
+    const now = await readDocument(this.#store, this.#stateHref, mergeState);
+    return (now !== undefined && now.token !== assembly.token) || (await finishedRecord(this.#store, this.#plan)) !== undefined;
   }
 }
 
