@@ -20,15 +20,15 @@ export async function findExtents({ geo, geotransform, turn }: ExtentLattice, sc
   const [first] = scenes;
   if (first === undefined) return [];
   const python = (await findGdal())?.python;
-  if (python === undefined) throw gdalMissing(`Finding where ${displayHref(first.href)} lies in the CRS of the grid`);
+  if (python === undefined) throw gdalMissing(`Finding where ${displayHref(first.convertedFrom ?? first.href)} lies in the CRS of the grid`);
   const inS3 = scenes.some(({ href }) => parseHref(href).scheme === 's3');
   const pool = await GdalPool.start({ processes: availableParallelism(), python, grid: gridHeader({ columns: 1, rows: 1, geo }), ...(inS3 ? { environment: gdalS3Environment() } : {}) });
   const stop = (): void => void pool.close();
   signal.addEventListener('abort', stop, { once: true });
   try {
     return await Promise.all(
-      scenes.map(async ({ href, subdataset }) => {
-        const places = await pool.place({ href, ...(subdataset === null ? {} : { subdataset }) }, steps);
+      scenes.map(async ({ href, subdataset, convertedFrom }) => {
+        const places = await pool.place({ href, ...(subdataset === null ? {} : { subdataset }), ...(convertedFrom === undefined ? {} : { convertedFrom }) }, steps);
         return extentOfPlaces(places, geotransform, turn ?? undefined) ?? null;
       }),
     );

@@ -21,8 +21,8 @@ const lattice = z.object({
 export type ExtentLattice = z.infer<typeof lattice>;
 
 const extent = z.object({ xmin: z.number(), ymin: z.number(), xmax: z.number(), ymax: z.number() });
-const scene = z.object({ href: z.string(), subdataset: z.string().nullable(), version: z.string() });
-/** A scene as it is read: a converted one by what it was converted to. */
+const scene = z.object({ href: z.string(), subdataset: z.string().nullable(), version: z.string(), convertedFrom: z.string().exactOptional() });
+/** A scene as it is read: a converted one by what it was converted to, beside what the job names. */
 export type ExtentScene = z.infer<typeof scene>;
 
 /** What is wanted, and, once a worker has found it, what came of it: in pixels of the lattice, null for a scene without a bounded place. */

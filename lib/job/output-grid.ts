@@ -287,7 +287,7 @@ async function extentsByGdal({ lattice, tags }: Reference, scenes: readonly Open
   const [column, row] = applyAffine(invertAffine(geotransform), [x, y]);
   const found = await findExtents(
     { geo: geoTagsOf(lattice.crs, tags, geotransform), geotransform, turn: (await fullTurn(lattice.crs)) ?? null },
-    scenes.map(({ href, subdataset, facts: { version } }) => ({ href, subdataset, version })),
+    scenes.map(({ href, source, subdataset, facts: { version } }) => ({ href, subdataset, version, ...(href === source.href ? {} : { convertedFrom: source.href }) })),
   );
   return scenes.map((scene, i) => {
     const extent = found[i];
