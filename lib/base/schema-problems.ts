@@ -47,7 +47,7 @@ function describeIssue(issue: z.core.$ZodIssue, above: readonly PropertyKey[], d
     case 'invalid_key':
       return [{ path, message: `bad name: ${issue.issues.map((inner) => inner.message).join('; ')}` }];
     case 'invalid_type':
-      return [{ path, message: found === undefined ? `missing; wanted ${expectedName(issue.expected)}` : `wanted ${expectedName(issue.expected)}, found ${shownValue(found)}` }];
+      return [{ path, message: found === undefined ? `missing; ${issue.message}` : `${issue.message}, found ${shownValue(found)}` }];
     case 'invalid_value':
       return [{ path, message: `${found === undefined ? 'missing; ' : ''}wanted ${issue.values.map((value) => shownValue(value)).join(', ')}${found === undefined ? '' : `; found ${shownValue(found)}${suggestion(found, issue.values)}`}` }];
     default:

@@ -125,11 +125,11 @@ const jsonValue = z.json();
 
 const operation = z.strictObject({
   expression: z
-    .record(identifier, z.union([expressionText, z.array(expressionText).min(1).max(256)]))
+    .record(identifier, z.union([expressionText, z.array(expressionText).min(1).max(256)]), { error: ({ code }) => (code === 'invalid_type' ? 'wanted an object with the expression of each output, for example {"ndvi": "scene[1]"}' : undefined) })
     .optional()
     .describe('For each output its expression, or a list of them, one a band. See docs/expressions.md.'),
   copy: z
-    .record(identifier, identifier)
+    .record(identifier, identifier, { error: ({ code }) => (code === 'invalid_type' ? 'wanted an object with the input of each output, for example {"mosaic": "scenes"}' : undefined) })
     .optional()
     .describe('Instead of `expression`: for each output the input whose bands it takes as they are: any raster or mosaic to a good COG. Band names, colours, scale and offset come along.'),
   module: href

@@ -57,6 +57,8 @@ const bad: readonly [readonly string[], unknown, string, RegExp][] = [
   [['grid', 'tileSize'], 32_768, '$.grid.tileSize', /at most 16384/],
   [['grid', 'halo'], -3, '$.grid.halo', /at least 0/],
   [['operation'], undefined, '$.operation', /missing/],
+  [['operation', 'expression'], 'a[1]', '$.operation.expression', /wanted an object with the expression of each output, .*, found "a\[1\]"$/],
+  [['operation', 'copy'], 'a', '$.operation.copy', /wanted an object with the input of each output, .*, found "a"$/],
   [['operation', 'expression', 'out'], '', '$.operation.expression.out', /found ""/],
   [['operation', 'expression', 'out'], [], '$.operation.expression.out', /at least 1/],
   [['operation', 'expression', 'out'], ['a[1]', 3], '$.operation.expression.out[1]', /wanted string, found 3/],
