@@ -263,9 +263,24 @@ async function footprint(kind: 'union' | 'intersection', reference: Reference, s
 }
 
 function lostMessage({ lattice }: Reference, { source, facts }: OpenScene, { findExtents }: Search): string {
+  const missing = whatIsMissing(facts, lattice);
+  if (missing !== undefined) return `${displayHref(source.href)} ${missing}`;
   const subject = `${displayHref(source.href)} (${crsName(facts.crs)})`;
   if (findExtents !== undefined) return `${subject} has no bounded place in ${crsName(lattice.crs)}; wanted bounds in grid`;
   return `${subject} has no bounded place in ${crsName(lattice.crs)}, or none that is known without GDAL; wanted bounds in grid, or like and "footprint": "reference"`;
+}
+
+/** Why a scene has no place on a lattice that isn't its own, whatever GDAL knows; undefined where nothing is missing. */
+export function whatIsMissing(facts: OpenScene['facts'], lattice: Lattice): string | undefined {
+  if (lattice.geotransform === null) return 'is on another grid than the reference, which has no georeference; wanted one of the same size without georeference';
+  if (facts.geotransform === null) {
+    return facts.groundControlPoints > 0
+      ? `has ${String(facts.groundControlPoints)} ground control points and no geotransform, so it can't be placed on the grid; wanted a georeference (gdalwarp makes one from the points)`
+      : "has no georeference, so it can't be placed on the grid";
+  }
+  if (!hasCrs(facts.crs)) return `has no CRS, so it can't be brought into ${crsName(lattice.crs)}`;
+  if (!hasCrs(lattice.crs)) return `is in ${crsName(facts.crs)}, and the grid has no CRS`;
+  return undefined;
 }
 
 /** Extents of all scenes, in pixels of the lattice; undefined for one without a bounded place. */

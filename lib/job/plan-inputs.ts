@@ -6,10 +6,10 @@ import { fitsDtype, type Dtype } from '../raster/dtype.ts';
 import { mosaicDtype, type MosaicRule } from '../raster/mosaic.ts';
 import { intersect, type Window } from '../raster/window.ts';
 import { displayHref } from '../store/href.ts';
-import { crsName, hasCrs } from '../tiff/crs.ts';
+import { crsName } from '../tiff/crs.ts';
 import { extentOnLattice, latticeOffset, reachOnGrid, SearchedGrid, turnsOntoGrid } from './lattice.ts';
 import type { OpenInput, OpenScene } from './open-inputs.ts';
-import { showExtent, type OutputGrid, type RasterInput } from './output-grid.ts';
+import { showExtent, whatIsMissing, type OutputGrid, type RasterInput } from './output-grid.ts';
 import { nodataOf, type PlanInput, type PlanScene, type SceneReading } from './plan.ts';
 import { jsonPath, problemOf, type Problem } from './problems.ts';
 import type { JobInput, JobSpec } from './spec.ts';
@@ -124,7 +124,7 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, se
     const reading: SceneReading = { by: scene.tiff === undefined ? 'window' : 'blocks', ...offset };
     return { ...base, window, reading };
   }
-  const missing = whatIsMissing(scene, grid);
+  const missing = whatIsMissing(facts, grid);
   if (missing !== undefined) {
     problems.push({ path, message: `${displayHref(source.href)} ${missing}`, code: 'GRID_MISMATCH' });
     return undefined;
@@ -141,19 +141,6 @@ async function placeScene(spec: JobInput, scene: OpenScene, grid: OutputGrid, se
     problems.push(problemOf(path, error));
     return undefined;
   }
-}
-
-/** Why a scene can't be warped. */
-function whatIsMissing({ facts }: OpenScene, grid: OutputGrid): string | undefined {
-  if (grid.geotransform === null) return 'is on another grid than the reference, which has no georeference; wanted one of the same size without georeference';
-  if (facts.geotransform === null) {
-    return facts.groundControlPoints > 0
-      ? `has ${String(facts.groundControlPoints)} ground control points and no geotransform, so it can't be placed on the grid; wanted a georeference (gdalwarp makes one from the points)`
-      : "has no georeference, so it can't be placed on the grid";
-  }
-  if (!hasCrs(facts.crs)) return `has no CRS, so it can't be brought into ${crsName(grid.crs)}`;
-  if (!hasCrs(grid.crs)) return `is in ${crsName(facts.crs)}, and the grid has no CRS`;
-  return undefined;
 }
 
 function planVector({ name, spec, source, version, bytes }: VectorInput, grid: OutputGrid, problems: Problem[]): PlanInput | undefined {

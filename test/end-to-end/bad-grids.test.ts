@@ -120,6 +120,10 @@ ds = None`,
     await refused({ a: 'here.tif', b: 'plain.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /plain\.tif has no georeference/);
     await refused({ a: 'here.tif', b: 'nocrs.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /nocrs\.tif has no CRS/, /EPSG:32633/);
     await refused({ a: 'nocrs.tif', b: 'here.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /here\.tif is in EPSG:32633, and the grid has no CRS/);
+    // Where the footprint is looked for, too, and not bounds are what is wanted.
+    await refused({ a: 'plain.tif' }, { crs: 'EPSG:3857', resolution: 10 }, /\$\.inputs\.a: .*plain\.tif has no georeference/);
+    await refused({ a: 'here.tif', b: 'nocrs.tif' }, { like: 'a' }, /\$\.inputs\.b: .*nocrs\.tif has no CRS, so it can't be brought into EPSG:32633/);
+    await refused({ a: 'nocrs.tif', b: 'here.tif' }, { like: 'a' }, /\$\.inputs\.b: .*here\.tif is in EPSG:32633, and the grid has no CRS/);
     await refused({ a: 'here.tif', b: 'gcps.tif' }, { like: 'a', footprint: 'reference' }, /\$\.inputs\.b/, /gcps\.tif has 4 ground control points and no geotransform/, /gdalwarp/);
     await refused({ a: { hrefs: [space.path('here.tif'), space.path('twobands.tif')] } }, {}, /\$\.inputs\.a/, /twobands\.tif has 2 bands, and .*here\.tif has 1/);
   });
