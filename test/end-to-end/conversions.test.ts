@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { batchRecord } from '../../lib/job/records.ts';
 import { recordOf, runCli, runJob } from '../support/cli.ts';
 import { withoutGdal } from '../support/gdal.ts';
@@ -112,6 +113,63 @@ answer(check_levels(sys.argv[2], np.stack([256 - a, a + 1]), 'nearest', 0, 256))
       [space.path('plain.tif'), space.path('two.tif')],
     );
   });
+
+  // Catches: a CRS that GeoTIFF has no keys for, and that is lost on the way to one.
+  void it('keep a CRS of a rotated pole', async (t) => {
+    if (!drivers.includes('netCDF')) {
+      t.skip('GDAL here has no driver netCDF');
+      return;
+    }
+    const rotated = '+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371229';
+    const grid = { crs: 'EPSG:4326', resolution: 0.2 };
+    const [source, warped] = [space.path('rotated.nc'), space.path('warped.tif')];
+    makeFiles(
+      `
+mem = gdal.GetDriverByName('MEM').Create('', 50, 60, 1, gdal.GDT_Float32)
+mem.SetGeoTransform((-10, 0.22, 0, 10, 0, -0.22))
+srs = osr.SpatialReference(); srs.ImportFromProj4(sys.argv[2]); mem.SetSpatialRef(srs)
+mem.GetRasterBand(1).WriteArray(np.random.default_rng(3).integers(1, 250, (60, 50)).astype(np.float32))
+gdal.GetDriverByName('netCDF').CreateCopy(sys.argv[1], mem)`,
+      [source, rotated],
+    );
+    await runJob([jobOf('rotated', { p: source }), '--work', space.path('work'), '--run', 'rotated']);
+    await runJob([jobOf('warped', { p: source }, { grid }), '--work', space.path('work'), '--run', 'warped']);
+    assertNoDifferences(
+      `
+source, own, warped = [gdal.Open(path) for path in sys.argv[1:4]]
+out = check_levels(sys.argv[2], source.ReadAsArray().astype(np.uint16)[None] + 1, 'nearest', 0, 256)
+if own.GetSpatialRef().ExportToProj4() != source.GetSpatialRef().ExportToProj4(): out.append('CRS %s' % own.GetSpatialRef().ExportToProj4())
+left, dx, _, top, _, dy = warped.GetGeoTransform()
+bounds = (left, top + dy * warped.RasterYSize, left + dx * warped.RasterXSize, top)
+expected = gdal.Warp('', source, format='MEM', dstSRS='EPSG:4326', outputBounds=bounds, width=warped.RasterXSize, height=warped.RasterYSize, errorThreshold=0).ReadAsArray()
+# NetCDF has a value for nodata, and outside of the source is nothing.
+if (expected > 0).mean() < 0.3: out.append('the source is hardly on the grid')
+answer(out + check_levels(sys.argv[3], np.where(expected > 0, expected + 1, 0).astype(np.uint16)[None], 'nearest', 0, 256))`,
+      [source, space.path('rotated.tif'), warped],
+    );
+  });
+
+  // Catches: offsets of another width or byte order, and pixels that are moved by half of one.
+  for (const options of [['BIGTIFF=YES'], ['ENDIANNESS=BIG'], ['BIGTIFF=YES', 'ENDIANNESS=BIG']]) {
+    void it(`say a CRS as WKT in any GeoTIFF: ${options.join(', ')}`, () => {
+      const found = oracle(
+        `
+sys.path.insert(0, sys.argv[1])
+from geo_keys import ANY_CRS, has_keys, say_wkt
+path = sys.argv[2]
+made = gdal.GetDriverByName('GTiff').Create(path, 40, 30, 2, gdal.GDT_UInt16, json.loads(sys.argv[3]))
+made.SetProjection(ANY_CRS); made.SetGeoTransform((10, 0.5, 0, 50, 0, -0.25)); made.SetMetadataItem('AREA_OR_POINT', 'Point')
+made.GetRasterBand(2).WriteArray(np.arange(1200, dtype=np.uint16).reshape(30, 40)); made = None
+srs = osr.SpatialReference(); srs.ImportFromProj4('+proj=ob_tran +o_proj=longlat +o_lon_p=-162 +o_lat_p=39.25 +lon_0=180 +R=6371229')
+plain = osr.SpatialReference(); plain.ImportFromEPSG(32633)
+say_wkt(path, srs)
+ds = gdal.Open(path)
+answer([has_keys(srs), has_keys(plain), ds.GetSpatialRef().ExportToProj4() == srs.ExportToProj4(), ds.GetGeoTransform(), ds.GetMetadataItem('AREA_OR_POINT'), int(ds.ReadAsArray()[1].sum())])`,
+        [fileURLToPath(new URL('../../lib/gdal/python', import.meta.url)), space.path(`wkt-${options.join('-')}.tif`), JSON.stringify(options)],
+      );
+      assert.deepEqual(found, [false, true, true, [10, 0.5, 0, 50, 0, -0.25], 'Point', (1199 * 1200) / 2]);
+    });
+  }
 
   // Catches: a decoder other than GDAL's own, or blocks of a lossy file that are decoded from less than what GDAL takes for the whole.
   void it('of lossy JPEG 2000 are what GDAL decodes of them', async (t) => {

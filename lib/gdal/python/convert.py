@@ -5,6 +5,7 @@ from osgeo import gdal
 
 from errors import GdalFailed, Refused
 from gdal_c import words
+from geo_keys import ANY_CRS, has_keys, say_wkt
 from opening import RASTER_DRIVERS, open_alone, open_subdataset, subdataset_hint
 from samples import HAS_INT8, LIMITS, dtype_of
 from wide_integers import WIDE
@@ -52,8 +53,10 @@ def convert(request):
         options += [] if bits is None else ['NBITS=%d' % bits]
     target = request['target']
     gdal.SetConfigOption('GDAL_TIFF_INTERNAL_MASK', 'YES')
+    crs = dataset.GetSpatialRef()
     try:
-        made = gdal.Translate(target, dataset, format='GTiff', bandList=bands, creationOptions=options)
+        without_keys = crs is not None and not crs.IsLocal() and not has_keys(crs)
+        made = gdal.Translate(target, dataset, format='GTiff', bandList=bands, creationOptions=options, outputSRS=ANY_CRS if without_keys else None)
         if made is None:
             raise GdalFailed(words('gdal_translate made nothing'))
         for place, index in enumerate(bands):
@@ -62,6 +65,8 @@ def convert(request):
                 raise Refused('band %d has the nodata value %s, which GDAL makes %s of' % (index, wanted_nodata, nodata))
         made.FlushCache()
         made = None
+        if without_keys:
+            say_wkt(target, crs)
     except RuntimeError as error:
         remove(target)
         raise GdalFailed(str(error))
