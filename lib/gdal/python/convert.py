@@ -67,7 +67,7 @@ def convert(request):
         made = None
         if without_keys:
             say_wkt(target, crs)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         remove(target)
         raise GdalFailed(str(error))
     except (GdalFailed, Refused):
